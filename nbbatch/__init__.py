@@ -1,0 +1,36 @@
+"""nbbatch: notebook cells, functions, notebooks, scripts and images as AWS Batch jobs.
+
+Names are imported on first use (PEP 562), so that `import nbbatch` costs a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from nbbatch.version import __version__
+
+_HOME_OF = {
+    "job": "nbbatch.client.jobs",
+    "jobs": "nbbatch.client.jobs",
+    "submit": "nbbatch.client.jobs",
+    "map": "nbbatch.client.arrays",
+    "Job": "nbbatch.client.jobs",
+    "ArrayJob": "nbbatch.client.arrays",
+    "load_ipython_extension": "nbbatch.jupyter.magics",
+    "unload_ipython_extension": "nbbatch.jupyter.magics",
+}
+
+__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - the keys are names
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'nbbatch' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""What a notebook, a terminal or a program uses to run jobs on a backend."""

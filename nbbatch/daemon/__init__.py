@@ -1,0 +1,1 @@
+"""The local backend: a process that is AWS Batch for this machine."""

@@ -1,0 +1,1 @@
+"""Executors run one attempt and report its exit; none knows another."""

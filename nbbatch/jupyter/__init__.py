@@ -1,0 +1,1 @@
+"""What the notebook user sees: magics, engines, figures, panels, routes."""

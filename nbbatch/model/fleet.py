@@ -1,0 +1,148 @@
+"""Queues, compute environments, hosts and the instance types they are made of.
+
+Instance types and prices are data in `instance_types.json` with their source and date. A price is
+dollars per hour of the whole host; Spot is what the pool last cost in that file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NewType
+
+from nbbatch.model.resources import Resources
+
+HostId = NewType("HostId", str)
+
+AGENT_RESERVE = 32
+"""MiB the ECS agent keeps for itself on each host (ECS_RESERVED_MEMORY's default in Batch)."""
+
+
+class Switch(StrEnum):
+    """`state` of a queue or environment."""
+
+    ENABLED = "ENABLED"
+    DISABLED = "DISABLED"
+
+
+class ResourceStatus(StrEnum):
+    """`status` of a queue or environment."""
+
+    CREATING = "CREATING"
+    UPDATING = "UPDATING"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+    VALID = "VALID"
+    INVALID = "INVALID"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceType:
+    """One row of the catalogue: nominal size and dollars per hour, on demand and Spot."""
+
+    name: str
+    resources: Resources
+    price: float
+    spot_price: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeEnvironment:
+    """A MANAGED or UNMANAGED compute environment; `request` is CreateComputeEnvironment's input.
+
+    `resource_type` is `computeResources.type` (EC2, SPOT, FARGATE, FARGATE_SPOT). `idle_seconds`
+    is how long a host without a job stays.
+    """
+
+    name: str
+    type: str = "MANAGED"
+    resource_type: str = "EC2"
+    state: Switch = Switch.ENABLED
+    status: ResourceStatus = ResourceStatus.VALID
+    status_reason: str = "ComputeEnvironment Healthy"
+    min_vcpus: int = 0
+    max_vcpus: int = 0
+    instance_types: tuple[str, ...] = ()
+    idle_seconds: int = 60
+    tags: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    uuid: str = ""
+
+    @property
+    def is_spot(self) -> bool:
+        """Whether its hosts are Spot capacity."""
+        return self.resource_type in ("SPOT", "FARGATE_SPOT")
+
+    @property
+    def accepts(self) -> bool:
+        """Whether new attempts may be placed here."""
+        return self.state is Switch.ENABLED and self.status is ResourceStatus.VALID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueue:
+    """A FIFO job queue over one to three environments, in order of preference."""
+
+    name: str
+    priority: int
+    environments: tuple[str, ...]
+    state: Switch = Switch.ENABLED
+    status: ResourceStatus = ResourceStatus.VALID
+    status_reason: str = "JobQueue Healthy"
+    scheduling_policy: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A host of an environment: an accounting box with an instance type's size and price."""
+
+    id: HostId
+    environment: str
+    instance_type: str
+    capacity: Resources
+    price: float
+    spot_price: float
+    launched_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Instance types by name, in the order of the data file, and where the numbers come from."""
+
+    types: Mapping[str, InstanceType]
+    source: str
+    as_of: str
+
+    def expand(self, names: tuple[str, ...]) -> tuple[InstanceType, ...]:
+        """Types meant by sizes (`m6i.large`), families (`m6i`) and `optimal`; unknown names drop out.
+
+        `optimal` is AWS's `default_x86_64`: m6i, c6i, r6i, c7i (user guide, "Instance types").
+        """
+        wanted: list[InstanceType] = []
+        for name in names:
+            families = ("m6i", "c6i", "r6i", "c7i") if name in ("optimal", "default_x86_64") else (name,)
+            wanted += [
+                known
+                for known in self.types.values()
+                if known.name == name or known.name.partition(".")[0] in families
+            ]
+        return tuple(dict.fromkeys(wanted))
+
+
+def parse_catalogue(text: str) -> Catalogue:
+    """Read a catalogue in the format of `instance_types.json`."""
+    data = json.loads(text)
+    types = {
+        name: InstanceType(
+            name=name,
+            resources=Resources(vcpus=vcpus, memory=memory, gpus=gpus),
+            price=price,
+            spot_price=spot,
+        )
+        for name, (vcpus, memory, gpus, price, spot) in data["types"].items()
+    }
+    return Catalogue(types=types, source=data["source"], as_of=data["as_of"])

@@ -1,0 +1,1 @@
+"""What runs inside the job: standard library only, nothing of nbbatch imported."""

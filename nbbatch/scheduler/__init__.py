@@ -1,0 +1,1 @@
+"""The rules of AWS Batch as pure functions over one state."""

@@ -1,0 +1,391 @@
+"""SchedulerState: the one mutable object of the ground, its indexes, and the proof of their harmony.
+
+Only jobs that can still change live here; a finished job is handed to the rows in the tick that
+finishes it. An array is one entry with a byte per child, so that a child costs more only while it
+runs. `validate()` states every invariant; tests call it after each event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import md5
+from heapq import heappop, heappush
+
+from nbbatch.errors import NbbatchBugError
+from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, InstanceType, JobQueue
+from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
+from nbbatch.model.resources import Resources
+
+STATUSES = tuple(JobStatus)
+CODE = {status: code for code, status in enumerate(STATUSES)}
+FRONT, BACK = 0, 1
+"""Rank in a queue: a retried job goes to the front (user guide, best practices)."""
+
+
+@dataclass(slots=True)
+class Children:
+    """The children of a live array, one byte each.
+
+    Parameters
+    ----------
+    statuses : bytearray
+        Code of each child's status, by index.
+    counts : list of int
+        Number of children by code; always agrees with `statuses`.
+    runs : dict of int to Run
+        Children that have an attempt behind or before them and are not terminal yet.
+    cursor : int
+        Children from here on that are RUNNABLE have not been looked at yet.
+    ready : list of int
+        Heap of RUNNABLE children below the cursor: retried, or released one by one.
+    queued : bool
+        Whether the array has an entry in its queue.
+    asked : dict of int to str
+        Reasons of children whose cancellation waits for their dependencies.
+    """
+
+    statuses: bytearray
+    counts: list[int]
+    runs: dict[int, Run] = field(default_factory=dict)
+    cursor: int = 0
+    ready: list[int] = field(default_factory=list)
+    queued: bool = False
+    asked: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def all_in(cls, status: JobStatus, size: int) -> Children:
+        """An array whose children are all in one status."""
+        counts = [0] * len(STATUSES)
+        counts[CODE[status]] = size
+        return cls(statuses=bytearray([CODE[status]]) * size, counts=counts)
+
+    def status(self, index: int) -> JobStatus:
+        """Status of a child."""
+        return STATUSES[self.statuses[index]]
+
+    def set_status(self, index: int, status: JobStatus) -> None:
+        """Move a child, keeping the counts."""
+        code = CODE[status]
+        self.counts[self.statuses[index]] -= 1
+        self.counts[code] += 1
+        self.statuses[index] = code
+
+    def in_status(self, *statuses: JobStatus) -> list[int]:
+        """Indexes of the children in any of these statuses, ascending."""
+        codes = {CODE[status] for status in statuses}
+        return [index for index, code in enumerate(self.statuses) if code in codes]
+
+    @property
+    def unfinished(self) -> int:
+        """Number of children that are not terminal."""
+        return len(self.statuses) - self.counts[CODE[JobStatus.SUCCEEDED]] - self.counts[CODE[JobStatus.FAILED]]
+
+    def next_ready(self) -> int | None:
+        """Index of the next RUNNABLE child, still in its place; None when there is none."""
+        runnable = CODE[JobStatus.RUNNABLE]
+        while self.ready and self.statuses[self.ready[0]] != runnable:
+            heappop(self.ready)
+        if self.ready:
+            return self.ready[0]
+        found = self.statuses.find(runnable, self.cursor)
+        self.cursor = len(self.statuses) if found < 0 else found
+        return None if found < 0 else found
+
+    def take(self, index: int) -> None:
+        """Remove what `next_ready` gave."""
+        if self.ready and self.ready[0] == index:
+            heappop(self.ready)
+        else:
+            self.cursor = index + 1
+
+
+@dataclass(slots=True)
+class LiveJob:
+    """A job that can still change.
+
+    Parameters
+    ----------
+    sequence : int
+        Order of submission.
+    waits_for : set of JobId
+        Jobs or children that must succeed as a whole first.
+    item_by_item : tuple of JobId
+        Arrays whose child i must succeed before child i of this one (N_TO_N).
+    sequential : bool
+        Whether child i waits for child i-1.
+    failed_items : frozenset of int
+        Children whose N_TO_N counterpart had failed before this job was submitted.
+    """
+
+    job: Job
+    run: Run
+    sequence: int
+    children: Children | None = None
+    waits_for: set[JobId] = field(default_factory=set)
+    item_by_item: tuple[JobId, ...] = ()
+    sequential: bool = False
+    failed_items: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class HostState:
+    """A host, what is free on it, and the attempts placed on it."""
+
+    host: Host
+    vcpus: float
+    memory: int
+    gpus: int
+    occupants: dict[JobId, Resources] = field(default_factory=dict)
+    idle_since: int = 0
+
+    def has_room(self, wanted: Resources) -> bool:
+        """Whether an attempt of this size fits now."""
+        return wanted.vcpus <= self.vcpus and wanted.memory <= self.memory and wanted.gpus <= self.gpus
+
+    def occupy(self, job_id: JobId, amount: Resources) -> None:
+        """Place an attempt."""
+        self.occupants[job_id] = amount
+        self.vcpus -= amount.vcpus
+        self.memory -= amount.memory
+        self.gpus -= amount.gpus
+
+    def vacate(self, job_id: JobId, now: int) -> None:
+        """Give an attempt's share back."""
+        amount = self.occupants.pop(job_id)
+        self.vcpus += amount.vcpus
+        self.memory += amount.memory
+        self.gpus += amount.gpus
+        self.idle_since = now
+
+
+@dataclass(slots=True)
+class EnvironmentState:
+    """A compute environment with its hosts and the instance types it may launch, cheapest first."""
+
+    environment: ComputeEnvironment
+    types: tuple[InstanceType, ...]
+    hosts: dict[HostId, HostState] = field(default_factory=dict)
+    provisioned: float = 0.0
+
+
+@dataclass(slots=True)
+class QueueState:
+    """A job queue and its RUNNABLE jobs, as a heap of (rank, sequence, job id).
+
+    An entry whose job is no longer RUNNABLE is skipped when it reaches the head.
+    """
+
+    queue: JobQueue
+    entries: list[tuple[int, int, JobId]] = field(default_factory=list)
+    live: int = 0
+
+
+@dataclass(slots=True)
+class Changes:
+    """What the rows must learn from the events handled since the last commit.
+
+    Values are the live objects themselves: the rows are written before the next event.
+    """
+
+    jobs: dict[JobId, LiveJob] = field(default_factory=dict)
+    children: dict[JobId, Run] = field(default_factory=dict)
+    definitions: dict[str, JobDefinition] = field(default_factory=dict)
+    environments: dict[str, ComputeEnvironment] = field(default_factory=dict)
+    queues: dict[str, JobQueue] = field(default_factory=dict)
+    hosts: dict[HostId, Host | None] = field(default_factory=dict)
+
+    @property
+    def touched(self) -> set[JobId]:
+        """Ids of top-level jobs with any change in themselves or their children."""
+        return set(self.jobs) | {split_child_id(key)[0] for key in self.children}
+
+
+@dataclass(slots=True)
+class SchedulerState:
+    """All that the rules look at.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        Instance types and prices.
+    seed : int
+        Makes host ids of one installation differ from another's.
+    jobs : dict
+        Live jobs by id; children are inside their parent.
+    dependents : dict
+        For each live job or child somebody waits for, the waiting jobs.
+    deadlines : list
+        Heap of (epoch ms, job id or host id, attempt); attempt 0 marks an idle host. An entry that
+        no longer applies is dropped when it is due.
+    """
+
+    catalogue: Catalogue
+    seed: int = 0
+    now: int = 0
+    sequence: int = 0
+    host_count: int = 0
+    definitions: dict[str, list[JobDefinition]] = field(default_factory=dict)
+    environments: dict[str, EnvironmentState] = field(default_factory=dict)
+    queues: dict[str, QueueState] = field(default_factory=dict)
+    jobs: dict[JobId, LiveJob] = field(default_factory=dict)
+    dependents: dict[JobId, set[JobId]] = field(default_factory=dict)
+    deadlines: list[tuple[int, str, int]] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
+
+    def drain_changes(self) -> Changes:
+        """Hand over what changed since the last call."""
+        changes, self.changes = self.changes, Changes()
+        return changes
+
+    def next_deadline(self) -> int | None:
+        """Epoch ms at which time alone may change something."""
+        return self.deadlines[0][0] if self.deadlines else None
+
+    def new_host_id(self) -> HostId:
+        """An EC2-like instance id, the next of a sequence that a replay repeats."""
+        self.host_count += 1
+        digest = md5(f"host/{self.seed}/{self.host_count}".encode(), usedforsecurity=False).hexdigest()
+        return HostId(f"i-{digest[:17]}")
+
+    def find(self, job_id: str) -> tuple[LiveJob, int | None] | None:
+        """A live job, or a live parent and the index of an existing child."""
+        parent, index = split_child_id(job_id)
+        live = self.jobs.get(parent)
+        if live is None:
+            return None
+        if index is None:
+            return live, None
+        if live.children is None or index >= len(live.children.statuses):
+            return None
+        return live, index
+
+    def run_of(self, live: LiveJob, index: int | None) -> Run:
+        """Progress of a job or child; that of a child without a story yet is made up here."""
+        if index is None or live.children is None:
+            return live.run
+        known = live.children.runs.get(index)
+        if known is not None:
+            return known
+        return Run(
+            id=child_id(live.job.id, index),
+            status=live.children.status(index),
+            created_at=live.job.created_at,
+            is_cancelled=index in live.children.asked,
+        )
+
+    def push(self, live: LiveJob, rank: int = BACK) -> None:
+        """Put a RUNNABLE job, or an array with a RUNNABLE child, into its queue."""
+        if live.children is not None:
+            if live.children.queued and rank == BACK:
+                return
+            live.children.queued = True
+        heappush(self.queues[live.job.queue].entries, (rank, live.sequence, live.job.id))
+
+    def head(self, queue: QueueState) -> tuple[LiveJob, int | None] | None:
+        """The next RUNNABLE job or child of a queue, still in its place."""
+        while queue.entries:
+            live = self.jobs.get(queue.entries[0][2])
+            if live is not None and live.children is not None:
+                index = live.children.next_ready()
+                if index is not None:
+                    return live, index
+                live.children.queued = False
+            elif live is not None and live.run.status is JobStatus.RUNNABLE:
+                return live, None
+            heappop(queue.entries)
+        return None
+
+    def runnable(self, queue: QueueState, limit: int) -> Iterator[tuple[LiveJob, int | None]]:
+        """The first `limit` RUNNABLE jobs and children of a queue in dispatch order; reads only."""
+        given = 0
+        seen: set[JobId] = set()
+        for _, _, job_id in sorted(queue.entries):
+            live = self.jobs.get(job_id)
+            if live is None or job_id in seen:
+                continue
+            seen.add(job_id)
+            indexes: list[int | None] = [None]
+            if live.children is not None:
+                indexes = list(live.children.in_status(JobStatus.RUNNABLE))
+            elif live.run.status is not JobStatus.RUNNABLE:
+                continue
+            for index in indexes:
+                if given == limit:
+                    return
+                given += 1
+                yield live, index
+
+    def validate(self) -> None:
+        """Check every invariant.
+
+        Raises
+        ------
+        NbbatchBugError
+            Naming the first invariant that does not hold.
+        """
+        active = self._validate_jobs()
+        self._validate_hosts(active)
+        for name, queue in self.queues.items():
+            _require(queue.live == sum(live.job.queue == name for live in self.jobs.values()), f"count of {name}")
+        for awaited, waiting in self.dependents.items():
+            _require(bool(waiting), f"an empty set of dependents of {awaited}")
+            _require(all(job_id in self.jobs for job_id in waiting), f"dependents of {awaited} live")
+
+    def _validate_jobs(self) -> dict[JobId, Resources]:
+        active: dict[JobId, Resources] = {}
+        for job_id, live in self.jobs.items():
+            _require(not live.run.status.is_terminal, f"{job_id} is live, so not terminal")
+            entries = self.queues[live.job.queue].entries
+            if live.children is not None:
+                self._validate_children(live, active)
+                continue
+            if live.run.status is JobStatus.RUNNABLE:
+                _require(any(entry[2] == job_id for entry in entries), f"{job_id} is queued")
+            _require((live.run.host is not None) == (live.run.status in ACTIVE), f"{job_id} has a host iff active")
+            _require((live.run.status is JobStatus.PENDING) == bool(live.waits_for), f"{job_id} waits iff PENDING")
+            if live.run.status in ACTIVE:
+                active[job_id] = live.job.resources
+        return active
+
+    def _validate_children(self, live: LiveJob, active: dict[JobId, Resources]) -> None:
+        children, job_id = live.children, live.job.id
+        if children is None:
+            return
+        for code in range(len(STATUSES)):
+            _require(children.counts[code] == children.statuses.count(code), f"{job_id} counts its children")
+        _require(children.unfinished > 0, f"{job_id} is live, so a child is unfinished")
+        _require(live.run.status in (JobStatus.SUBMITTED, JobStatus.PENDING), f"{job_id} is an array parent")
+        for index, run in children.runs.items():
+            _require(run.status is children.status(index), f"{run.id} agrees with its parent's byte")
+            _require((run.host is not None) == (run.status in ACTIVE), f"{run.id} has a host iff active")
+            if run.status in ACTIVE:
+                active[run.id] = live.job.resources
+        for index in children.in_status(*ACTIVE):
+            _require(index in children.runs, f"active child {index} of {job_id} has a run")
+        waiting = children.in_status(JobStatus.RUNNABLE)
+        reachable = set(children.ready) | set(range(children.cursor, len(children.statuses)))
+        _require(reachable.issuperset(waiting), f"RUNNABLE children of {job_id} can be reached")
+        queued = any(entry[2] == job_id for entry in self.queues[live.job.queue].entries)
+        _require(not waiting or queued, f"{job_id} is queued")
+
+    def _validate_hosts(self, active: dict[JobId, Resources]) -> None:
+        placed: dict[JobId, Resources] = {}
+        for environment in self.environments.values():
+            vcpus = 0.0
+            for state in environment.hosts.values():
+                used = sum(state.occupants.values(), Resources())
+                free = Resources(vcpus=state.vcpus, memory=state.memory, gpus=state.gpus)
+                _require(used + free == state.host.capacity, f"{state.host.id} adds up")
+                _require(min(free.vcpus, free.memory, free.gpus) >= 0, f"{state.host.id} is not over capacity")
+                _require(not placed.keys() & state.occupants.keys(), f"{state.host.id} shares no attempt")
+                placed.update(state.occupants)
+                vcpus += state.host.capacity.vcpus
+            _require(vcpus == environment.provisioned, f"{environment.environment.name} counts its vCPUs")
+            _require(vcpus <= max(environment.environment.max_vcpus, 0), f"{environment.environment.name} maxvCpus")
+        _require(placed == active, "attempts on hosts are the active jobs")
+
+
+def _require(holds: bool, invariant: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not holds:
+        raise NbbatchBugError(f"Invariant broken: {invariant}.")

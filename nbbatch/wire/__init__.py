@@ -1,0 +1,1 @@
+"""AWS JSON to model and back, without any socket."""
