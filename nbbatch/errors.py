@@ -161,7 +161,7 @@ class RemoteError(JobFailedError):
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: show where the cell failed, not where nbbatch raised."""
-        return [*self.remote_traceback.splitlines(), "", f"nbbatch › {self.message}", self.cure]
+        return [*self.remote_traceback.splitlines(), "", self.message, self.cure]
 
 
 class JobTimedOutError(JobError):

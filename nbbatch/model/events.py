@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nbbatch.model.fleet import ComputeEnvironment, HostId, JobQueue
-from nbbatch.model.jobs import Container, Job, JobDefinition, JobId, Usage
+from nbbatch.model.jobs import UNKNOWN_USAGE, Container, Job, JobDefinition, JobId, Usage
 from nbbatch.model.resources import Resources
 
 
@@ -111,7 +111,7 @@ class AttemptExited:
     started_at: int | None = None
     reason: str | None = None
     status_reason: str = "Essential container in task exited"
-    usage: Usage = Usage()
+    usage: Usage = UNKNOWN_USAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ Timestamps are epoch milliseconds (AWS Batch's unit), durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import md5
 from typing import Any, NewType
@@ -169,6 +169,10 @@ class JobDefinition:
         """`name:revision`."""
         return f"{self.name}:{self.revision}"
 
+    def with_status(self, status: DefinitionStatus) -> JobDefinition:
+        """The same revision in another status."""
+        return replace(self, status=status)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -208,6 +212,9 @@ class Usage:
     peak_memory: int | None = None
 
 
+UNKNOWN_USAGE = Usage()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """An attempt that has ended.
@@ -224,7 +231,7 @@ class Attempt:
     exit_code: int | None
     reason: str | None
     status_reason: str
-    usage: Usage = Usage()
+    usage: Usage = UNKNOWN_USAGE
     price: float = 0.0
     spot_price: float = 0.0
     instance_type: str = ""

@@ -83,7 +83,9 @@ def parse_memory(text: str | float) -> int:
         raise OptionError(f"Memory {text!r} is not an amount.", cure="Write it like 512M, 4G or 4096 (MiB).")
     mib = round(float(match[1]) * _MIB_PER_UNIT[match[2].upper()])
     if mib < 4:  # noqa: PLR2004 - AWS Batch: "Memory must be at least 4 MiB"
-        raise OptionError(f"Memory {text!r} is {mib} MiB; AWS Batch needs at least 4 MiB.", cure="Ask for more.")
+        raise OptionError(
+            f"Memory {text!r} is {mib} MiB; AWS Batch needs at least 4 MiB.", cure="Ask for more."
+        )
     return mib
 
 
@@ -101,7 +103,9 @@ def parse_vcpus(text: str | float) -> float:
         vcpus = 0.0
     if vcpus in (0.25, 0.5) or (vcpus >= 1 and vcpus.is_integer()):
         return vcpus
-    raise OptionError(f"vCPU {text!r} is not a size of AWS Batch.", cure="Use 0.25, 0.5 or a whole number from 1.")
+    raise OptionError(
+        f"vCPU {text!r} is not a size of AWS Batch.", cure="Use 0.25, 0.5 or a whole number from 1."
+    )
 
 
 def parse_duration(text: str | float) -> int:

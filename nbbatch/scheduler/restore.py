@@ -11,22 +11,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappush
 
-from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, JobQueue
-from nbbatch.model.jobs import ACTIVE, Dependency, DependencyType, Job, JobDefinition, JobId, JobStatus, Run
-from nbbatch.model.jobs import split_child_id
-from nbbatch.scheduler.dependencies import awaited_ids, is_released, wire_dependents
-from nbbatch.scheduler.fleet import add_environment, add_host
-from nbbatch.scheduler.state import Children, LiveJob, QueueState, SchedulerState
+from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, JobQueue
+from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobStatus, Run
+from nbbatch.scheduler.dependencies import is_released, note_dependents, sort_dependencies
+from nbbatch.scheduler.fleet import add_environment, add_host, watch_idle
+from nbbatch.scheduler.state import CODE, Children, LiveJob, QueueState, SchedulerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredJob:
-    """A row of a job that is not terminal, with the rows of those children that have one."""
+    """A row of a job that is not terminal, with the rows of those children that have one.
+
+    `asked` holds the reasons of children whose cancellation waits for their dependencies.
+    """
 
     job: Job
     run: Run
     sequence: int
     children: Mapping[int, Run] = field(default_factory=dict)
+    asked: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +45,104 @@ class Snapshot:
     queues: Sequence[JobQueue] = ()
     hosts: Sequence[Host] = ()
     jobs: Sequence[StoredJob] = ()
+
+
+def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
+    """Build the state that had written these rows."""
+    state = SchedulerState(
+        catalogue=catalogue,
+        seed=snapshot.seed,
+        now=snapshot.now,
+        sequence=snapshot.sequence,
+        host_count=snapshot.host_count,
+    )
+    for definition in sorted(snapshot.definitions, key=lambda known: known.revision):
+        state.definitions.setdefault(definition.name, []).append(definition)
+    for environment in snapshot.environments:
+        add_environment(state, environment)
+    for queue in sorted(snapshot.queues, key=lambda known: (-known.priority, known.name)):
+        state.queues[queue.name] = QueueState(queue=queue)
+    for host in snapshot.hosts:
+        add_host(state, host)
+    _restore_jobs(state, snapshot)
+    for known in state.environments.values():
+        for occupied in known.hosts.values():
+            if not occupied.occupants:
+                watch_idle(state, occupied)
+    return state
+
+
+def _restore_jobs(state: SchedulerState, snapshot: Snapshot) -> None:
+    stored = sorted(snapshot.jobs, key=lambda row: row.sequence)
+    for row in stored:
+        state.jobs[row.job.id] = LiveJob(job=row.job, run=row.run, sequence=row.sequence)
+        if row.job.array_size is not None:
+            state.jobs[row.job.id].children = _children(row, row.job.array_size)
+    for row in stored:
+        _connect(state, state.jobs[row.job.id])
+    for row in stored:
+        _queue(state, state.jobs[row.job.id], row)
+
+
+def _children(row: StoredJob, size: int) -> Children:
+    children = Children.all_in(JobStatus.PENDING, size)
+    for index, run in row.children.items():
+        children.set_status(index, run.status)
+        if not run.status.is_terminal:
+            children.runs[index] = run
+    children.asked = dict(row.asked)
+    return children
+
+
+def _connect(state: SchedulerState, live: LiveJob) -> None:
+    """Dependencies: those that are not live any more have succeeded."""
+    sort_dependencies(live, is_live=lambda job_id: _is_unfinished(state, job_id))
+    note_dependents(state, live)
+    state.queues[live.job.queue].live += 1
+
+
+def _is_unfinished(state: SchedulerState, job_id: str) -> bool:
+    found = state.find(job_id)
+    return found is not None and not state.status(*found).is_terminal
+
+
+def _queue(state: SchedulerState, live: LiveJob, row: StoredJob) -> None:
+    """Put what waits into its queue again and what runs onto its host."""
+    if live.children is None:
+        _resume(state, live, live.run)
+        if live.run.status is JobStatus.RUNNABLE:
+            _requeue(state, live, None, live.run)
+        return
+    for index, run in row.children.items():
+        _resume(state, live, run)
+        if run.status is JobStatus.RUNNABLE:
+            _requeue(state, live, index, run)
+    _release_untouched(state, live, row)
+
+
+def _release_untouched(state: SchedulerState, live: LiveJob, row: StoredJob) -> None:
+    """A child without a row is RUNNABLE unless a dependency holds it."""
+    children = live.children
+    if children is None:
+        return
+    for index in children.in_status(JobStatus.PENDING):
+        if index not in row.children and is_released(state, live, index):
+            children.set_status(index, JobStatus.RUNNABLE)
+    if children.counts[CODE[JobStatus.RUNNABLE]]:
+        state.enqueue(live)
+
+
+def _requeue(state: SchedulerState, live: LiveJob, index: int | None, run: Run) -> None:
+    if run.attempts:
+        state.enqueue_again(live, index)
+    elif live.children is None:
+        state.enqueue(live)
+
+
+def _resume(state: SchedulerState, live: LiveJob, run: Run) -> None:
+    if run.status not in ACTIVE or run.environment is None:
+        return
+    hosts = state.environments[run.environment].hosts
+    hosts[HostId(run.host or "")].occupy(run.id, live.job.resources)
+    if run.started_at is not None and live.job.timeout is not None and run.stop_reason is None:
+        heappush(state.deadlines, (run.started_at + live.job.timeout * 1000, run.id, run.attempt))

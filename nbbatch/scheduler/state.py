@@ -16,6 +16,7 @@ from nbbatch.errors import NbbatchBugError
 from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, InstanceType, JobQueue
 from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.lifecycle import Signal, advance
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
@@ -36,11 +37,12 @@ class Children:
     runs : dict of int to Run
         Children that have an attempt behind or before them and are not terminal yet.
     cursor : int
-        Children from here on that are RUNNABLE have not been looked at yet.
-    ready : list of int
-        Heap of RUNNABLE children below the cursor: retried, or released one by one.
+        No child below is RUNNABLE, but for those in `ready` or `retried`.
+    ready, retried : list of int
+        Heaps of children that became RUNNABLE one by one, and again after a failed attempt. A
+        number whose child is not RUNNABLE is dropped when it comes up.
     queued : bool
-        Whether the array has an entry in its queue.
+        Whether the array has an entry at the back of its queue.
     asked : dict of int to str
         Reasons of children whose cancellation waits for their dependencies.
     """
@@ -50,6 +52,7 @@ class Children:
     runs: dict[int, Run] = field(default_factory=dict)
     cursor: int = 0
     ready: list[int] = field(default_factory=list)
+    retried: list[int] = field(default_factory=list)
     queued: bool = False
     asked: dict[int, str] = field(default_factory=dict)
 
@@ -79,25 +82,27 @@ class Children:
     @property
     def unfinished(self) -> int:
         """Number of children that are not terminal."""
-        return len(self.statuses) - self.counts[CODE[JobStatus.SUCCEEDED]] - self.counts[CODE[JobStatus.FAILED]]
+        return (
+            len(self.statuses) - self.counts[CODE[JobStatus.SUCCEEDED]] - self.counts[CODE[JobStatus.FAILED]]
+        )
 
     def next_ready(self) -> int | None:
-        """Index of the next RUNNABLE child, still in its place; None when there is none."""
-        runnable = CODE[JobStatus.RUNNABLE]
-        while self.ready and self.statuses[self.ready[0]] != runnable:
-            heappop(self.ready)
-        if self.ready:
-            return self.ready[0]
-        found = self.statuses.find(runnable, self.cursor)
+        """Index of the next RUNNABLE child in the ordinary order; None when there is none."""
+        if self.ready and (index := self._lowest_runnable(self.ready)) is not None:
+            return index
+        found = self.statuses.find(CODE[JobStatus.RUNNABLE], self.cursor)
         self.cursor = len(self.statuses) if found < 0 else found
         return None if found < 0 else found
 
-    def take(self, index: int) -> None:
-        """Remove what `next_ready` gave."""
-        if self.ready and self.ready[0] == index:
-            heappop(self.ready)
-        else:
-            self.cursor = index + 1
+    def next_retried(self) -> int | None:
+        """Index of the next child to try again; None when there is none."""
+        return self._lowest_runnable(self.retried)
+
+    def _lowest_runnable(self, heap: list[int]) -> int | None:
+        runnable = CODE[JobStatus.RUNNABLE]
+        while heap and self.statuses[heap[0]] != runnable:
+            heappop(heap)
+        return heap[0] if heap else None
 
 
 @dataclass(slots=True)
@@ -161,10 +166,13 @@ class HostState:
 
 @dataclass(slots=True)
 class EnvironmentState:
-    """A compute environment with its hosts and the instance types it may launch, cheapest first."""
+    """A compute environment with its hosts and the instance types it may launch, cheapest first.
+
+    Each type comes with what a host of it offers to jobs.
+    """
 
     environment: ComputeEnvironment
-    types: tuple[InstanceType, ...]
+    types: tuple[tuple[InstanceType, Resources], ...]
     hosts: dict[HostId, HostState] = field(default_factory=dict)
     provisioned: float = 0.0
 
@@ -173,12 +181,14 @@ class EnvironmentState:
 class QueueState:
     """A job queue and its RUNNABLE jobs, as a heap of (rank, sequence, job id).
 
-    An entry whose job is no longer RUNNABLE is skipped when it reaches the head.
+    An entry whose job is no longer RUNNABLE is skipped when it reaches the head. `blocked` is the
+    head that was last found not to fit.
     """
 
     queue: JobQueue
     entries: list[tuple[int, int, JobId]] = field(default_factory=list)
     live: int = 0
+    blocked: tuple[JobId, int | None] | None = None
 
 
 @dataclass(slots=True)
@@ -274,23 +284,62 @@ class SchedulerState:
             is_cancelled=index in live.children.asked,
         )
 
-    def push(self, live: LiveJob, rank: int = BACK) -> None:
-        """Put a RUNNABLE job, or an array with a RUNNABLE child, into its queue."""
+    def status(self, live: LiveJob, index: int | None) -> JobStatus:
+        """Status of a job or child."""
+        return live.run.status if index is None or live.children is None else live.children.status(index)
+
+    def move(self, live: LiveJob, index: int | None, signal: Signal) -> JobStatus:
+        """Change a status by the transition table; the only place that does."""
+        following = advance(self.status(live, index), signal)
+        if index is None or live.children is None:
+            live.run.status = following
+            self.changes.jobs[live.job.id] = live
+            return following
+        live.children.set_status(index, following)
+        run = live.children.runs.get(index)
+        if run is not None:
+            run.status = following
+            self.changes.children[run.id] = run
+        return following
+
+    def begin(self, live: LiveJob, index: int | None) -> Run:
+        """Progress of a job or child that from now on has a story of its own."""
+        run = self.run_of(live, index)
+        if index is None or live.children is None:
+            self.changes.jobs[live.job.id] = live
+        else:
+            live.children.runs[index] = run
+            self.changes.children[run.id] = run
+        return run
+
+    def enqueue(self, live: LiveJob) -> None:
+        """Put a RUNNABLE job, or an array with a RUNNABLE child, at the back of its queue."""
         if live.children is not None:
-            if live.children.queued and rank == BACK:
+            if live.children.queued:
                 return
             live.children.queued = True
-        heappush(self.queues[live.job.queue].entries, (rank, live.sequence, live.job.id))
+        heappush(self.queues[live.job.queue].entries, (BACK, live.sequence, live.job.id))
+
+    def enqueue_again(self, live: LiveJob, index: int | None) -> None:
+        """Put a job or child whose attempt failed at the front of its queue."""
+        if live.children is not None and index is not None:
+            known = bool(live.children.retried)
+            heappush(live.children.retried, index)
+            if known:
+                return
+        heappush(self.queues[live.job.queue].entries, (FRONT, live.sequence, live.job.id))
 
     def head(self, queue: QueueState) -> tuple[LiveJob, int | None] | None:
         """The next RUNNABLE job or child of a queue, still in its place."""
         while queue.entries:
-            live = self.jobs.get(queue.entries[0][2])
+            rank, _, job_id = queue.entries[0]
+            live = self.jobs.get(job_id)
             if live is not None and live.children is not None:
-                index = live.children.next_ready()
+                index = live.children.next_retried() if rank == FRONT else live.children.next_ready()
                 if index is not None:
                     return live, index
-                live.children.queued = False
+                if rank == BACK:
+                    live.children.queued = False
             elif live is not None and live.run.status is JobStatus.RUNNABLE:
                 return live, None
             heappop(queue.entries)
@@ -327,7 +376,9 @@ class SchedulerState:
         active = self._validate_jobs()
         self._validate_hosts(active)
         for name, queue in self.queues.items():
-            _require(queue.live == sum(live.job.queue == name for live in self.jobs.values()), f"count of {name}")
+            _require(
+                queue.live == sum(live.job.queue == name for live in self.jobs.values()), f"count of {name}"
+            )
         for awaited, waiting in self.dependents.items():
             _require(bool(waiting), f"an empty set of dependents of {awaited}")
             _require(all(job_id in self.jobs for job_id in waiting), f"dependents of {awaited} live")
@@ -342,8 +393,12 @@ class SchedulerState:
                 continue
             if live.run.status is JobStatus.RUNNABLE:
                 _require(any(entry[2] == job_id for entry in entries), f"{job_id} is queued")
-            _require((live.run.host is not None) == (live.run.status in ACTIVE), f"{job_id} has a host iff active")
-            _require((live.run.status is JobStatus.PENDING) == bool(live.waits_for), f"{job_id} waits iff PENDING")
+            _require(
+                (live.run.host is not None) == (live.run.status in ACTIVE), f"{job_id} has a host iff active"
+            )
+            _require(
+                (live.run.status is JobStatus.PENDING) == bool(live.waits_for), f"{job_id} waits iff PENDING"
+            )
             if live.run.status in ACTIVE:
                 active[job_id] = live.job.resources
         return active
@@ -364,7 +419,7 @@ class SchedulerState:
         for index in children.in_status(*ACTIVE):
             _require(index in children.runs, f"active child {index} of {job_id} has a run")
         waiting = children.in_status(JobStatus.RUNNABLE)
-        reachable = set(children.ready) | set(range(children.cursor, len(children.statuses)))
+        reachable = {*children.ready, *children.retried, *range(children.cursor, len(children.statuses))}
         _require(reachable.issuperset(waiting), f"RUNNABLE children of {job_id} can be reached")
         queued = any(entry[2] == job_id for entry in self.queues[live.job.queue].entries)
         _require(not waiting or queued, f"{job_id} is queued")
@@ -377,12 +432,16 @@ class SchedulerState:
                 used = sum(state.occupants.values(), Resources())
                 free = Resources(vcpus=state.vcpus, memory=state.memory, gpus=state.gpus)
                 _require(used + free == state.host.capacity, f"{state.host.id} adds up")
-                _require(min(free.vcpus, free.memory, free.gpus) >= 0, f"{state.host.id} is not over capacity")
+                _require(
+                    min(free.vcpus, free.memory, free.gpus) >= 0, f"{state.host.id} is not over capacity"
+                )
                 _require(not placed.keys() & state.occupants.keys(), f"{state.host.id} shares no attempt")
                 placed.update(state.occupants)
                 vcpus += state.host.capacity.vcpus
             _require(vcpus == environment.provisioned, f"{environment.environment.name} counts its vCPUs")
-            _require(vcpus <= max(environment.environment.max_vcpus, 0), f"{environment.environment.name} maxvCpus")
+            _require(
+                vcpus <= max(environment.environment.max_vcpus, 0), f"{environment.environment.name} maxvCpus"
+            )
         _require(placed == active, "attempts on hosts are the active jobs")
 
 

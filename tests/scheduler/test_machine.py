@@ -1,0 +1,166 @@
+"""Random worlds: whatever happens in whatever order, the invariants hold and a replay agrees."""
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from world import World
+
+from nbbatch.model.jobs import JobStatus
+from nbbatch.scheduler.restore import Snapshot, StoredJob, restore
+
+
+class Machine(RuleBasedStateMachine):
+    """Submits, stops, ends, loses and waits at random; `World.happen` validates each step."""
+
+    @initialize(max_vcpus=st.integers(2, 12), types=st.sampled_from([("m6i.large",), ("optimal",)]))
+    def build(self, max_vcpus, types):
+        self.world = World(max_vcpus=max_vcpus, types=types)
+        self.world.add_queue("urgent", "ce", priority=9)
+        self.jobs = []
+        self.sizes = {}
+
+    def any_id(self, data):
+        job = data.draw(st.sampled_from(self.jobs))
+        if self.sizes[job] and data.draw(st.booleans()):
+            return f"{job}:{data.draw(st.integers(0, self.sizes[job] - 1))}"
+        return job
+
+    @rule(
+        data=st.data(),
+        size=st.sampled_from([None, None, 2, 3, 7]),
+        vcpus=st.integers(1, 3),
+        memory=st.sampled_from([256, 4000, 50_000]),
+        attempts=st.integers(1, 3),
+        timeout=st.sampled_from([None, 60]),
+        sequential=st.booleans(),
+        queue=st.sampled_from(["q", "urgent"]),
+    )
+    def submit(self, data, size, vcpus, memory, attempts, timeout, sequential, queue):
+        after, n_to_n = [], []
+        if self.jobs and data.draw(st.booleans()):
+            after = [self.any_id(data)]
+        same = [job for job in self.jobs if self.sizes[job] == size and size]
+        if same and data.draw(st.booleans()):
+            n_to_n = [data.draw(st.sampled_from(same))]
+        job = self.world.submit(
+            size=size,
+            after=after,
+            n_to_n=n_to_n,
+            vcpus=vcpus,
+            memory=memory,
+            attempts=attempts,
+            timeout=timeout,
+            sequential=sequential and size is not None,
+            queue=queue,
+        )
+        self.jobs.append(job)
+        self.sizes[job] = size
+
+    @precondition(lambda self: self.world.running)
+    @rule(data=st.data(), code=st.sampled_from([0, 0, 0, 1, 137, None]))
+    def exit(self, data, code):
+        self.world.exit(data.draw(st.sampled_from(sorted(self.world.running))), code)
+
+    @precondition(lambda self: self.world.running)
+    @rule(data=st.data())
+    def start(self, data):
+        self.world.start(data.draw(st.sampled_from(sorted(self.world.running))))
+
+    @precondition(lambda self: self.world.running)
+    @rule(data=st.data())
+    def vanish(self, data):
+        self.world.vanish(data.draw(st.sampled_from(sorted(self.world.running))))
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def cancel(self, data):
+        self.world.cancel(self.any_id(data))
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def terminate(self, data):
+        self.world.terminate(self.any_id(data))
+
+    @rule(seconds=st.integers(1, 100))
+    def wait(self, seconds):
+        self.world.wait(seconds)
+
+    @invariant()
+    def every_job_is_live_or_finished(self):
+        for job in getattr(self, "jobs", ()):
+            assert (job in self.world.state.jobs) != (job in self.world.finished)
+
+    def teardown(self):
+        if not hasattr(self, "world"):
+            return
+        world = self.world
+        assert world.replay() == world.state
+        self.restored_agrees()
+        for _ in range(2_000):
+            if not world.running:
+                break
+            world.exit(next(iter(world.running)))
+        for live in world.state.jobs.values():
+            stuck = live.run.status_reason or ""
+            waits = live.run.status is JobStatus.RUNNABLE or live.run.status is JobStatus.PENDING
+            assert waits, stuck
+        self.roll_ups_equal_children()
+
+    def restored_agrees(self):
+        """Rows alone are enough to build a state with the same jobs, places and order."""
+        state = self.world.state
+        rows = []
+        for live in state.jobs.values():
+            children = {}
+            asked = {}
+            if live.children is not None:
+                children = {**live.children.runs}
+                asked = dict(live.children.asked)
+                for index in live.children.in_status(JobStatus.SUCCEEDED, JobStatus.FAILED):
+                    children[index] = self.world.finished[f"{live.job.id}:{index}"]
+            rows.append(
+                StoredJob(job=live.job, run=live.run, sequence=live.sequence, children=children, asked=asked)
+            )
+        again = restore(
+            Snapshot(
+                seed=state.seed,
+                now=state.now,
+                sequence=state.sequence,
+                host_count=state.host_count,
+                environments=[known.environment for known in state.environments.values()],
+                queues=[known.queue for known in state.queues.values()],
+                hosts=[h.host for known in state.environments.values() for h in known.hosts.values()],
+                jobs=rows,
+            ),
+            state.catalogue,
+        )
+        again.validate()
+        for job_id, live in state.jobs.items():
+            other = again.jobs[job_id]
+            assert (other.waits_for, other.item_by_item, other.sequential) == (
+                live.waits_for,
+                live.item_by_item,
+                live.sequential,
+            )
+            if live.children is not None:
+                assert other.children.statuses == live.children.statuses
+        for name, queue in state.queues.items():
+            was = [(live.job.id, index) for live, index in state.runnable(queue, 50)]
+            now = [(live.job.id, index) for live, index in again.runnable(again.queues[name], 50)]
+            assert set(was) == set(now)
+
+    def roll_ups_equal_children(self):
+        for job, size in self.sizes.items():
+            if size and job in self.world.finished:
+                children = [self.world.finished[f"{job}:{i}"].status for i in range(size)]
+                expected = JobStatus.FAILED if JobStatus.FAILED in children else JobStatus.SUCCEEDED
+                assert self.world.finished[job].status is expected
+
+
+Machine.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestMachine = Machine.TestCase

@@ -1,0 +1,51 @@
+from world import World
+
+from nbbatch.scheduler.placement import explain
+
+
+def why(world, job_id):
+    live, index = world.state.find(job_id)
+    return " ".join(explain(world.state, live, index))
+
+
+def test_a_job_too_large_is_told_what_would_fit():
+    """Both AWS's text and the numbers: what it wants, what the largest host offers."""
+    world = World()
+    job = world.submit(memory=100_000)
+    assert "higher than that can be met" in why(world, job)
+    assert "100000 MiB" in why(world, job)
+    assert "7953 MiB" in why(world, job)
+
+
+def test_a_job_behind_the_head_is_told_who_blocks_it():
+    """First in, first out: the blocking job is named."""
+    world = World(max_vcpus=2)
+    world.submit(vcpus=2)
+    head = world.submit(vcpus=2)
+    job = world.submit()
+    assert head in why(world, job)
+
+
+def test_a_pending_job_is_told_what_it_waits_for():
+    """Each dependency is named."""
+    world = World()
+    first = world.submit()
+    job = world.submit(after=[first])
+    assert first in why(world, job)
+
+
+def test_a_parent_is_told_how_far_its_children_are():
+    """PENDING is normal for an array; the counts say so."""
+    world = World(max_vcpus=2)
+    array = world.submit(size=5)
+    assert "3 RUNNABLE" in why(world, array)
+    assert "2 of 2 vCPU" in why(world, array)
+
+
+def test_a_disabled_environment_is_named():
+    """A queue whose only environment takes no jobs says so in AWS's words."""
+    world = World()
+    world.add_environment("off", max_vcpus=4, state="DISABLED")
+    world.add_queue("dead", "off", priority=3)
+    job = world.submit(queue="dead")
+    assert "ACTION_REQUIRED" in why(world, job)
