@@ -6,13 +6,16 @@ Names are imported on first use (PEP 562), so that `import nbbatch` costs a few 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 from nbbatch.version import __version__
 
+TYPE_CHECKING = False  # as typing has it, which would double the spawner's start
+if TYPE_CHECKING:
+    from typing import Any
+
 _HOME_OF = {
     "job": "nbbatch.client.jobs",
-    "jobs": "nbbatch.client.jobs",
+    "jobs": "nbbatch.client.listing",
     "submit": "nbbatch.client.jobs",
     "map": "nbbatch.client.arrays",
     "Job": "nbbatch.client.jobs",

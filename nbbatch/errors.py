@@ -59,7 +59,8 @@ class NbbatchError(Exception):
         return f"{self.message} {self.cure}" if self.cure else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.__dict__))
+        facts = {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
+        return (_rebuild, (type(self), facts))
 
 
 def _rebuild(kind: type[NbbatchError], attributes: dict[str, object]) -> NbbatchError:

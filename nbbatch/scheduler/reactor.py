@@ -279,6 +279,8 @@ def _mark_cancelled(state: SchedulerState, live: LiveJob, index: int | None) -> 
 def _terminate(
     state: SchedulerState, live: LiveJob, index: int | None, reason: str, now: int
 ) -> list[Effect]:
+    if state.status(live, index).is_terminal:
+        return []
     run = state.begin(live, index)
     run.is_terminated = True
     if run.status not in ACTIVE:

@@ -102,7 +102,7 @@ def test_n_to_n_on_a_finished_array_takes_its_failed_items_over():
 
 
 def test_cancel_of_a_pending_job_takes_effect_when_its_dependencies_are_done():
-    """isCancelled is seen at once, the end comes later (API reference, CancelJob)."""
+    """A cancellation is seen at once, the end comes later (API reference, CancelJob)."""
     world = World()
     first = world.submit()
     job = world.submit(after=[first])

@@ -1,0 +1,311 @@
+"""What the handles of single jobs and of arrays have in common: one id, one backend, one way to wait.
+
+A handle holds no state of the job but its final one: everything else is asked when it is needed.
+Waiting is done by the process's shared watcher (`nbbatch.client.watch`); a handle only takes part in
+it, so a dropped handle leaves nothing behind and its job goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Self
+
+from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.outcome import Detail, Outcome, in_words, outcome, short_id
+from nbbatch.client.watch import Watch, watcher_of
+from nbbatch.errors import NbbatchError, UnknownNameError
+from nbbatch.model.jobs import ACTIVE, TERMINAL
+
+CANCEL_REASON = "Cancelled from the notebook"
+TERMINATE_REASON = "Terminated from the notebook"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a job has cost and used so far, over all attempts and children.
+
+    Parameters
+    ----------
+    on_demand, spot : float
+        Dollars, by the prices frozen when each attempt started.
+    seconds : float
+        Time its attempts ran.
+    cpu_seconds : float or None
+        User and system time; None where the backend does not measure it.
+    peak_memory : int or None
+        MiB, the largest of all attempts; None where the backend does not measure it.
+    instance_type : str
+        Of the last attempt's host; empty where unknown.
+    """
+
+    on_demand: float
+    spot: float
+    seconds: float
+    cpu_seconds: float | None
+    peak_memory: int | None
+    instance_type: str
+
+
+class Handle:
+    """A job of AWS Batch, found by its id."""
+
+    def __init__(self, job_id: str, *, backend: str, name: str = "") -> None:
+        self.id = job_id
+        self.backend_name = backend
+        self._name = name
+        self._final: Detail | None = None
+
+    @property
+    def backend(self) -> Backend:
+        """Where the job is; connects or starts the daemon when needed."""
+        return get_backend(self.backend_name)
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        if not self._name:
+            self._name = str(self.detail()["jobName"])
+        return self._name
+
+    def detail(self) -> Detail:
+        """DescribeJobs' answer about this job, asked now; the final one is kept.
+
+        Raises
+        ------
+        UnknownNameError
+            When the backend does not know the job (any more).
+        """
+        if self._final is None:
+            detail = describe(self.backend, self.id)
+            if detail["status"] not in TERMINAL:
+                return detail
+            self._final = detail
+        return self._final
+
+    @property
+    def status(self) -> str:
+        """One of AWS Batch's seven states, asked now."""
+        return str(self.detail()["status"])
+
+    @property
+    def status_reason(self) -> str:
+        """The service's reason for the status, empty where it gave none."""
+        return str(self.detail().get("statusReason", ""))
+
+    def done(self) -> bool:
+        """Whether the job has ended, asked now."""
+        return self.status in TERMINAL
+
+    def running(self) -> bool:
+        """Whether the job, or a child of the array, has a host now."""
+        detail = self.detail()
+        children = detail.get("arrayProperties", {}).get("statusSummary", {})
+        return detail["status"] in ACTIVE or any(children.get(status) for status in ACTIVE)
+
+    def cancelled(self) -> bool:
+        """Whether the job ended because somebody cancelled or terminated it."""
+        return outcome(self.detail()) in (Outcome.CANCELLED, Outcome.TERMINATED)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job has ended, however it ended.
+
+        Parameters
+        ----------
+        timeout : float or None
+            Seconds; None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            False when the time was up first.
+        """
+        try:
+            self._wait_for_end(timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def cancel(self, reason: str = CANCEL_REASON) -> bool:
+        """Ask that the job does not start.
+
+        A job that has a host already is not touched, as in AWS Batch: use `terminate`.
+
+        Returns
+        -------
+        bool
+            Whether it will not run (again).
+        """
+        if self._final is None:
+            with self.backend.errors():
+                self.backend.batch.cancel_job(jobId=self.id, reason=reason)
+        detail = self.detail()
+        is_waiting = detail["status"] not in ACTIVE | TERMINAL and not self.running()
+        return is_waiting or outcome(detail) is Outcome.CANCELLED
+
+    def terminate(self, reason: str = TERMINATE_REASON) -> None:
+        """Stop the job wherever it is: SIGTERM, and SIGKILL after 30 seconds."""
+        if self._final is None:
+            with self.backend.errors():
+                self.backend.batch.terminate_job(jobId=self.id, reason=reason)
+
+    def why(self) -> str:
+        """Why the job is waiting, or why it failed, in words."""
+        if self.backend.kind == "local" and self._final is None:
+            reasons = self.backend.private("why", {"jobId": self.id})["reasons"]
+            if reasons:
+                return "\n".join(reasons)
+        return in_words(self.detail())
+
+    def account(self) -> Account | None:
+        """Cost and use so far; None on a backend that keeps no account of it."""
+        if self.backend.kind != "local":
+            return None
+        rows = self.backend.private("accounts", {"jobIds": [self.id]})["jobs"]
+        return _account(rows[0]) if rows else None
+
+    def cost(self) -> float | None:
+        """Dollars so far on demand; None where unknown."""
+        account = self.account()
+        return None if account is None else account.on_demand
+
+    def add_done_callback(self, function: Callable[[Self], object]) -> None:
+        """Call `function(handle)` when the job has ended, at once if it has.
+
+        The call comes on the watcher's thread: it must be quick, must not wait for another job, and
+        must not print. What it raises is logged, not raised.
+        """
+        listener = _Ending(lambda: function(self), self._keep)
+        watcher_of(self.backend).watch(self.id, listener)
+
+    def on_change(self, function: Callable[[Detail], object]) -> Watch:
+        """Call `function(detail)` now and at every change until the end; see `add_done_callback`.
+
+        Returns
+        -------
+        Watch
+            `close()` it to lose interest earlier.
+        """
+        return watcher_of(self.backend).watch(self.id, _Following(function, self._keep))
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What the job returned; see the subclasses."""
+        raise NotImplementedError
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._result_later().__await__()
+
+    async def _result_later(self) -> Any:
+        if self._final is None:
+            waiter = _Waiter()
+            watch = watcher_of(self.backend).watch(self.id, waiter)
+            try:
+                self._final = await asyncio.wrap_future(waiter.future)
+            finally:
+                watch.close()
+        return await asyncio.to_thread(self.result)
+
+    def _wait_for_end(self, timeout: float | None) -> Detail:
+        """Final detail; TimeoutError when the time is up first."""
+        if self._final is None:
+            waiter = _Waiter()
+            watch = watcher_of(self.backend).watch(self.id, waiter)
+            try:
+                self._final = waiter.future.result(timeout)
+            except TimeoutError:
+                raise TimeoutError(f"{self!r} has not ended within {timeout} s; it goes on.") from None
+            finally:
+                watch.close()
+        return self._final
+
+    def _keep(self, detail: Detail) -> None:
+        if detail["status"] in TERMINAL:
+            self._final = detail
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Handle) and (self.id, self.backend_name) == (other.id, other.backend_name)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.backend_name))
+
+    def __repr__(self) -> str:
+        state = self._final["status"] if self._final else self.backend_name
+        return f"<{type(self).__name__} {self._name or '?'} {short_id(self.id)} · {state}>"
+
+
+def describe(backend: Backend, job_id: str) -> Detail:
+    """DescribeJobs of one id.
+
+    Raises
+    ------
+    UnknownNameError
+        When the backend does not know it.
+    """
+    with backend.errors():
+        details = backend.batch.describe_jobs(jobs=[job_id])["jobs"]
+    if not details:
+        raise UnknownNameError(
+            f"Backend {backend.name!r} knows no job {job_id!r}.",
+            cure="nbbatch.jobs() lists the newest; another backend may have it.",
+        )
+    detail: Detail = details[0]
+    return detail
+
+
+def _account(row: dict[str, Any]) -> Account:
+    return Account(
+        on_demand=row["cost"],
+        spot=row["spotCost"],
+        seconds=row["seconds"],
+        cpu_seconds=row.get("cpuSeconds"),
+        peak_memory=row.get("peakMemory"),
+        instance_type=row.get("instanceType") or "",
+    )
+
+
+class _Waiter:
+    """A listener that turns the end of a job into a future's result."""
+
+    def __init__(self) -> None:
+        self.future: Future[Detail] = Future()
+        self.future.set_running_or_notify_cancel()
+
+    def on_change(self, detail: Detail) -> None:
+        if detail["status"] in TERMINAL:
+            self.future.set_result(detail)
+
+    def on_failure(self, error: NbbatchError) -> None:
+        self.future.set_exception(error)
+
+
+class _Ending:
+    """A listener that calls once, when the job ended or cannot be watched any more."""
+
+    def __init__(self, call: Callable[[], object], keep: Callable[[Detail], None]) -> None:
+        self._call = call
+        self._keep = keep
+
+    def on_change(self, detail: Detail) -> None:
+        self._keep(detail)
+        if detail["status"] in TERMINAL:
+            self._call()
+
+    def on_failure(self, _error: NbbatchError) -> None:
+        self._call()
+
+
+class _Following:
+    """A listener that calls at every change."""
+
+    def __init__(self, call: Callable[[Detail], object], keep: Callable[[Detail], None]) -> None:
+        self._call = call
+        self._keep = keep
+
+    def on_change(self, detail: Detail) -> None:
+        self._keep(detail)
+        self._call(detail)
+
+    def on_failure(self, _error: NbbatchError) -> None:
+        """Nothing follows; whoever asks the handle next is told why."""

@@ -1,0 +1,200 @@
+"""What became of each item of an array: its input, its value or its error.
+
+Results are read from the array's bundle, one child at a time; why a child failed without leaving a
+result comes from ListJobs, a thousand children a call.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbbatch.client.backend import Backend
+from nbbatch.client.jobs import remote_error
+from nbbatch.client.outcome import Detail, error_of
+from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
+from nbbatch.client.shape import ArrayShape, read_input
+from nbbatch.errors import JobError, NbbatchError, RemoteError, ResultLostError
+
+SUCCEEDED = "succeeded"
+"""`Result.status` of a child whose items all went well."""
+_PAGE = 1000
+
+_label = reprlib.Repr()
+_label.maxlevel, _label.maxdict, _label.maxlist, _label.maxtuple = 2, 6, 4, 4
+_label.maxstring = _label.maxother = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One item of an array that has ended.
+
+    Parameters
+    ----------
+    position : int
+        Its place among the items.
+    input : Any
+        The item itself; keyword arguments as a dict.
+    job_id : str
+        Of the child that ran it.
+    value : Any
+        What the function returned; None where it failed.
+    error : BaseException or None
+        What it raised, or what else ended it.
+    """
+
+    position: int
+    input: Any
+    job_id: str
+    value: Any = None
+    error: BaseException | None = None
+
+    def result(self) -> Any:
+        """Its value; raises its error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def exception(self) -> BaseException | None:
+        """Its error, None where it succeeded."""
+        return self.error
+
+    def __repr__(self) -> str:
+        state = (
+            f"{type(self.error).__name__}: {_first_line(self.error)}"
+            if self.error
+            else reprlib.repr(self.value)
+        )
+        return f"<Item {self.position} · {label(self.input)} → {state}>"
+
+
+def label(value: Any) -> str:
+    """An item's input in a few words: keyword arguments as `lr=0.1, depth=3`."""
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return ", ".join(f"{key}={_label.repr(part)}" for key, part in value.items())
+    return " ".join(_label.repr(value).split())
+
+
+def _first_line(error: BaseException) -> str:
+    text = error.message if isinstance(error, NbbatchError) else str(error)
+    return text.partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the items of one array.
+
+    Parameters
+    ----------
+    backend, bundle_id, shape
+        Where its bundle is, and how many items in how many children it has.
+    inputs : sequence, optional
+        The items where they are at hand; otherwise they are read from the bundle.
+    """
+
+    backend: Backend
+    bundle_id: str
+    shape: ArrayShape
+    inputs: Sequence[Any] | None
+
+    def ended(self, index: int, job_id: str, failure: Detail | None) -> list[Item]:
+        """Items of the child `index` of the bundle, which has ended; `failure` if it FAILED."""
+        lost: NbbatchError | None = None
+        result = None
+        try:
+            result = load_result(self.backend.store, self.bundle_id, index=index)
+        except ResultLostError as error:
+            lost = error
+        found = {} if result is None else {one.position: one for one in _items_of(result, self.shape, index)}
+        return [
+            self._item(position, job_id, found.get(position), failure, lost)
+            for position in self.shape.positions(index)
+        ]
+
+    def has_succeeded(self, index: int) -> bool:
+        """Whether the newest result of a child is a success."""
+        try:
+            result = load_result(self.backend.store, self.bundle_id, index=index, is_light=True)
+        except ResultLostError:
+            return False
+        return result.status == SUCCEEDED
+
+    def input(self, position: int) -> Any:
+        """The item itself."""
+        if self.inputs is not None:
+            return self.inputs[position]
+        return read_input(self.backend.store, self.bundle_id, position)
+
+    def _item(
+        self,
+        position: int,
+        job_id: str,
+        found: ItemResult | None,
+        failure: Detail | None,
+        lost: NbbatchError | None,
+    ) -> Item:
+        given = self.input(position)
+        if found is not None and found.error is None:
+            return Item(position=position, input=given, job_id=job_id, value=found.value)
+        where = f"item {position} of {self.shape.items} ({label(given)})"
+        error = _error(where, job_id, found.error if found else None, failure, lost)
+        return Item(position=position, input=given, job_id=job_id, error=error)
+
+
+def _items_of(result: Result, shape: ArrayShape, index: int) -> Sequence[ItemResult]:
+    """A child's items; a cell's child has none of its own, its value is the item's."""
+    if result.items:
+        return result.items
+    return [ItemResult(position=shape.positions(index)[0], value=result.value, error=result.error)]
+
+
+def _error(
+    where: str,
+    job_id: str,
+    info: RemoteErrorInfo | None,
+    failure: Detail | None,
+    lost: NbbatchError | None,
+) -> BaseException:
+    """What the item raised; else what ended its child; else that its result is gone."""
+    if info is not None:
+        error = remote_error(info, job_id, where=f"{where}: ")
+        if info.exception is None:
+            return error
+        info.exception.__cause__ = error
+        return info.exception
+    if failure is not None:
+        return _said(error_of(failure), where)
+    return _said(lost or ResultLostError("The job left no result for it.", job_id=job_id), where)
+
+
+def _said(error: NbbatchError, where: str) -> NbbatchError:
+    error.message = f"{where}: {error.message}"
+    return error
+
+
+def failed_children(backend: Backend, array_id: str) -> Iterator[Detail]:
+    """JobSummary of every FAILED child of an array, a thousand a call."""
+    token: dict[str, str] = {}
+    while True:
+        with backend.errors():
+            page = backend.batch.list_jobs(arrayJobId=array_id, jobStatus="FAILED", maxResults=_PAGE, **token)
+        yield from page["jobSummaryList"]
+        if not page.get("nextToken"):
+            return
+        token = {"nextToken": page["nextToken"]}
+
+
+def first_error(items: Sequence[Item]) -> BaseException | None:
+    """The first failed item's error, which also says how many failed; None when all went well."""
+    failed = [item for item in items if item.error is not None]
+    if not failed:
+        return None
+    error = failed[0].error
+    others = f"{len(failed)} of {len(items)} items failed; .failed() lists them, .retry_failed() repeats only those."
+    cause = error.__cause__ if error is not None else None
+    told = cause if isinstance(cause, RemoteError) else error
+    if isinstance(told, JobError):
+        told.cure = others
+    return error

@@ -1,0 +1,271 @@
+"""Jobs as Future-like handles: submit one, wait for it, read it, find it again from anywhere.
+
+A `Job` is an id and a backend; everything else is asked when it is needed, so a handle can be
+pickled, dropped (the job goes on) and made again by `nbbatch.job(id)` in another process. The
+gesture is that of `concurrent.futures.Future`; the errors say what Batch's FAILED hides.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, overload
+
+from nbbatch.client.backend import get_backend
+from nbbatch.client.bundle import Call, Packed
+from nbbatch.client.handle import Handle
+from nbbatch.client.indexes import RETRY_BASE, bundle_of, environment_of, index_in_bundle, retry_environment
+from nbbatch.client.logs import LogReader, streams_of, tail
+from nbbatch.client.logs import StreamReader as _StreamReader
+from nbbatch.client.options import Options, split_options, suggestion
+from nbbatch.client.outcome import Detail, Outcome, error_of, outcome
+from nbbatch.client.results import RemoteErrorInfo, Result, load_result
+from nbbatch.client.spec import job_name, resubmission
+from nbbatch.client.submission import pack_for, resolve, send, submit_again
+from nbbatch.errors import JobError, OptionError, RemoteError, ResultLostError, UserError
+from nbbatch.model.jobs import TERMINAL, split_child_id
+
+TAIL = 20
+"""Lines of the log that an error carries."""
+
+
+class Job(Handle):
+    """A single job, or one child of an array.
+
+    `Handle` has id, name, status, wait, cancel, terminate, why, cost and callbacks. A job can be
+    awaited: `value = await job`.
+    """
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What the function returned, or the value of the cell's last expression.
+
+        Parameters
+        ----------
+        timeout : float or None
+            Seconds to wait; None waits as long as it takes.
+
+        Raises
+        ------
+        TimeoutError
+            The time was up; the job goes on.
+        Exception
+            What the function raised, as far as it can travel, with a RemoteError as its cause that
+            shows the remote traceback.
+        JobError
+            What else ended the job, with its log tail and what to do.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        return self.load().value if bundle_of(self.detail()) else None
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What `result` would raise, None for a job that succeeded; TimeoutError is raised."""
+        error = self.error(timeout)
+        if not isinstance(error, RemoteError):
+            return error
+        info = self.load().error
+        return error if info is None or info.exception is None else _chained(info.exception, error)
+
+    def error(self, timeout: float | None = None) -> JobError | None:
+        """Why the job did not succeed, in nbbatch's own classes: RemoteError for what the code raised."""
+        detail = self._wait_for_end(timeout)
+        ended = outcome(detail)
+        if ended is Outcome.SUCCEEDED:
+            return None
+        info = self._remote_error(detail) if ended is Outcome.EXITED else None
+        if info is not None:
+            return remote_error(info, self.id)
+        return error_of(detail, log_tail=tail(self.backend, detail, TAIL))
+
+    def load(self, timeout: float | None = None) -> Result:
+        """All that the job left: variables, rich outputs, files, use of the machine, its error.
+
+        Raises
+        ------
+        ResultLostError
+            The job left nothing that can be read, because it was stopped or had no bundle.
+        """
+        detail = self._wait_for_end(timeout)
+        bundle_id = bundle_of(detail)
+        if not bundle_id:
+            raise ResultLostError(
+                f"Job {self.name} runs a command of its own and brings no values back.",
+                job_id=self.id,
+                cure="Its log and exit code are all there is.",
+            )
+        variables = environment_of(detail)
+        attempt = int(variables.get(RETRY_BASE, 0)) + len(detail.get("attempts") or ())
+        index = index_in_bundle(variables, split_child_id(self.id)[1])
+        return load_result(self.backend.store, bundle_id, index=index, attempt=attempt or None)
+
+    @property
+    def attempts(self) -> list[Mapping[str, Any]]:
+        """Attempts that have ended, as DescribeJobs tells them."""
+        return list(self.detail().get("attempts") or ())
+
+    @overload
+    def logs(self, follow: Literal[False] = False, *, lines: int | None = None) -> str: ...  # noqa: FBT002
+    @overload
+    def logs(self, follow: Literal[True], *, lines: int | None = None) -> Iterator[str]: ...
+    def logs(self, follow: bool = False, *, lines: int | None = None) -> str | Iterator[str]:  # noqa: FBT001, FBT002
+        """The log of all attempts.
+
+        Parameters
+        ----------
+        follow : bool
+            Give an iterator of lines that waits for more until the job has ended.
+        lines : int, optional
+            Only the last so many, of the last attempt; not with `follow`.
+        """
+        if follow:
+            return self._follow()
+        detail, backend = self.detail(), self.backend
+        if lines is not None:
+            return Text(tail(backend, detail, lines))
+        every = [line for stream in streams_of(detail) for line in _StreamReader(backend, stream).read()]
+        return Text("\n".join(every))
+
+    def retry(self) -> Job:
+        """Submit the same again: code, inputs, resources, queue; a new job with an id of its own.
+
+        Raises
+        ------
+        UserError
+            When the job has not ended.
+        """
+        detail = self.detail()
+        if detail["status"] not in TERMINAL:
+            raise UserError(f"{self!r} has not ended.", cure="Wait for it, or terminate it first.")
+        request = resubmission(detail, environment=retry_environment(detail), size=None)
+        return Job(submit_again(self.backend, request), backend=self.backend_name, name=detail["jobName"])
+
+    def _follow(self) -> Iterator[str]:
+        with LogReader(self) as reader:
+            yield from reader.follow()
+
+    def _remote_error(self, detail: Detail) -> RemoteErrorInfo | None:
+        """What the code itself raised; None when the process died otherwise or left nothing."""
+        try:
+            return self.load().error if bundle_of(detail) else None
+        except ResultLostError:
+            return None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.id, self.backend_name, self._name)
+
+
+class Text(str):
+    """Text that a notebook shows as it is, without quotes and backslashes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _again(kind: type[Job], job_id: str, backend: str, name: str) -> Job:
+    return kind(job_id, backend=backend, name=name)
+
+
+def remote_error(info: RemoteErrorInfo, job_id: str, *, where: str = "") -> RemoteError:
+    """The error of code that raised in a job; `where` says which item of an array it was."""
+    error = RemoteError(
+        f"{where}{info.type}: {info.message}" if info.message else f"{where}{info.type}",
+        job_id=job_id,
+        cure=f"nbbatch.job({job_id!r}).logs() has its log.",
+        remote_traceback=info.traceback,
+        remote_type=info.type,
+    )
+    error.add_note(info.traceback)
+    return error
+
+
+def _chained(exception: BaseException, cause: RemoteError) -> BaseException:
+    """The exception as it was raised in the job, with its remote traceback as the cause."""
+    exception.__cause__ = cause
+    return exception
+
+
+def submit(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Job:
+    """Run `function(*args, **kwargs)` as a job.
+
+    Parameters
+    ----------
+    function : callable
+        Defined anywhere: in the notebook, in a local module, in an installed package.
+    *args, **kwargs
+        Its arguments. Keywords that are options (`queue`, `vcpus`, `memory`, `gpus`, `image`,
+        `name`, `env`, `timeout`, `retries`, `tags`, `depends`, `priority`, `share`, `spot`,
+        `definition`, `backend`) are taken as such; `nbbatch.batch` leaves all to the function.
+
+    Returns
+    -------
+    Job
+        At once; `result()` waits.
+
+    Raises
+    ------
+    OptionError
+        An option is malformed, or a keyword is neither an option nor a parameter of the function.
+
+    Examples
+    --------
+    >>> job = nbbatch.submit(train, data, lr=0.1, vcpus=4, memory="8G")  # doctest: +SKIP
+    >>> job.result()  # doctest: +SKIP
+    """
+    given, own = split_options(kwargs)
+    check_call(function, args, own)
+    options = resolve(given)
+    packed = pack_for(Call(function=function, args=args, kwargs=own), options)
+    return submit_packed(packed, options, name=name_of(function))
+
+
+def submit_packed(packed: Packed, options: Options, *, name: str = "job") -> Job:
+    """Submit what `pack_for` made of a payload that is no array."""
+    job_id = send(packed, options, name=name)
+    return Job(job_id, backend=get_backend(options.backend).name, name=options.name or name)
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """A job name that resembles the function's."""
+    return job_name(getattr(function, "__name__", type(function).__name__))
+
+
+def check_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Refuse arguments that do not fit the function, before anything is sent."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # many functions written in C do not tell
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        strange = [name for name in kwargs if name not in signature.parameters]
+        known = [*signature.parameters, *Options.__dataclass_fields__]
+        hint = suggestion(strange[0], known) if strange else "Give what the function takes."
+        raise OptionError(f"{name_of(function)} cannot be called like this: {error}.", cure=hint) from None
+
+
+def job(id_or_name: str, *, backend: str | None = None) -> Any:
+    """Handle of a job that was submitted anywhere, by anybody, at any time.
+
+    Parameters
+    ----------
+    id_or_name : str
+        The job's id, an array child's id, the first letters of an id, or a name that only one job has.
+    backend : str, optional
+        A configured backend; the default one otherwise.
+
+    Returns
+    -------
+    Job or ArrayJob
+
+    Raises
+    ------
+    UnknownNameError
+        No job, or more than one, is meant.
+    """
+    from nbbatch.client.listing import find  # noqa: PLC0415 - listing and arrays stand above this module
+
+    return find(id_or_name, backend=backend)

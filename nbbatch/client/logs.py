@@ -1,0 +1,203 @@
+"""A job's log as text: what is there, and what comes while it runs.
+
+Every attempt has a stream of its own; a reader goes through them in order and never shows a line
+twice. On the local backend a follower sleeps until the daemon says that the stream has grown; on AWS
+it looks again every now and then.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+from nbbatch.client.backend import Backend
+from nbbatch.client.outcome import Detail
+from nbbatch.client.watch import StreamWatch, Watch, watcher_of
+from nbbatch.errors import NbbatchError
+from nbbatch.model.jobs import TERMINAL
+
+LOG_GROUP = "/aws/batch/job"
+REMOTE_PAUSE = 2.0
+"""Seconds between two looks at a growing stream of CloudWatch."""
+GATHER = 0.03
+"""Seconds in which lines are gathered before a follower shows them: nobody reads faster."""
+
+
+def streams_of(detail: Detail) -> list[str]:
+    """Log streams of a job's attempts, oldest first; those that never ran have none."""
+    containers = [attempt.get("container") or {} for attempt in detail.get("attempts") or ()]
+    names = [one.get("logStreamName") for one in [*containers, detail.get("container") or {}]]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def tail(backend: Backend, detail: Detail, lines: int) -> str:
+    """The last lines of the last attempt's log; empty where it has none."""
+    streams = streams_of(detail)
+    if not streams:
+        return ""
+    events = _events(backend, streams[-1], limit=lines, startFromHead=False)[0]
+    return "\n".join(events)
+
+
+@dataclass(slots=True)
+class StreamReader:
+    """Reads one stream from its beginning, each line once."""
+
+    backend: Backend
+    stream: str
+    token: str | None = field(default=None, init=False)
+
+    def read(self) -> list[str]:
+        """Lines that came since the last call."""
+        lines: list[str] = []
+        while True:
+            given = {"nextToken": self.token} if self.token else {}
+            page, token = _events(self.backend, self.stream, startFromHead=True, **given)
+            lines += page
+            if token is None or token == self.token:
+                return lines
+            self.token = token
+
+    @property
+    def seen(self) -> int:
+        """Bytes of the stream behind the reader, by the local daemon's token."""
+        return _offset(self.token)
+
+
+def _events(backend: Backend, stream: str, **how: object) -> tuple[list[str], str | None]:
+    """Lines of one page, and the token of the next; neither for a stream that is not there yet."""
+    with backend.errors():
+        try:
+            page = backend.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, **how)
+        except backend.logs.exceptions.ResourceNotFoundException:
+            return [], None
+    return [event["message"] for event in page["events"]], page.get("nextForwardToken")
+
+
+def _offset(token: str | None) -> int:
+    digits = "".join(letter for letter in (token or "") if letter.isdigit())
+    return int(digits or 0)
+
+
+class Following(Protocol):
+    """What a follower needs of a handle."""
+
+    id: str
+
+    @property
+    def backend(self) -> Backend:
+        """Where the job is."""
+        ...
+
+
+class LogReader:
+    """Reads all attempts' logs of a job in order, each line once, from the caller's thread.
+
+    Parameters
+    ----------
+    job : Job
+        A handle; its changes are told by the shared watcher until `close()`.
+    """
+
+    def __init__(self, job: Following) -> None:
+        self._backend = job.backend
+        self._watcher = watcher_of(self._backend)
+        self._news = threading.Condition()
+        self._detail: Detail | None = None
+        self._error: NbbatchError | None = None
+        self._is_news = False
+        self._readers: dict[str, StreamReader] = {}
+        self._watch: Watch = self._watcher.watch(job.id, self)
+
+    def on_change(self, detail: Detail) -> None:
+        """The job changed (called by the watcher)."""
+        self._ring(detail=detail)
+
+    def on_failure(self, error: NbbatchError) -> None:
+        """The job cannot be watched (called by the watcher)."""
+        self._ring(error=error)
+
+    def read(self) -> list[str]:
+        """Lines that came since the last call, without waiting."""
+        with self._news:
+            detail, self._is_news = self._detail or {}, False
+        lines = []
+        for stream in streams_of(detail):
+            reader = self._readers.setdefault(stream, StreamReader(self._backend, stream))
+            lines += reader.read()
+        return lines
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has ended, so that nothing comes after the next `read`."""
+        return self._error is not None or (self._detail or {}).get("status") in TERMINAL
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job changed or its log grew since the last `read`.
+
+        Returns
+        -------
+        bool
+            False when the time was up first.
+        """
+        pause = timeout
+        if self._backend.kind != "local":
+            pause = REMOTE_PAUSE if timeout is None else min(REMOTE_PAUSE, timeout)
+        watch = self._watch_stream()
+        try:
+            with self._news:
+                return self._news.wait_for(lambda: self._is_news, pause)
+        finally:
+            if watch is not None:
+                self._watcher.forget_stream(watch)
+
+    def follow(self) -> Iterator[str]:
+        """Lines as they come, until the job has ended.
+
+        Raises
+        ------
+        NbbatchError
+            When the job cannot be watched any more.
+        """
+        is_last = False
+        while not is_last:
+            is_last = self.is_over
+            yield from self.read()
+            if not is_last:
+                self.wait()
+                self._gather()
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Lose interest."""
+        self._watch.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _gather(self) -> None:
+        """Let a fast writer write a little more; the end of the job is not waited for."""
+        with self._news:
+            self._news.wait_for(lambda: self.is_over, GATHER)
+
+    def _ring(self, *, detail: Detail | None = None, error: NbbatchError | None = None) -> None:
+        with self._news:
+            self._detail = detail or self._detail
+            self._error = error or self._error
+            self._is_news = True
+            self._news.notify_all()
+
+    def _watch_stream(self) -> StreamWatch | None:
+        """Ask to be woken when the newest stream grows."""
+        if self._backend.kind != "local" or not self._readers or self.is_over:
+            return None
+        newest = list(self._readers.values())[-1]
+        watch = StreamWatch(stream=newest.stream, seen=newest.seen, wake=self._ring)
+        self._watcher.watch_stream(watch)
+        return watch

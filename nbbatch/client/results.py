@@ -1,0 +1,292 @@
+"""What came back from a job: value, variables, rich outputs in order, error, use of the machine.
+
+A result is read from the job's own bundle only, and only once its manifest is there, which the
+runner writes last. Values are unpickled here, in the caller's process; that is as safe as the job.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import msgspec
+
+from nbbatch.client.store import Store
+from nbbatch.errors import ResultLostError, StoreError
+from nbbatch.runner import pickling
+from nbbatch.runner.report import LAST_VALUE, RESULT_VERSION
+
+MOST_ATTEMPTS = 10
+"""AWS Batch's limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteErrorInfo:
+    """What a cell, a function or a script failed with.
+
+    Parameters
+    ----------
+    type, message : str
+        Class name and text of the exception.
+    traceback : str
+        As Python prints it, with the cell's own lines and numbers, without the runner's frames.
+    exception : BaseException, optional
+        The exception itself where it could travel.
+    """
+
+    type: str
+    message: str
+    traceback: str
+    exception: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an attempt used, its child processes included: seconds, bytes."""
+
+    cpu_seconds: float
+    peak_memory: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult:
+    """What became of one item of an array; `position` counts within its child.
+
+    Where there is an `error` there is nothing else. A plain job is a single item.
+    """
+
+    position: int
+    value: Any = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    left_behind: Mapping[str, str] = field(default_factory=dict)
+    error: RemoteErrorInfo | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One attempt's result.
+
+    Parameters
+    ----------
+    status : str
+        `succeeded`, `failed`, or `stopped` by a signal.
+    exit_code : int
+        What the runner left with, 0 exactly if succeeded.
+    attempt : int
+        1 for the first.
+    items : tuple of ItemResult
+        Of an array's child each of its items that ran, in order; of a plain job the only one.
+    outputs : tuple of dict
+        Streams, displays and the last value's rich repr in order, in the notebook format
+        (`stream`; `display_data` and `execute_result` with the key `data`, a MIME bundle).
+    usage : Usage
+        What the attempt used.
+    files : mapping
+        Fetched files: path in the working directory -> path in the bundle (`store.open`).
+    python : str
+        The interpreter's version in the job.
+    """
+
+    status: str
+    exit_code: int
+    attempt: int
+    items: tuple[ItemResult, ...]
+    outputs: tuple[dict[str, Any], ...]
+    usage: Usage
+    files: Mapping[str, str]
+    python: str
+
+    @property
+    def value(self) -> Any:
+        """What the function returned, or the cell's last expression.
+
+        None where it could not travel; then `left_behind` has "the last value".
+        """
+        return self.items[0].value if self.items else None
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """Assigned names that came back (of the first item)."""
+        return self.items[0].variables if self.items else {}
+
+    @property
+    def left_behind(self) -> Mapping[str, str]:
+        """Names that could not come back, and why (of the first item)."""
+        return self.items[0].left_behind if self.items else {}
+
+    @property
+    def error(self) -> RemoteErrorInfo | None:
+        """The first error of any item."""
+        return next((item.error for item in self.items if item.error is not None), None)
+
+    @property
+    def displays(self) -> tuple[dict[str, Any], ...]:
+        """The outputs without the streams, which the log has already shown."""
+        return tuple(output for output in self.outputs if output["output_type"] != "stream")
+
+    @property
+    def has_interleaved_displays(self) -> bool:
+        """Whether text follows a display: then replaying `outputs` shows the true order.
+
+        A client that showed the log live appends `displays` where this is False; otherwise it
+        clears the live text and shows `outputs` as they are. Text that subprocesses write straight
+        to the file descriptors is in the log only.
+        """
+        kinds = [output["output_type"] for output in self.outputs]
+        return "stream" in kinds[next((i for i, kind in enumerate(kinds) if kind != "stream"), len(kinds)) :]
+
+
+def load_result(
+    store: Store,
+    bundle_id: str,
+    *,
+    index: int | None = None,
+    attempt: int | None = None,
+    is_light: bool = False,
+) -> Result:
+    """Read what a job, or the child `index` of an array, left.
+
+    Parameters
+    ----------
+    store : Store
+        Where its bundle is.
+    bundle_id : str
+        The job's bundle.
+    index : int, optional
+        Of an array child; None (or 0) for a plain job.
+    attempt : int, optional
+        1 for the first; by default the last one that left a result.
+    is_light : bool
+        Leave value and variables unread: status, outputs, error text and usage only.
+
+    Raises
+    ------
+    ResultLostError
+        There is no result, or it cannot be read; says why.
+    """
+    stem, number = _find(store, bundle_id, index or 0, attempt)
+    try:
+        with store.open(bundle_id, f"{stem}.json") as file:
+            content = msgspec.json.decode(file.read())
+        if content["version"] != RESULT_VERSION:
+            raise ResultLostError(
+                f"The result in bundle {bundle_id} is of version {content['version']}, this client reads {RESULT_VERSION}."
+            )
+        reader = _Reader(store, bundle_id, f"{stem}.data", is_light=is_light)
+        return _result(content, number, reader)
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, StoreError) as error:
+        raise ResultLostError(
+            f"The result in bundle {bundle_id} cannot be read: {type(error).__name__}: {error}."
+        ) from error
+
+
+def _find(store: Store, bundle_id: str, index: int, attempt: int | None) -> tuple[str, int]:
+    """Path of a result without its ending, and its attempt."""
+    if attempt is not None:
+        tries = [attempt] if store.exists(bundle_id, f"results/{index}.{attempt}.json") else []
+    else:
+        tries = list(_attempts(store, bundle_id, index))
+    if not tries:
+        which = f"child {index} of bundle" if index else "bundle"
+        raise ResultLostError(
+            f"There is no result of {which} {bundle_id}: the job was stopped before it could write one, or its bundle is gone.",
+            cure="Its log says more; submit it again.",
+        )
+    return f"results/{index}.{max(tries)}", max(tries)
+
+
+def _attempts(store: Store, bundle_id: str, index: int) -> Iterator[int]:
+    """Attempts that left a result; AWS Batch makes at most ten."""
+    return (
+        number
+        for number in range(1, MOST_ATTEMPTS + 1)
+        if store.exists(bundle_id, f"results/{index}.{number}.json")
+    )
+
+
+class _Reader:
+    """Loads values of one result."""
+
+    def __init__(self, store: Store, bundle_id: str, data: str, *, is_light: bool) -> None:
+        self._store = store
+        self._bundle_id = bundle_id
+        self._data = data
+        self._is_light = is_light
+
+    def load(self, entry: Mapping[str, Any]) -> Any:
+        """The value of an entry; a module is imported."""
+        if "module" in entry:
+            return importlib.import_module(entry["module"])
+        return pickling.decode(entry, self._open)
+
+    def item(self, position: int, entry: Mapping[str, Any]) -> ItemResult:
+        """One item, its values loaded as far as they can be here."""
+        error = self._error(entry["error"]) if "error" in entry else None
+        left = dict(entry.get("left_behind", {}))
+        variables: dict[str, Any] = {}
+        if not self._is_light:
+            for name, each in entry.get("variables", {}).items():
+                self._try(each, name, variables, left)
+            value = self._value(entry.get("value"), variables, left)
+        return ItemResult(
+            position=position,
+            value=None if self._is_light else value,
+            variables=variables,
+            left_behind=left,
+            error=error,
+        )
+
+    def _try(self, entry: Mapping[str, Any], name: str, values: dict[str, Any], left: dict[str, str]) -> None:
+        try:
+            values[name] = self.load(entry)
+        except (OSError, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the class of the value raises here
+            left[name] = f"it cannot be unpickled here: {type(error).__name__}: {error}"
+
+    def _value(self, entry: Mapping[str, Any] | None, variables: dict[str, Any], left: dict[str, str]) -> Any:
+        if entry is None:
+            return None
+        if "same_as" in entry:
+            return variables.get(entry["same_as"])
+        found: dict[str, Any] = {}
+        self._try(entry, LAST_VALUE, found, left)
+        return found.get(LAST_VALUE)
+
+    def _error(self, entry: Mapping[str, Any]) -> RemoteErrorInfo:
+        found: dict[str, Any] = {}
+        if entry.get("exception") and not self._is_light:
+            self._try(entry["exception"], "exception", found, {})
+        exception = found.get("exception")
+        return RemoteErrorInfo(
+            type=entry["type"],
+            message=entry["message"],
+            traceback=entry["traceback"],
+            exception=exception if isinstance(exception, BaseException) else None,
+        )
+
+    def _open(self, entry: Mapping[str, Any]) -> BinaryIO:
+        file = self._store.open(self._bundle_id, self._data)
+        file.seek(entry["at"][0])
+        return file
+
+
+def _result(content: Mapping[str, Any], attempt: int, reader: _Reader) -> Result:
+    return Result(
+        status=content["status"],
+        exit_code=content["exit_code"],
+        attempt=attempt,
+        items=tuple(reader.item(position, entry) for position, entry in enumerate(content["items"])),
+        outputs=tuple(content["outputs"]),
+        usage=Usage(**content["usage"]),
+        files=content["files"],
+        python=content["python"],
+    )
+
+
+def open_file(store: Store, bundle_id: str, result: Result, path: str) -> BinaryIO:
+    """Open a fetched file of a result by its path in the job's working directory."""
+    return store.open(bundle_id, result.files[path])

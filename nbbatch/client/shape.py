@@ -1,0 +1,92 @@
+"""How an array's items lie over its children, and its bundle's own word on both.
+
+Everything here can be read from the bundle alone, so an array found again by its id knows its items
+as well as the handle that submitted it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from nbbatch.client.store import Store
+from nbbatch.errors import ResultLostError
+from nbbatch.runner.items import read_item
+
+MOST_CHILDREN = 10_000
+"""AWS Batch's largest array."""
+
+_RESULT = re.compile(r"(?:.*/)?(\d+)\.\d+\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayShape:
+    """So many items, `chunk` of them to a child; the last child may have fewer."""
+
+    items: int
+    chunk: int
+
+    @property
+    def children(self) -> int:
+        """Number of children."""
+        return -(-self.items // self.chunk)
+
+    def child_of(self, position: int) -> int:
+        """Which child runs an item."""
+        return position // self.chunk
+
+    def positions(self, index: int) -> range:
+        """Which items a child runs."""
+        return range(index * self.chunk, min((index + 1) * self.chunk, self.items))
+
+
+def chunk_for(items: int) -> int:
+    """The smallest number of items per child with which an array is not too large."""
+    return max(1, -(-items // MOST_CHILDREN))
+
+
+def read_shape(store: Store, bundle_id: str) -> ArrayShape | None:
+    """Shape of the array in a bundle, None where it holds a single job.
+
+    Raises
+    ------
+    ResultLostError
+        The bundle is gone.
+    """
+    manifest = _manifest(store, bundle_id)
+    entry = manifest.get("items")
+    return None if entry is None else ArrayShape(entry["count"], manifest.get("chunk", 1))
+
+
+def read_input(store: Store, bundle_id: str, position: int) -> Any:
+    """One item as it was given: a call's keyword arguments as a dict, its only argument by itself."""
+    manifest = _manifest(store, bundle_id)
+    with store.open(bundle_id, f"blobs/{manifest['items']['blob']}") as file:
+        item = read_item(file, position)
+    return input_of_call(*item) if manifest["kind"] == "call" else item
+
+
+def input_of_call(args: Any, kwargs: Any) -> Any:
+    """What people call the input of a call."""
+    if kwargs and not args:
+        return dict(kwargs)
+    return args[0] if len(args) == 1 and not kwargs else (args, kwargs)
+
+
+def ended_children(store: Store, bundle_id: str) -> set[int]:
+    """Children that have left a result, of whatever kind; one listing at any size."""
+    matches = (_RESULT.fullmatch(path) for path in store.list(bundle_id, "results"))
+    return {int(match[1]) for match in matches if match}
+
+
+def _manifest(store: Store, bundle_id: str) -> dict[str, Any]:
+    try:
+        with store.open(bundle_id, "manifest.json") as file:
+            manifest: dict[str, Any] = json.load(file)
+    except (FileNotFoundError, ValueError) as error:
+        raise ResultLostError(
+            f"The bundle {bundle_id} of the array is gone or damaged: {error}.", cure="Submit it again."
+        ) from error
+    return manifest

@@ -1,0 +1,119 @@
+"""From a payload and options to a job: pick interpreter, definition and store of the backend, send.
+
+What the backend decides is decided here and nowhere else, so that cells, functions, notebooks and
+scripts are packed and submitted alike.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from nbbatch.client import host
+from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.bundle import Packed, Payload, pack
+from nbbatch.client.definitions import definition_for, forget_definition
+from nbbatch.client.options import Options
+from nbbatch.client.spec import JobSpec, host_definition, image_definition
+from nbbatch.errors import ClientException
+
+FIRST_CHILD_ONLY = {"NBBATCH_INDEXES": "0"}
+"""Environment of an array of one, which AWS Batch runs as a plain job; see `nbbatch.client.arrays`."""
+
+
+def resolve(given: Mapping[str, Any]) -> Options:
+    """Read options as a person gives them, over the defaults of the configuration.
+
+    Raises
+    ------
+    OptionError
+        When an option is unknown or malformed.
+    """
+    options = Options.parse(given)
+    return options.over(Options.parse(load_config().defaults_for(options.backend)))
+
+
+def sees_this_python(backend: Backend, options: Options) -> bool:
+    """Whether the job will run in this machine's own Python environment."""
+    return backend.kind == "local" and not (options.image or options.definition) and host.lends_its_python()
+
+
+def pack_for(
+    payload: Payload, options: Options, *, namespace: Mapping[str, Any] | None = None, **limits: Any
+) -> Packed:
+    """Pack a payload for the backend, image and Python that the options mean.
+
+    Parameters
+    ----------
+    payload : Cell, Call or Command
+        See `nbbatch.client.bundle`.
+    options : Options
+        With defaults, from `resolve`.
+    namespace : mapping, optional
+        The notebook's variables.
+    **limits
+        Passed on to `bundle.pack`: `limit_bytes`, `ask_bytes`, `local_modules`.
+    """
+    backend = get_backend(options.backend)
+    is_same = sees_this_python(backend, options)
+    return pack(
+        payload,
+        backend.store,
+        namespace=namespace,
+        python=sys.executable if is_same else "python3",
+        is_same_environment=is_same,
+        **limits,
+    )
+
+
+def send(packed: Packed, options: Options, *, name: str) -> str:
+    """Submit a packed payload; returns the id that SubmitJob gave.
+
+    Raises
+    ------
+    ClientException
+        When the service refuses, in its words.
+    """
+    size = packed.array_size
+    variables = {**options.env, **packed.environment, **(FIRST_CHILD_ONLY if size == 1 else {})}
+    spec = JobSpec(
+        options=options,
+        name=options.name or name,
+        command=packed.command,
+        environment=variables,
+        bundle=packed.url,
+        size=size if size and size > 1 else None,
+    )
+    return submit_spec(get_backend(options.backend), spec)
+
+
+def submit_spec(backend: Backend, spec: JobSpec) -> str:
+    """SubmitJob with the definition found or registered; returns the job's id."""
+    if spec.options.definition:
+        return _submit(backend, spec.submission(spec.options.definition))
+    request = _definition_request(backend, spec.options)
+    try:
+        return _submit(backend, spec.submission(definition_for(backend, request)))
+    except ClientException as error:
+        if "not in ACTIVE status" not in str(error):
+            raise
+        forget_definition(backend, request)
+        return _submit(backend, spec.submission(definition_for(backend, request)))
+
+
+def _definition_request(backend: Backend, options: Options) -> dict[str, Any]:
+    if sees_this_python(backend, options):
+        return host_definition(folders=host.folders(), user=host.user())
+    user = host.user() if backend.kind == "local" else None
+    return image_definition(options.image or host.python_image(), user=user)
+
+
+def _submit(backend: Backend, request: Mapping[str, Any]) -> str:
+    with backend.errors():
+        return str(backend.batch.submit_job(**request)["jobId"])
+
+
+def submit_again(backend: Backend, request: Mapping[str, Any]) -> str:
+    """SubmitJob of a request made by `spec.resubmission`; returns the new job's id."""
+    return _submit(backend, request)

@@ -1,0 +1,149 @@
+"""Physical admission: what runs at once fits this machine, and attempts begin in the order they came.
+
+Hosts are accounting boxes and may add up to more than this machine has; this is the last gate
+before anything really starts. The queue is strictly first in, first out: a large attempt at its
+head is not overtaken, so it cannot starve. vCPUs are shares (AWS gives `--cpu-shares`), so an
+attempt that asks for more than there are runs when it has all of them; memory and GPUs are hard.
+GPUs are handed out as device indices, each to one attempt at a time.
+
+The spawner holds one of these for processes, the Docker executor another one for containers. No
+I/O, and nothing imported that would slow down the spawner's start.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+Name = tuple[str, int]
+"""Job id and number of an attempt."""
+
+Amount = tuple[float, int, int]
+"""vCPUs, MiB of memory, GPUs."""
+
+Devices = tuple[int, ...]
+"""Indices of the GPUs that an attempt has to itself."""
+
+
+class Admission:
+    """A first in, first out queue in front of a fixed amount of vCPUs, memory and GPUs.
+
+    Invariants: what is held never exceeds the capacity (except by `occupy`), a device index is
+    held by at most one attempt, and a name is either waiting, holding, or unknown.
+
+    Parameters
+    ----------
+    vcpus : float
+        Cores times oversubscription.
+    memory : int
+        MiB; never oversubscribed.
+    gpus : int
+        Number of devices; their indices are 0 .. gpus - 1.
+    """
+
+    __slots__ = ("_capacity", "_devices", "_held", "_memory", "_vcpus", "_waiting")
+
+    def __init__(self, vcpus: float, memory: int, gpus: int = 0) -> None:
+        self._capacity = (vcpus, memory, gpus)
+        self._vcpus = vcpus
+        self._memory = memory
+        self._devices = list(range(gpus))
+        self._waiting: OrderedDict[Name, Amount] = OrderedDict()
+        self._held: dict[Name, tuple[float, int, Devices]] = {}
+
+    def __len__(self) -> int:
+        """Number of attempts that wait."""
+        return len(self._waiting)
+
+    def __contains__(self, name: Name) -> bool:
+        return name in self._waiting or name in self._held
+
+    @property
+    def waiting(self) -> tuple[Name, ...]:
+        """Names of those that wait, in order."""
+        return tuple(self._waiting)
+
+    @property
+    def room(self) -> Amount:
+        """What is free now; vCPUs and memory may be negative after `occupy`."""
+        return (self._vcpus, self._memory, len(self._devices))
+
+    def refusal(self, amount: Amount) -> str:
+        """Why this amount can never be admitted here, in words; empty when it can."""
+        _, memory, gpus = amount
+        if memory > self._capacity[1]:
+            return f"it asks for {memory} MiB of memory and this machine has {self._capacity[1]} MiB"
+        if gpus > self._capacity[2]:
+            return f"it asks for {gpus} GPUs and this machine has {self._capacity[2]}"
+        return ""
+
+    def wait(self, name: Name, amount: Amount) -> None:
+        """Join the end of the queue; ask `refusal` before, or it blocks those behind it for ever."""
+        self._waiting[name] = amount
+
+    def admit(self) -> tuple[Name, Devices] | None:
+        """Let the first one in if there is room for it now.
+
+        Returns
+        -------
+        tuple of (Name, Devices) or None
+            Whom, and its GPUs; None when nobody waits or the first one does not fit yet.
+        """
+        if not self._waiting:
+            return None
+        name = next(iter(self._waiting))
+        vcpus, memory, gpus = self._waiting[name]
+        vcpus = min(vcpus, self._capacity[0])
+        if vcpus > self._vcpus or memory > self._memory or gpus > len(self._devices):
+            return None
+        del self._waiting[name]
+        return name, self._take(name, vcpus, memory, tuple(self._devices[:gpus]))
+
+    def occupy(self, name: Name, amount: Amount, devices: Devices = ()) -> None:
+        """Count an attempt that runs already, whether or not there is room for it.
+
+        Parameters
+        ----------
+        devices : tuple of int
+            The GPUs it was given; those that are still free are taken from the rest.
+        """
+        if name not in self._held:
+            self._take(name, min(amount[0], self._capacity[0]), amount[1], devices)
+
+    def withdraw(self, name: Name) -> bool:
+        """Leave the queue.
+
+        Returns
+        -------
+        bool
+            Whether it was waiting.
+        """
+        return self._waiting.pop(name, None) is not None
+
+    def release(self, name: Name) -> None:
+        """Give back what an attempt holds; nothing happens when it holds nothing."""
+        held = self._held.pop(name, None)
+        if held is not None:
+            vcpus, memory, devices = held
+            self._vcpus += vcpus
+            self._memory += memory
+            if devices:
+                self._devices = self._free_devices()
+
+    def resize(self, vcpus: float, memory: int, gpus: int = 0) -> None:
+        """Change the capacity under what is held; the queue and its order stay."""
+        self._capacity = (vcpus, memory, gpus)
+        self._vcpus = vcpus - sum(held[0] for held in self._held.values())
+        self._memory = memory - sum(held[1] for held in self._held.values())
+        self._devices = self._free_devices()
+
+    def _take(self, name: Name, vcpus: float, memory: int, devices: Devices) -> Devices:
+        self._vcpus -= vcpus
+        self._memory -= memory
+        self._held[name] = (vcpus, memory, devices)
+        if devices:
+            self._devices = self._free_devices()
+        return devices
+
+    def _free_devices(self) -> list[int]:
+        taken = {device for _, _, devices in self._held.values() for device in devices}
+        return [device for device in range(self._capacity[2]) if device not in taken]

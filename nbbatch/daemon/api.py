@@ -1,0 +1,167 @@
+"""AWS's operations, one small function each: request -> decode -> command in the loop -> reply.
+
+The table at the end of the constructor is all that is there; every other operation of the model is
+answered with an error that says so. Requests have been checked for types by `validate` before a
+handler sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from nbbatch.daemon.log_views import LogViews
+from nbbatch.daemon.loop import Loop
+from nbbatch.daemon.store import Store
+from nbbatch.daemon.views import Views
+from nbbatch.errors import ClientException
+from nbbatch.model.arns import Arns
+from nbbatch.model.jobs import JobId
+from nbbatch.scheduler.commands.definitions import deregister_definition, register_definition
+from nbbatch.scheduler.commands.queues import create_environment, create_queue
+from nbbatch.scheduler.commands.stop_jobs import cancel_job, terminate_job
+from nbbatch.scheduler.commands.submit_job import submit_job
+from nbbatch.version import __version__
+from nbbatch.wire.decode import decode_definition, decode_job, decode_reason
+from nbbatch.wire.decode_fleet import decode_environment_request, decode_queue_request
+from nbbatch.wire.encode import Json
+from nbbatch.wire.operations import Operation
+from nbbatch.wire.validate import validate
+
+MAX_JOB_BYTES = 30 << 10
+MAX_DEFINITION_BYTES = 24 << 10
+"""AWS's quotas for SubmitJob's payload and a job definition."""
+
+Handler = Callable[[Json, Arns], Awaitable[Json]]
+_encode = msgspec.json.Encoder().encode
+
+
+class Api:
+    """AWS Batch and the part of CloudWatch Logs that goes with it.
+
+    Parameters
+    ----------
+    loop : Loop
+        Where changes are made.
+    store : Store
+        Where finished jobs are.
+    views, logs : Views, LogViews
+        Answers that change nothing.
+    account : str
+        Account number in ARNs.
+    """
+
+    def __init__(self, *, loop: Loop, store: Store, views: Views, logs: LogViews, account: str) -> None:
+        self._loop = loop
+        self._store = store
+        self._arns = lru_cache(maxsize=64)(lambda region: Arns(region, account))
+        self._handlers: Mapping[tuple[str, str], Handler] = {
+            ("batch", "SubmitJob"): self.submit_job,
+            ("batch", "CancelJob"): self.cancel_job,
+            ("batch", "TerminateJob"): self.terminate_job,
+            ("batch", "RegisterJobDefinition"): self.register_job_definition,
+            ("batch", "DeregisterJobDefinition"): self.deregister_job_definition,
+            ("batch", "CreateComputeEnvironment"): self.create_compute_environment,
+            ("batch", "CreateJobQueue"): self.create_job_queue,
+            ("batch", "DescribeJobs"): _at_once(views.describe_jobs),
+            ("batch", "ListJobs"): _at_once(views.list_jobs),
+            ("batch", "DescribeJobDefinitions"): _at_once(views.describe_definitions),
+            ("batch", "DescribeJobQueues"): _at_once(views.describe_queues),
+            ("batch", "DescribeComputeEnvironments"): _at_once(views.describe_environments),
+            ("logs", "GetLogEvents"): _at_once(lambda request, _arns: logs.get_log_events(request)),
+        }
+
+    async def call(self, operation: Operation, request: Any, region: str) -> Json:
+        """Carry out one operation.
+
+        Parameters
+        ----------
+        operation : Operation
+            From the model.
+        request : JSON value
+            As it came.
+        region : str
+            Appears in ARNs.
+
+        Raises
+        ------
+        ClientException
+            When the request is wrong, or the operation is not there yet.
+        """
+        handler = self._handlers.get((operation.service, operation.name))
+        if handler is None:
+            raise ClientException(f"{operation.name} is not there yet in nbbatch {__version__}.")
+        return await handler(validate(operation, request), self._arns(region))
+
+    async def submit_job(self, request: Json, arns: Arns) -> Json:
+        """SubmitJob; the reply comes once the job is durable."""
+        _check_size(request, MAX_JOB_BYTES)
+        draft = decode_job(request)
+        job_id = JobId(str(uuid4()))
+        job = await self._loop.apply(
+            lambda state, now: submit_job(state, draft, job_id=job_id, now=now, finished=self._store)
+        )
+        return {"jobArn": arns.job(job.id), "jobName": job.name, "jobId": job.id}
+
+    async def cancel_job(self, request: Json, _arns: Arns) -> Json:
+        """CancelJob."""
+        reason = decode_reason(request)
+        await self._loop.apply(lambda state, _now: cancel_job(state, request["jobId"], reason))
+        return {}
+
+    async def terminate_job(self, request: Json, _arns: Arns) -> Json:
+        """TerminateJob."""
+        reason = decode_reason(request)
+        await self._loop.apply(lambda state, _now: terminate_job(state, request["jobId"], reason))
+        return {}
+
+    async def register_job_definition(self, request: Json, arns: Arns) -> Json:
+        """RegisterJobDefinition."""
+        _check_size(request, MAX_DEFINITION_BYTES)
+        draft = decode_definition(request)
+        registered = await self._loop.apply(lambda state, _now: register_definition(state, draft))
+        return {
+            "jobDefinitionName": registered.name,
+            "jobDefinitionArn": arns.definition(registered.key),
+            "revision": registered.revision,
+        }
+
+    async def deregister_job_definition(self, request: Json, _arns: Arns) -> Json:
+        """DeregisterJobDefinition."""
+        reference = request["jobDefinition"]
+        await self._loop.apply(lambda state, _now: deregister_definition(state, reference))
+        return {}
+
+    async def create_compute_environment(self, request: Json, arns: Arns) -> Json:
+        """CreateComputeEnvironment."""
+        draft = decode_environment_request(request)
+        made = await self._loop.apply(lambda state, _now: create_environment(state, draft))
+        return {
+            "computeEnvironmentName": made.name,
+            "computeEnvironmentArn": arns.environment(made.name),
+        }
+
+    async def create_job_queue(self, request: Json, arns: Arns) -> Json:
+        """CreateJobQueue."""
+        draft = decode_queue_request(request)
+        made = await self._loop.apply(lambda state, _now: create_queue(state, draft))
+        return {"jobQueueName": made.name, "jobQueueArn": arns.queue(made.name)}
+
+
+def _at_once(view: Callable[[Json, Arns], Json]) -> Handler:
+    """A handler that waits for nothing."""
+
+    async def handler(request: Json, arns: Arns) -> Json:
+        return view(request, arns)
+
+    return handler
+
+
+def _check_size(request: Json, most: int) -> None:
+    size = len(_encode(request))
+    if size > most:
+        raise ClientException(f"The request has {size} bytes, and may have at most {most}.")

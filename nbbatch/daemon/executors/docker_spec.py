@@ -1,0 +1,230 @@
+"""What one attempt becomes in Docker: StartAttempt -> the body of `POST /containers/create`.
+
+Pure but for one look at the bundle's folder, whose path must resolve inside the home. The mapping
+is AWS's own (`docker run` options named in the user guide's "Job definition parameters"); what
+Docker would decide by the engine's configuration, such as log rotation, is said here instead, so
+that a job behaves alike on every engine. The names and labels made here are how a restarted daemon
+finds its containers again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from nbbatch.errors import CouldNotStartError
+from nbbatch.model.events import StartAttempt
+from nbbatch.model.jobs import Device, JobId, Mount, Tmpfs, task_id
+
+Network = Literal["bridge", "host"]
+"""How jobs reach the network, in Docker's own words: a namespace of their own, or the host's."""
+
+DAEMON_LABEL = "nbbatch.daemon"
+JOB_LABEL = "nbbatch.job-id"
+ATTEMPT_LABEL = "nbbatch.attempt"
+GPUS_LABEL = "nbbatch.gpus"
+
+BUNDLE_VARIABLE = "NBBATCH_BUNDLE"
+
+_MIB = 1 << 20
+_LEAST_MEMORY = 6
+"""MiB below which Docker refuses a limit; AWS Batch allows 4."""
+_MOST_SHARES = 262_144
+_DEVICE_LETTERS = {"READ": "r", "WRITE": "w", "MKNOD": "m"}
+_LOG_CONFIG = {
+    "Type": "json-file",
+    "Config": {"max-size": "1000t", "max-file": "1", "compress": "false", "mode": "blocking"},
+}
+"""Never rotated, never dropped: the log store copies it before the container is removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """What the executor adds to an order: whose it is, where bundles lie, GPUs and network."""
+
+    daemon_id: str
+    home: Path
+    gpus: tuple[int, ...] = ()
+    network: Network = "bridge"
+
+
+def container_name(job_id: str, attempt: int) -> str:
+    """Name of an attempt's container, the same whenever it is asked for."""
+    return f"nbbatch-{task_id(job_id, attempt)}"
+
+
+def attempt_of(labels: Mapping[str, str]) -> tuple[JobId, int] | None:
+    """Which attempt a container's labels name; None when they name none."""
+    number = labels.get(ATTEMPT_LABEL, "")
+    if JOB_LABEL not in labels or not number.isdigit():
+        return None
+    return JobId(labels[JOB_LABEL]), int(number)
+
+
+def gpus_of(labels: Mapping[str, str]) -> tuple[int, ...]:
+    """The GPU devices that a container of ours was given."""
+    return tuple(int(index) for index in labels.get(GPUS_LABEL, "").split(",") if index)
+
+
+def create_body(order: StartAttempt, placement: Placement) -> dict[str, Any]:
+    """Map an order to the body of Docker's container-create call.
+
+    Parameters
+    ----------
+    order : StartAttempt
+        What to run; its environment is complete.
+    placement : Placement
+        What this executor adds.
+
+    Raises
+    ------
+    CouldNotStartError
+        When the bundle is not a folder inside the home, or a secret cannot be had on this machine.
+    """
+    _check_secrets(order)
+    body: dict[str, Any] = {
+        "Image": order.container.image,
+        "Env": [f"{name}={value}" for name, value in order.environment],
+        "Labels": _labels(order, placement),
+        "StopSignal": "SIGTERM",
+        "HostConfig": _host_config(order, placement),
+    }
+    if order.container.command:
+        body["Cmd"] = list(order.container.command)
+    if order.container.user:
+        body["User"] = order.container.user
+    return body
+
+
+def _labels(order: StartAttempt, placement: Placement) -> dict[str, str]:
+    ours = {
+        DAEMON_LABEL: placement.daemon_id,
+        JOB_LABEL: order.job_id,
+        ATTEMPT_LABEL: str(order.attempt),
+        GPUS_LABEL: ",".join(str(index) for index in placement.gpus),
+    }
+    return {**dict(order.tags), **ours}
+
+
+def _host_config(order: StartAttempt, placement: Placement) -> dict[str, Any]:
+    container = order.container
+    bundle = bundle_folder(order.environment, placement.home)
+    return {
+        "LogConfig": _LOG_CONFIG,
+        **_limits(order),
+        **_network(placement.network),
+        **_mounts(container.mounts, bundle),
+        "Tmpfs": {entry.target: _tmpfs_options(entry) for entry in container.tmpfs},
+        "Devices": [_device(device) for device in container.devices],
+        "DeviceRequests": _device_requests(placement.gpus),
+        "Privileged": container.privileged,
+        "SecurityOpt": [] if container.privileged else ["no-new-privileges"],
+        "ReadonlyRootfs": container.read_only_root,
+        "Init": container.init,
+    }
+
+
+def _limits(order: StartAttempt) -> dict[str, Any]:
+    """Memory is a hard limit, vCPUs are shares: what ECS makes of VCPU and MEMORY.
+
+    Where the kernel has no swap accounting or swappiness, the engine leaves those out by itself.
+    """
+    container, memory = order.container, max(order.resources.memory, _LEAST_MEMORY)
+    limits: dict[str, Any] = {
+        "Memory": memory * _MIB,
+        "CpuShares": min(max(2, round(1024 * order.resources.vcpus)), _MOST_SHARES),
+        "Ulimits": [{"Name": u.name, "Soft": u.soft, "Hard": u.hard} for u in container.ulimits],
+    }
+    if container.memory_swap is not None:
+        limits["MemorySwap"] = max(container.memory_swap, memory) * _MIB
+        if container.swappiness is not None:
+            limits["MemorySwappiness"] = container.swappiness
+    if container.shm_size is not None:
+        limits["ShmSize"] = container.shm_size * _MIB
+    return limits
+
+
+def _network(mode: Network) -> dict[str, Any]:
+    """Docker's network mode; in a namespace of its own a job still finds the host by name."""
+    if mode == "bridge":
+        return {"NetworkMode": mode, "ExtraHosts": ["host.docker.internal:host-gateway"]}
+    return {"NetworkMode": mode}
+
+
+def _mounts(mounts: Sequence[Mount], bundle: Path | None) -> dict[str, Any]:
+    """Bind mounts, whose missing sources Docker creates as on EC2, and anonymous volumes.
+
+    A path with a colon does not fit into Docker's short form; the long form, which never creates
+    anything, takes it and the bundle.
+    """
+    short = [m for m in mounts if m.source is not None and ":" not in m.source + m.target]
+    long = [_long_mount(mount) for mount in mounts if mount not in short]
+    if bundle is not None:
+        long.append(_long_mount(Mount(source=str(bundle.resolve()), target=str(bundle))))
+    binds = [f"{mount.source}:{mount.target}:{'ro' if mount.read_only else 'rw'}" for mount in short]
+    return {"Binds": binds, "Mounts": long}
+
+
+def _long_mount(mount: Mount) -> dict[str, Any]:
+    if mount.source is None:
+        return {"Type": "volume", "Target": mount.target, "ReadOnly": mount.read_only}
+    return {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
+
+
+def _tmpfs_options(entry: Tmpfs) -> str:
+    return ",".join((*entry.options, f"size={entry.size}m"))
+
+
+def _device(device: Device) -> dict[str, str]:
+    letters = "".join(_DEVICE_LETTERS[permission] for permission in device.permissions)
+    return {
+        "PathOnHost": device.source,
+        "PathInContainer": device.target or device.source,
+        "CgroupPermissions": letters or "rwm",
+    }
+
+
+def _device_requests(gpus: tuple[int, ...]) -> list[dict[str, Any]]:
+    if not gpus:
+        return []
+    return [{"Driver": "", "DeviceIDs": [str(index) for index in gpus], "Capabilities": [["gpu"]]}]
+
+
+def bundle_folder(environment: Sequence[tuple[str, str]], home: Path) -> Path | None:
+    """The job's own bundle, the one folder of the home a container may see.
+
+    Returns
+    -------
+    Path or None
+        None when the job has no bundle.
+
+    Raises
+    ------
+    CouldNotStartError
+        When the variable names anything but a folder inside `<home>/bundles`.
+    """
+    url = dict(environment).get(BUNDLE_VARIABLE)
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    folder, bundles = Path(unquote(parts.path)), home / "bundles"
+    inside = parts.scheme == "file" and bundles.resolve() in folder.resolve().parents
+    if not inside or not folder.is_dir():
+        raise CouldNotStartError(
+            f"CannotStartContainerError: {BUNDLE_VARIABLE}={url} is not a folder inside {bundles}"
+        )
+    return folder
+
+
+def _check_secrets(order: StartAttempt) -> None:
+    """A secret that nobody has looked up fails the start, as on AWS; its name is all that is told."""
+    given = {name for name, _ in order.environment}
+    missing = [name for name, _ in order.container.secrets if name not in given]
+    if missing:
+        raise CouldNotStartError(
+            "ResourceInitializationError: unable to pull secrets or registry auth: "
+            f"this machine has no secret store to read {', '.join(missing)} from"
+        )

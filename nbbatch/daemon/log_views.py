@@ -1,0 +1,77 @@
+"""CloudWatch Logs' GetLogEvents over the daemon's own log streams."""
+
+from __future__ import annotations
+
+from nbbatch.daemon.logs import MOST_EVENTS, LogStore
+from nbbatch.daemon.loop import Loop
+from nbbatch.errors import UnknownNameError
+from nbbatch.model.jobs import ACTIVE, Run, log_stream_name
+from nbbatch.scheduler.state import LiveJob
+from nbbatch.wire.encode import Json
+
+DEFAULT_GROUP = "/aws/batch/job"
+
+
+class LogViews:
+    """Answers about logs; which streams may still grow is told by the scheduler's state."""
+
+    def __init__(self, loop: Loop, logs: LogStore) -> None:
+        self._loop = loop
+        self._logs = logs
+
+    def get_log_events(self, request: Json) -> Json:
+        """GetLogEvents: a page of a stream; at its end the same forward token comes back."""
+        self._check_group(request)
+        stream = request["logStreamName"]
+        page = self._logs.page(
+            stream,
+            token=request.get("nextToken"),
+            start_from_head=request.get("startFromHead", False),
+            limit=request.get("limit", MOST_EVENTS),
+            start_time=request.get("startTime"),
+            end_time=request.get("endTime"),
+            is_complete=not self._may_grow(stream),
+        )
+        return {
+            "events": [
+                {
+                    "timestamp": event.timestamp,
+                    "message": event.message,
+                    "ingestionTime": event.ingestion_time,
+                }
+                for event in page.events
+            ],
+            "nextForwardToken": f"f/{page.end}",
+            "nextBackwardToken": f"b/{page.start}",
+        }
+
+    def _check_group(self, request: Json) -> None:
+        """Groups are the default one and those that a definition names; all share the streams."""
+        group = request.get("logGroupName") or request.get("logGroupIdentifier", DEFAULT_GROUP)
+        if group.startswith("arn:"):
+            group = group.partition(":log-group:")[2].removesuffix(":*")
+        if group == DEFAULT_GROUP:
+            return
+        named = (
+            dict(definition.container.log_options).get("awslogs-group")
+            for definitions in self._loop.state.definitions.values()
+            for definition in definitions
+        )
+        if group not in named:
+            raise UnknownNameError("The specified log group does not exist.")
+
+    def _may_grow(self, stream: str) -> bool:
+        """Whether the stream belongs to an attempt that is under way."""
+        state = self._loop.state
+        return any(
+            _stream(live, run) == stream
+            for live in state.jobs.values()
+            for run in (live.children.runs.values() if live.children is not None else (live.run,))
+            if run.status in ACTIVE
+        )
+
+
+def _stream(live: LiveJob, run: Run) -> str:
+    options = live.job.container.log_options
+    prefix = dict(options).get("awslogs-stream-prefix") if options else None
+    return log_stream_name(live.job.definition, run.id, run.attempt, prefix)

@@ -1,0 +1,187 @@
+"""The daemon's own routes below `/nbbatch/v1/`: what AWS Batch has no operation for.
+
+They are signed like every other request. The notebook's watcher waits on `watch`; `status`, `why`
+and `accounts` tell about this machine, a waiting job, and what jobs cost and used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from nbbatch.daemon.loop import Loop
+from nbbatch.daemon.store import Store
+from nbbatch.daemon.views import MAX_NAMED, Views
+from nbbatch.daemon.watch import Watch
+from nbbatch.errors import ClientException
+from nbbatch.model.jobs import JobStatus, JobView, Run
+from nbbatch.scheduler.cost import run_cost
+from nbbatch.scheduler.placement import explain
+from nbbatch.wire.encode import Json
+
+LONGEST_WAIT_MS = 30_000
+
+T = TypeVar("T")
+
+
+class _WatchRequest(msgspec.Struct, rename="camel"):
+    cursor: int | None = None
+    job_ids: list[str] = []
+    streams: dict[str, int] = {}
+    timeout_ms: Annotated[int, msgspec.Meta(ge=0)] = LONGEST_WAIT_MS
+
+
+class _JobRequest(msgspec.Struct, rename="camel"):
+    job_id: str
+
+
+class _JobsRequest(msgspec.Struct, rename="camel"):
+    job_ids: Annotated[list[str], msgspec.Meta(max_length=MAX_NAMED)]
+
+
+class Private:
+    """Answers of the private routes.
+
+    Parameters
+    ----------
+    about : callable
+        What the daemon knows of itself: version, pid, home, startedAt, executor, machine.
+    stop : callable
+        Begins the daemon's end; returns at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        store: Store,
+        views: Views,
+        watch: Watch,
+        about: Callable[[], Mapping[str, Any]],
+        stop: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._store = store
+        self._views = views
+        self._watch = watch
+        self._about = about
+        self._stop = stop
+        self._routes: Mapping[str, Callable[[Any], Awaitable[Json]]] = MappingProxyType(
+            {
+                "watch": self.wait,
+                "status": self.status,
+                "why": self.why,
+                "accounts": self.accounts,
+                "stop": self.stop,
+            }
+        )
+
+    def route(self, name: str) -> Callable[[Any], Awaitable[Json]] | None:
+        """The handler behind `/nbbatch/v1/<name>`."""
+        return self._routes.get(name)
+
+    async def wait(self, body: Any) -> Json:
+        """Answer when one of the jobs changed or a stream grew, or after `timeoutMs`."""
+        asked = _read(_WatchRequest, body)
+        seconds = min(asked.timeout_ms, LONGEST_WAIT_MS) / 1000
+        news = await self._watch.wait(asked.cursor, asked.job_ids, asked.streams, seconds)
+        return news._asdict()
+
+    async def status(self, _body: Any) -> Json:
+        """What this daemon is, and how many jobs it has in which status."""
+        state = self._loop.state
+        queues = [
+            {
+                "name": name,
+                "state": known.queue.state,
+                "priority": known.queue.priority,
+                "computeEnvironments": known.queue.environments,
+                "jobs": known.live,
+            }
+            for name, known in state.queues.items()
+        ]
+        return {**self._about(), "jobs": dict(self._store.counts()), "queues": queues}
+
+    async def why(self, body: Any) -> Json:
+        """Why a job waits, or how it ended, in words."""
+        job_id = _read(_JobRequest, body).job_id
+        view = self._views.find([job_id]).get(job_id)
+        if view is None:
+            raise ClientException(f"jobId: job {job_id} does not exist.")
+        return {"jobId": job_id, "status": view.run.status, "reasons": self._reasons(view)}
+
+    async def accounts(self, body: Any) -> Json:
+        """What jobs cost and used, summed over attempts and children."""
+        ids = _read(_JobsRequest, body).job_ids
+        found = self._views.find(ids)
+        return {"jobs": [self._account(found[job_id]) for job_id in dict.fromkeys(ids) if job_id in found]}
+
+    async def stop(self, _body: Any) -> Json:
+        """Let the daemon go once this is answered; jobs go on."""
+        self._stop()
+        return {}
+
+    def _reasons(self, view: JobView) -> list[str]:
+        live = self._loop.state.find(view.run.id)
+        if live is None or view.run.status.is_terminal:
+            return _explain_end(view)
+        return explain(self._loop.state, *live)
+
+    def _account(self, view: JobView) -> Json:
+        """Runs of an array are its children's: those with a row, and those under way."""
+        runs = [view.run]
+        if view.counts is not None:
+            rows = {child.run.id: child.run for child in self._store.children(view.job.id)}
+            live = self._loop.state.jobs.get(view.job.id)
+            if live is not None and live.children is not None:
+                rows |= {run.id: run for run in live.children.runs.values()}
+            runs = list(rows.values())
+        return {"jobId": view.run.id, **_sums(runs, self._loop.state.now)}
+
+
+def _sums(runs: list[Run], now: int) -> Json:
+    attempts = [attempt for run in runs for attempt in run.attempts]
+    under_way = [run for run in runs if run.status is JobStatus.RUNNING and run.started_at is not None]
+    costs = [run_cost(run, now) for run in runs]
+    peaks = [attempt.usage.peak_memory for attempt in attempts if attempt.usage.peak_memory is not None]
+    seconds = [attempt.stopped_at - (attempt.started_at or attempt.stopped_at) for attempt in attempts]
+    last = next((run for run in reversed(runs) if run.attempts or run.host), None)
+    place: Json = {}
+    if last is not None:
+        host = last.host or (last.attempts[-1].host if last.attempts else None)
+        place = {"instanceType": last.instance_type, "hostId": host}
+        place |= {"usdPerHour": last.price, "spotUsdPerHour": last.spot_price}
+    return {
+        **{name: value for name, value in place.items() if value is not None},
+        "cost": sum(cost for cost, _ in costs),
+        "spotCost": sum(spot for _, spot in costs),
+        "cpuSeconds": sum(attempt.usage.cpu_seconds or 0.0 for attempt in attempts),
+        "seconds": (sum(seconds) + sum(now - (run.started_at or now) for run in under_way)) / 1000,
+        **({"peakMemory": max(peaks)} if peaks else {}),
+    }
+
+
+def _explain_end(view: JobView) -> list[str]:
+    run = view.run
+    told = f"It is {run.status}: {run.status_reason}." if run.status_reason else f"It is {run.status}."
+    reasons = [told.replace("..", ".")]
+    for attempt in run.attempts[-1:]:
+        if attempt.reason:
+            reasons.append(attempt.reason)
+        if attempt.exit_code is not None:
+            reasons.append(f"Its last attempt ({attempt.number}) ended with exit code {attempt.exit_code}.")
+    if not run.attempts and view.counts is None:
+        reasons.append("It never ran.")
+    if view.counts is not None and view.counts.get(JobStatus.FAILED):
+        reasons.append(f"{view.counts[JobStatus.FAILED]} of its {view.job.array_size} children failed.")
+    return reasons
+
+
+def _read(kind: type[T], body: Any) -> T:
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise ClientException(f"{error}") from None

@@ -1,0 +1,124 @@
+-- Every query of the store, each under the name it is called by. Hot writes bind by position.
+
+-- name: append_events
+INSERT INTO events (events) VALUES (?);
+
+-- name: read_events
+SELECT events FROM events ORDER BY tick;
+
+-- name: insert_job
+INSERT INTO jobs
+    (status, run, counts, asked, sequence, id, queue, name, definition, share_identifier, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_facts
+INSERT INTO facts (sequence, job) VALUES (?, ?);
+
+-- name: update_job
+UPDATE jobs SET status = ?, run = ?, counts = ?, asked = ? WHERE sequence = ?;
+
+-- name: update_counts
+UPDATE jobs SET counts = ? WHERE sequence = ?;
+
+-- name: write_child
+INSERT INTO children (id, status, run) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, run = excluded.run;
+
+-- name: write_definition
+INSERT INTO definitions (name, revision, definition) VALUES (?, ?, ?)
+ON CONFLICT (name, revision) DO UPDATE SET definition = excluded.definition;
+
+-- name: write_environment
+INSERT INTO environments (name, environment) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET environment = excluded.environment;
+
+-- name: write_queue
+INSERT INTO queues (name, queue) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET queue = excluded.queue;
+
+-- name: write_host
+INSERT INTO hosts (id, host) VALUES (?, ?)
+ON CONFLICT (id) DO UPDATE SET host = excluded.host;
+
+-- name: delete_host
+DELETE FROM hosts WHERE id = ?;
+
+-- name: write_meta
+UPDATE meta SET seed = ?, now = ?, sequence = ?, host_count = ?, succeeded = succeeded + ?, failed = failed + ?;
+
+-- name: read_meta
+SELECT seed, now, sequence, host_count FROM meta;
+
+-- name: read_definitions
+SELECT definition FROM definitions ORDER BY name, revision;
+
+-- name: read_environments
+SELECT environment FROM environments ORDER BY place;
+
+-- name: read_queues
+SELECT queue FROM queues ORDER BY place;
+
+-- name: read_hosts
+SELECT host FROM hosts ORDER BY place;
+
+-- name: read_live_jobs
+SELECT sequence, run, asked, job
+FROM jobs INDEXED BY jobs_alive JOIN facts USING (sequence)
+WHERE status < 5 ORDER BY sequence;
+
+-- name: read_children
+SELECT id & 16383, run FROM children WHERE id BETWEEN :sequence << 14 AND (:sequence << 14) | 16383;
+
+-- name: find_jobs
+SELECT jobs.id, run, counts, job
+FROM json_each(:ids) AS wanted CROSS JOIN jobs ON jobs.id = wanted.value JOIN facts USING (sequence);
+
+-- name: find_children
+SELECT jobs.id, children.id & 16383, children.run, job
+FROM json_each(:ids) AS wanted
+CROSS JOIN jobs ON jobs.id = json_extract(wanted.value, '$[0]')
+JOIN facts USING (sequence)
+JOIN children ON children.id = (jobs.sequence << 14) | json_extract(wanted.value, '$[1]');
+
+-- name: find_parent
+SELECT sequence, job FROM jobs JOIN facts USING (sequence) WHERE id = :id;
+
+-- name: children
+SELECT id & 16383, run FROM children
+WHERE id BETWEEN (:sequence << 14) + :first AND (:sequence << 14) | 16383 AND (1 << status) & :statuses
+ORDER BY id LIMIT :limit;
+
+-- name: failed_children
+SELECT children.id & 16383 FROM jobs
+JOIN children ON children.id BETWEEN jobs.sequence << 14 AND (jobs.sequence << 14) | 16383
+WHERE jobs.id = :id AND children.status = 6 ORDER BY children.id;
+
+-- name: list_in_status
+SELECT sequence, run, counts, job
+FROM jobs INDEXED BY jobs_by_queue_and_status JOIN facts USING (sequence)
+WHERE queue = :queue AND status = :status AND (created_at, sequence) < (:before, :before_sequence)
+    AND (:share_identifier IS NULL OR share_identifier = :share_identifier)
+ORDER BY created_at DESC, sequence DESC LIMIT :limit;
+
+-- name: list_named
+SELECT sequence, run, counts, job
+FROM jobs INDEXED BY jobs_by_name JOIN facts USING (sequence)
+WHERE queue = :queue AND name = :name AND (created_at, sequence) < (:before, :before_sequence)
+ORDER BY created_at DESC, sequence DESC LIMIT :limit;
+
+-- name: list_in_queue
+SELECT sequence, run, counts, job
+FROM jobs INDEXED BY jobs_by_queue JOIN facts USING (sequence)
+WHERE queue = :queue AND (created_at, sequence) < (:before, :before_sequence)
+    AND created_at > :created_after
+    AND (:name_prefix IS NULL OR substr(name, 1, length(:name_prefix)) = :name_prefix COLLATE NOCASE)
+    AND (:definition IS NULL OR definition = :definition)
+    AND (:definition_prefix IS NULL OR substr(definition, 1, length(:definition_prefix)) = :definition_prefix)
+    AND (:share_identifier IS NULL OR share_identifier = :share_identifier)
+ORDER BY created_at DESC, sequence DESC LIMIT :limit;
+
+-- name: count_finished
+SELECT succeeded, failed FROM meta;
+
+-- name: count_live
+SELECT status, count(*) FROM jobs INDEXED BY jobs_alive WHERE status < 5 GROUP BY status;

@@ -1,0 +1,348 @@
+"""Rows and the event log: what a restarted daemon knows, and all that is known of finished jobs.
+
+One transaction per tick holds the tick's events and all rows they changed; when `commit` returns,
+they survive a power cut. Facts of a job are written once, when it is submitted; its progress is a
+small row of its own. SQL is in `queries.sql`, the schema in `migrations/`; status numbers and the
+packing of array children are explained there.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbbatch.daemon.database import Database
+from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
+from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
+from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue
+from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, JobView, Run, child_id, split_child_id
+from nbbatch.scheduler.restore import Snapshot, StoredJob
+from nbbatch.scheduler.state import CODE, STATUSES, Changes, LiveJob, SchedulerState
+
+_INDEX_BITS = 14
+_SUCCEEDED, _FAILED = CODE[JobStatus.SUCCEEDED], CODE[JobStatus.FAILED]
+_LAST = 2**62
+"""Later than any time, more than any sequence."""
+
+Cursor = tuple[int, int]
+"""Creation time and sequence of a job: the place of a job in a list, newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedJob:
+    """A job in a list; `sequence` tells jobs of the same millisecond apart."""
+
+    view: JobView
+    sequence: int
+
+    @property
+    def cursor(self) -> Cursor:
+        """Give this as `before` to go on behind this job."""
+        return self.view.job.created_at, self.sequence
+
+
+class Store:
+    """The open database of one daemon; belongs to the thread that opened it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._read = database.read
+        self._write = database.write
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open a database, made or brought up to date if need be.
+
+        Raises
+        ------
+        StoreError
+            When the file is damaged, of a newer version, in use, or cannot be written.
+        """
+        return cls(Database.open(path))
+
+    def close(self) -> None:
+        """Let the file go; all commits are in it already."""
+        self._database.close()
+
+    def commit(self, events: Sequence[tuple[int, Event]], changes: Changes, state: SchedulerState) -> None:
+        """Write one tick; returns when it is durable.
+
+        Raises
+        ------
+        StoreError
+            When it is not; nothing of the tick is in the rows then.
+        """
+        with self._database.transaction():
+            self._write("append_events", [(encode_events(events),)])
+            self._write_jobs(events, changes)
+            self._write_children(changes, state)
+            self._write_world(changes)
+            self._write_meta(changes, state)
+
+    def load(self) -> Snapshot:
+        """All rows that a state is made of."""
+        seed, now, sequence, host_count = self._read("read_meta")[0]
+        return Snapshot(
+            seed=seed,
+            now=now,
+            sequence=sequence,
+            host_count=host_count,
+            definitions=[decode(JobDefinition, row[0]) for row in self._read("read_definitions")],
+            environments=[decode(ComputeEnvironment, row[0]) for row in self._read("read_environments")],
+            queues=[decode(JobQueue, row[0]) for row in self._read("read_queues")],
+            hosts=[decode(Host, row[0]) for row in self._read("read_hosts")],
+            jobs=[self._stored_job(*row) for row in self._read("read_live_jobs")],
+        )
+
+    def events(self) -> Iterator[tuple[int, Event]]:
+        """Every event that ever happened, with the time it was handled at, in order."""
+        for (tick,) in self._database.stream("read_events"):
+            yield from decode_events(tick)
+
+    def find(self, job_ids: Iterable[str]) -> dict[JobId, JobView]:
+        """Jobs and array children that have a row, by id; others are left out."""
+        parents: list[str] = []
+        items: list[tuple[str, int]] = []
+        for job_id in job_ids:
+            parent, index = split_child_id(job_id)
+            if index is None:
+                parents.append(job_id)
+            else:
+                items.append((parent, index))
+        return self._find_jobs(parents) | self._find_children(items)
+
+    def children(
+        self,
+        parent: JobId,
+        *,
+        statuses: Iterable[JobStatus] | None = None,
+        after_index: int = -1,
+        limit: int = -1,
+    ) -> list[JobView]:
+        """Children of an array that have a row, by index.
+
+        Parameters
+        ----------
+        parent : JobId
+            The array's id.
+        statuses : iterable of JobStatus, optional
+            Only children in these.
+        after_index : int
+            Only children with a greater index.
+        limit : int
+            At most so many; all when negative.
+        """
+        known = self._read("find_parent", {"id": parent})
+        if not known:
+            return []
+        wanted = STATUSES if statuses is None else tuple(statuses)
+        rows = self._read(
+            "children",
+            {
+                "sequence": known[0][0],
+                "first": after_index + 1,
+                "statuses": sum(1 << CODE[status] for status in set(wanted)),
+                "limit": limit,
+            },
+        )
+        job = decode(Job, known[0][1])
+        return [JobView(job=job, run=decode(Run, run), index=index) for index, run in rows]
+
+    def list_jobs(
+        self,
+        *,
+        queue: str,
+        limit: int,
+        statuses: Iterable[JobStatus] | None = None,
+        before: Cursor | None = None,
+        name: str | None = None,
+        definition: str | None = None,
+        share_identifier: str | None = None,
+        created_after: int | None = None,
+        created_before: int | None = None,
+    ) -> list[ListedJob]:
+        """Jobs of a queue, newest first, array children left out.
+
+        Parameters
+        ----------
+        queue : str
+            Its name.
+        limit : int
+            At most so many jobs.
+        statuses : iterable of JobStatus, optional
+            Only jobs in these; of the filters below, only `share_identifier` goes together with it.
+        before : Cursor, optional
+            Go on behind this job.
+        name : str, optional
+            Exact, or a prefix when it ends in `*`; case does not matter.
+        definition : str, optional
+            `name` (any revision), `name:revision`, or a prefix when it ends in `*`.
+        share_identifier : str, optional
+            Exact.
+        created_after, created_before : int, optional
+            Epoch ms, exclusive.
+        """
+        start = before or (_LAST, _LAST)
+        if created_before is not None and (created_before, -1) < start:
+            start = (created_before, -1)
+        place = {"queue": queue, "limit": limit, "before": start[0], "before_sequence": start[1]}
+        if statuses is not None:
+            return self._list_in_statuses(set(statuses), {**place, "share_identifier": share_identifier})
+        if name is not None and not name.endswith("*"):
+            return self._listed(self._read("list_named", {**place, "name": name}))
+        exact, prefix = _definition_pattern(definition)
+        return self._listed(
+            self._read(
+                "list_in_queue",
+                {
+                    **place,
+                    "created_after": -1 if created_after is None else created_after,
+                    "name_prefix": None if name is None else name[:-1],
+                    "definition": exact,
+                    "definition_prefix": prefix,
+                    "share_identifier": share_identifier,
+                },
+            )
+        )
+
+    def finished_dependency(self, job_id: str) -> FinishedDependency | None:
+        """How a job or child ended that the scheduler has let go; None when it did not end, or never was."""
+        view = self.find([job_id]).get(JobId(job_id))
+        if view is None or not view.run.status.is_terminal:
+            return None
+        failed = self._read("failed_children", {"id": job_id}) if view.counts is not None else []
+        return FinishedDependency(
+            job_id=JobId(job_id),
+            succeeded=view.run.status is JobStatus.SUCCEEDED,
+            failed_children=tuple(index for (index,) in failed),
+        )
+
+    def counts(self) -> Mapping[JobStatus, int]:
+        """Number of jobs by status, arrays as one job; flat in the number of finished ones."""
+        counts = dict.fromkeys(STATUSES, 0)
+        counts |= {STATUSES[code]: number for code, number in self._read("count_live")}
+        counts[JobStatus.SUCCEEDED], counts[JobStatus.FAILED] = self._read("count_finished")[0]
+        return counts
+
+    def _write_jobs(self, events: Sequence[tuple[int, Event]], changes: Changes) -> None:
+        new = {event.job.id: event.job for _, event in events if isinstance(event, JobSubmitted)}
+        if new:
+            self._write("insert_job", [_new_row(changes.jobs[job_id]) for job_id in new])
+            facts = [(changes.jobs[job_id].sequence, encode(job)) for job_id, job in new.items()]
+            self._write("insert_facts", facts)
+        known = [
+            (*_progress(live), live.sequence) for job_id, live in changes.jobs.items() if job_id not in new
+        ]
+        if known:
+            self._write("update_job", known)
+
+    def _write_children(self, changes: Changes, state: SchedulerState) -> None:
+        bases: dict[str, int] = {}
+        rows = []
+        for run in changes.children.values():
+            parent, _, index = run.id.partition(":")
+            base = bases.get(parent)
+            if base is None:
+                base = bases[parent] = _live(parent, changes, state).sequence << _INDEX_BITS
+            rows.append((base | int(index), CODE[run.status], encode(run)))
+        if rows:
+            self._write("write_child", rows)
+        parents = [_live(parent, changes, state) for parent in bases if parent not in changes.jobs]
+        if parents:
+            self._write("update_counts", [(_counts(live), live.sequence) for live in parents])
+
+    def _write_world(self, changes: Changes) -> None:
+        self._write(
+            "write_definition",
+            [(known.name, known.revision, encode(known)) for known in changes.definitions.values()],
+        )
+        self._write(
+            "write_environment", [(name, encode(known)) for name, known in changes.environments.items()]
+        )
+        self._write("write_queue", [(name, encode(known)) for name, known in changes.queues.items()])
+        if changes.hosts:
+            self._write(
+                "write_host", [(key, encode(host)) for key, host in changes.hosts.items() if host is not None]
+            )
+            self._write("delete_host", [(key,) for key, host in changes.hosts.items() if host is None])
+
+    def _write_meta(self, changes: Changes, state: SchedulerState) -> None:
+        ends = [live.run.status for live in changes.jobs.values() if live.run.status.is_terminal]
+        failed = ends.count(JobStatus.FAILED)
+        row = (state.seed, state.now, state.sequence, state.host_count, len(ends) - failed, failed)
+        self._write("write_meta", [row])
+
+    def _stored_job(self, sequence: int, run: bytes, asked: bytes | None, facts: bytes) -> StoredJob:
+        job = decode(Job, facts)
+        rows = self._read("read_children", {"sequence": sequence}) if job.array_size is not None else []
+        return StoredJob(
+            job=job,
+            run=decode(Run, run),
+            sequence=sequence,
+            children={index: decode(Run, child) for index, child in rows},
+            asked={} if asked is None else decode(dict[int, str], asked),
+        )
+
+    def _find_jobs(self, job_ids: list[str]) -> dict[JobId, JobView]:
+        rows = self._read("find_jobs", {"ids": encode(job_ids).decode()}) if job_ids else []
+        return {
+            JobId(job_id): JobView(job=decode(Job, facts), run=decode(Run, run), counts=decode_counts(counts))
+            for job_id, run, counts, facts in rows
+        }
+
+    def _find_children(self, items: list[tuple[str, int]]) -> dict[JobId, JobView]:
+        rows = self._read("find_children", {"ids": encode(items).decode()}) if items else []
+        jobs = {parent: decode(Job, facts) for parent, _, _, facts in rows}
+        return {
+            child_id(parent, index): JobView(job=jobs[parent], run=decode(Run, run), index=index)
+            for parent, index, run, _ in rows
+        }
+
+    def _list_in_statuses(self, statuses: set[JobStatus], place: Mapping[str, Any]) -> list[ListedJob]:
+        lists = [
+            self._listed(self._read("list_in_status", {**place, "status": CODE[status]}))
+            for status in statuses
+        ]
+        newest = heapq.merge(*lists, key=lambda listed: listed.cursor, reverse=True)
+        return [listed for _, listed in zip(range(place["limit"]), newest, strict=False)]
+
+    def _listed(self, rows: list[Any]) -> list[ListedJob]:
+        return [
+            ListedJob(
+                view=JobView(job=decode(Job, facts), run=decode(Run, run), counts=decode_counts(counts)),
+                sequence=sequence,
+            )
+            for sequence, run, counts, facts in rows
+        ]
+
+
+def _live(job_id: str, changes: Changes, state: SchedulerState) -> LiveJob:
+    """A job that is live, or was until this tick."""
+    return changes.jobs.get(JobId(job_id)) or state.jobs[JobId(job_id)]
+
+
+def _progress(live: LiveJob) -> tuple[int, bytes, bytes | None, bytes | None]:
+    asked = live.children.asked if live.children is not None else None
+    return CODE[live.run.status], encode(live.run), _counts(live), encode(asked) if asked else None
+
+
+def _counts(live: LiveJob) -> bytes | None:
+    return None if live.children is None else encode(live.children.counts)
+
+
+def _new_row(live: LiveJob) -> tuple[Any, ...]:
+    job = live.job
+    names = (job.id, job.queue, job.name, job.definition, job.share_identifier, job.created_at)
+    return (*_progress(live), live.sequence, *names)
+
+
+def _definition_pattern(definition: str | None) -> tuple[str | None, str | None]:
+    """The exact `name:revision`, or the prefix, that a filter means."""
+    if definition is None:
+        return None, None
+    if definition.endswith("*"):
+        return None, definition[:-1]
+    return (definition, None) if ":" in definition else (None, f"{definition}:")

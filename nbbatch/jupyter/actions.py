@@ -1,0 +1,142 @@
+"""What each word of `%batch` does; the words themselves are in `commands`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.backend import get_backend
+from nbbatch.client.handle import Handle
+from nbbatch.client.jobs import Job
+from nbbatch.client.listing import find, jobs
+from nbbatch.client.outcome import in_words, short_id
+from nbbatch.errors import OptionError
+from nbbatch.jupyter.cells import attach_to
+from nbbatch.jupyter.commands import Call, command_help
+from nbbatch.jupyter.console import Console, TextConsole, console_for
+from nbbatch.jupyter.story import final_line, status_line
+from nbbatch.jupyter.tables import Table, queue_table
+from nbbatch.model.jobs import TERMINAL
+
+Action = Callable[[Any, Call, str | None], Any]
+
+
+def show_jobs(_shell: Any, call: Call, backend: str | None) -> Any:
+    """`%batch jobs`: the newest jobs as a table."""
+    return jobs(backend=backend, **call.options)
+
+
+def show_job(shell: Any, call: Call, backend: str | None) -> Any:
+    """`%batch job ID`: how it stands, in a line; gives the handle."""
+    job = find(call.job, backend=backend)
+    detail, console = job.detail(), console_for(shell)
+    is_over = detail["status"] in TERMINAL
+    if is_over:
+        console.line(f"job {short_id(job.id)} {job.name} · {final_line(detail, job.account())}")
+    else:
+        console.line(status_line(detail, time.time(), job.account()))
+    console.line(in_words(detail) if is_over else job.why())
+    return job
+
+
+def show_logs(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch logs ID [-f] [--tail N]`: the log as text; `-f` goes on until the job has ended."""
+    job = find(call.job, backend=backend)
+    console = TextConsole()
+    if isinstance(job, ArrayJob):
+        raise OptionError(
+            f"Job {short_id(job.id)} is an array, and each item has a log of its own.",
+            cure=f"Name an item: %batch logs {short_id(job.id)}:0",
+        )
+    if call.options.get("follow"):
+        _follow_log(job, console, shell)
+        return
+    text = str(job.logs(lines=call.options.get("tail")))
+    console.log(text if text.endswith("\n") or not text else f"{text}\n")
+
+
+def _follow_log(job: Job, console: Console, shell: Any) -> None:
+    try:
+        for line in job.logs(follow=True):
+            console.log(f"{line}\n")
+    except KeyboardInterrupt:
+        console_for(shell).line(f"job {short_id(job.id)} goes on")
+
+
+def show_why(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch why ID`: why it waits, or why it failed, in words."""
+    console = console_for(shell)
+    for line in find(call.job, backend=backend).why().splitlines():
+        console.line(line)
+
+
+def attach(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch attach ID [--out A,B]`: the story from here on, then outputs and variables."""
+    names = call.options.get("out")
+    outputs = None if names is None else tuple(name.strip() for name in names.split(",") if name.strip())
+    attach_to(shell, find(call.job, backend=backend), outputs, console_for(shell))
+
+
+def cancel(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch cancel ID`: take it back before it starts; a running one is told how to stop."""
+    job, console = find(call.job, backend=backend), console_for(shell)
+    if _has_ended(job, console):
+        return
+    name = short_id(job.id)
+    if job.cancel():
+        console.line(f"job {name} is cancelled")
+    else:
+        console.line(
+            f"job {name} runs already, and cancelling leaves it alone · %batch terminate {name} stops it"
+        )
+
+
+def terminate(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch terminate ID`: stop it wherever it is."""
+    job, console = find(call.job, backend=backend), console_for(shell)
+    if not _has_ended(job, console):
+        job.terminate()
+        console.line(f"job {short_id(job.id)} is being stopped: SIGTERM, and SIGKILL after 30 s")
+
+
+def retry(shell: Any, call: Call, backend: str | None) -> Any:
+    """`%batch retry ID`: submit it again; gives the new handle."""
+    job = find(call.job, backend=backend)
+    again = job.retry_failed() if isinstance(job, ArrayJob) else job.retry()
+    name = short_id(again.id)
+    console_for(shell).line(f"job {name} repeats {short_id(job.id)} · %batch attach {name} waits for it")
+    return again
+
+
+def show_queues(_shell: Any, _call: Call, backend: str | None) -> Table:
+    """`%batch queues`: queues, their environments and what waits in them."""
+    return queue_table(get_backend(backend))
+
+
+def show_help(_shell: Any, _call: Call, _backend: str | None) -> None:
+    """`%batch help`."""
+    print(command_help())  # noqa: T201 - help is what was asked for
+
+
+ACTIONS: Mapping[str, Action] = {
+    "jobs": show_jobs,
+    "job": show_job,
+    "logs": show_logs,
+    "why": show_why,
+    "attach": attach,
+    "cancel": cancel,
+    "terminate": terminate,
+    "retry": retry,
+    "queues": show_queues,
+    "help": show_help,
+}
+
+
+def _has_ended(job: Handle, console: Console) -> bool:
+    detail = job.detail()
+    if detail["status"] not in TERMINAL:
+        return False
+    console.line(f"nothing to do: {in_words(detail)}")
+    return True

@@ -1,0 +1,217 @@
+"""One `%%batch` cell from its text to its outputs: choose, pack, tell, submit, wait, show.
+
+The steps stand here in order; each is a module of its own. Whatever can be refused is refused before
+anything is sent, and whatever fails later raises, so that Run All stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nbbatch.client.arrays import ArrayJob, map_packed
+from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.bundle import Cell, Packed, pack
+from nbbatch.client.config import load_config
+from nbbatch.client.guards import Chosen, choose_inputs
+from nbbatch.client.handle import Handle
+from nbbatch.client.inputs import list_items
+from nbbatch.client.jobs import Job, submit_packed
+from nbbatch.client.listing import find
+from nbbatch.client.names import Names, read_names
+from nbbatch.client.options import Options
+from nbbatch.client.outcome import short_id
+from nbbatch.client.spec import job_name
+from nbbatch.client.store import DryStore
+from nbbatch.client.submission import pack_for, sees_this_python
+from nbbatch.errors import OptionError
+from nbbatch.jupyter.console import Console
+from nbbatch.jupyter.finish import Ending, finish
+from nbbatch.jupyter.flags import CellLine
+from nbbatch.jupyter.places import place_of
+from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
+from nbbatch.jupyter.waiting import follow
+
+MOST_ITEMS = 10_000
+"""Children of an array job (AWS Batch's limit); a cell runs one item per child."""
+
+
+def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
+    """Run a cell as a job.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+        The notebook.
+    line : CellLine
+        What stood behind `%%batch`.
+    source : str
+        The cell below it.
+    console : Console
+        Where the story is told.
+
+    Returns
+    -------
+    Job or ArrayJob or None
+        The handle where the notebook goes on without waiting and nothing was to be bound to it.
+
+    Raises
+    ------
+    UserError
+        When something is wrong with the line, the names or the values; nothing was sent then.
+    SyntaxError
+        When the cell is not Python.
+    JobError
+        When the job fails.
+    DetachedError
+        When interrupted while waiting; the job goes on.
+    """
+    options = options_of(line, shell.user_ns)
+    backend = get_backend(options.backend)
+    place = place_of(backend, options)
+    cell = make_cell(shell, line, source)
+    packed = _pack(backend, cell, line, options, shell.user_ns)
+    _tell_receipt(console, packed, place, cell)
+    if line.dry_run:
+        console.line("dry run: nothing was sent")
+        return None
+    job = _submit(cell, packed, options)
+    if line.bind:
+        shell.user_ns[line.bind] = job
+    if line.detach:
+        return _say_detached(console, job, line.bind)
+    finish(Ending(shell, console, job, follow(job, console), line.outputs))
+    return None
+
+
+def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, console: Console) -> None:
+    """Wait for a job submitted anywhere, then bring its outputs and variables here.
+
+    Raises
+    ------
+    JobError
+        When the job failed.
+    DetachedError
+        When interrupted while waiting; the job goes on.
+    """
+    console.line(f"job {short_id(job.id)} {job.name} on {job.backend_name}")
+    finish(Ending(shell, console, job, follow(job, console), outputs))
+
+
+def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
+    """The line's options over the configured ones, with dependencies as full ids."""
+    defaults = dict(load_config().defaults_for(line.options.backend))
+    if line.options.spot is not None:
+        defaults.pop("queue", None)
+    options = line.options.over(Options.parse(defaults))
+    depends = tuple(_dependency(text, namespace, options.backend) for text in options.depends)
+    return replace(options, depends=depends)
+
+
+def _dependency(text: str, namespace: Mapping[str, Any], backend: str | None) -> str:
+    """Id of a job named by a variable, by its name, or by the beginning of its id."""
+    handle = namespace.get(text)
+    return str(handle.id if isinstance(handle, Handle) else find(text, backend=backend).id)
+
+
+def _pack(
+    backend: Backend, cell: Cell, line: CellLine, options: Options, namespace: Mapping[str, Any]
+) -> Packed:
+    """Pack the cell; a dry run only weighs it."""
+    if not line.dry_run:
+        return pack_for(cell, options, namespace=namespace)
+    is_same = sees_this_python(backend, options)
+    return pack(cell, DryStore(), namespace=namespace, is_same_environment=is_same)
+
+
+def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell) -> None:
+    items = None if cell.items is None else len(cell.items)
+    console.line(receipt_line(packed.receipt, place, items))
+    for note in receipt_notes(packed.receipt):
+        console.line(note)
+
+
+def _submit(cell: Cell, packed: Packed, options: Options) -> Job | ArrayJob:
+    """Submit a packed cell; the job lives from here on, whatever becomes of the notebook."""
+    name = job_name(cell.label)
+    if cell.items is None:
+        return submit_packed(packed, options, name=name)
+    return map_packed(packed, options, name=name, inputs=cell.items)
+
+
+def _say_detached(console: Console, job: Job | ArrayJob, bound: str | None) -> Job | ArrayJob | None:
+    name = short_id(job.id)
+    handle = f"{bound} is its handle · " if bound else ""
+    console.line(
+        f"job {name} submitted · {handle}%batch attach {name} waits for it and brings its outputs here"
+    )
+    return None if bound else job
+
+
+def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
+    """The payload of a cell: its text and the values it needs."""
+    items = None if line.array is None else read_items(line.array, shell.user_ns)
+    label = f"In [{shell.execution_count}]"
+    if line.language is not None:
+        return Cell(source=source, language=line.language, items=items, item_name=line.item, label=label)
+    source = with_magic_line(source)
+    names = read_names(source, label=label)
+    chosen = _choose(names, line, shell.user_ns, has_items=items is not None)
+    returned = tuple(name for name in names.returns if name != line.item or items is None)
+    return Cell(
+        source=source,
+        inputs=chosen.values,
+        named=frozenset(line.inputs or ()),
+        modules=chosen.modules,
+        outputs=line.outputs,
+        candidates=returned,
+        items=items,
+        item_name=line.item,
+        label=label,
+    )
+
+
+def with_magic_line(source: str) -> str:
+    """The cell with a comment where its `%%batch` line was: then line numbers are the notebook's.
+
+    A cell magic below it has to stay the first line.
+    """
+    return source if source.lstrip().startswith("%%") else f"# %%batch\n{source}"
+
+
+def read_items(expression: str, namespace: Mapping[str, Any]) -> list[Any]:
+    """Items of an array from the Python expression of `--array`, read as `nbbatch.map` reads them.
+
+    Raises
+    ------
+    OptionError
+        When the expression fails, cannot be iterated, or has no or too many items.
+    """
+    items = list_items(_evaluate(expression, namespace))
+    if len(items) > MOST_ITEMS:
+        raise OptionError(
+            f"--array {expression} has {len(items):,} items; a cell takes {MOST_ITEMS:,}.",
+            cure="Give each item a list of work, or use nbbatch.map, which packs several items into a child.",
+        )
+    return items
+
+
+def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
+    try:
+        code = compile(expression.strip(), "--array", "eval")
+        return eval(code, dict(namespace))  # noqa: S307 - the user's own expression, as in any cell
+    except Exception as error:
+        raise OptionError(
+            f"--array {expression} cannot be evaluated: {type(error).__name__}: {error}.",
+            cure="It takes a Python expression, such as range(20) or a variable's name.",
+        ) from error
+
+
+def _choose(names: Names, line: CellLine, namespace: Mapping[str, Any], *, has_items: bool) -> Chosen:
+    """Inputs as named, or as read; an empty `--in` sends no variable, and the item is the job's own."""
+    if line.inputs == ():
+        names = replace(names, reads=(), changes=())
+    elif has_items:
+        names = replace(names, reads=tuple(name for name in names.reads if name != line.item))
+    return choose_inputs(names, namespace, named=line.inputs or ())

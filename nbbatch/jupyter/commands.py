@@ -1,0 +1,166 @@
+"""The words of `%batch`: one table from which parsing, help and completion are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from nbbatch.errors import OptionError
+from nbbatch.jupyter.words import split_line
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """An option of a command; `metavar` is empty where it takes no value."""
+
+    words: tuple[str, ...]
+    metavar: str = ""
+
+    @property
+    def key(self) -> str:
+        """As Python names it."""
+        return self.words[-1].lstrip("-").replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word of `%batch`; `takes_job` tells that it needs a job's id or name."""
+
+    name: str
+    help: str
+    takes_job: bool = False
+    switches: tuple[Switch, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """How it is typed: `logs ID [-f] [--tail N]`."""
+        options = [
+            f"[{switch.words[0]}{' ' + switch.metavar if switch.metavar else ''}]" for switch in self.switches
+        ]
+        return " ".join([self.name, *(["ID"] if self.takes_job else []), *options])
+
+
+_QUEUE, _STATUS, _LIMIT = (
+    Switch(("--queue",), "NAME"),
+    Switch(("--status",), "STATUS"),
+    Switch(("--limit",), "N"),
+)
+
+COMMANDS = (
+    Command("jobs", "the newest jobs", switches=(_QUEUE, _STATUS, _LIMIT)),
+    Command("job", "how a job stands; gives its handle", takes_job=True),
+    Command(
+        "logs",
+        "what a job printed",
+        takes_job=True,
+        switches=(Switch(("-f", "--follow")), Switch(("--tail",), "N")),
+    ),
+    Command("why", "why a job waits, or why it failed", takes_job=True),
+    Command(
+        "attach",
+        "wait for a job and bring its outputs and variables here",
+        takes_job=True,
+        switches=(Switch(("--out",), "A,B"),),
+    ),
+    Command("cancel", "take a job back before it starts", takes_job=True),
+    Command("terminate", "stop a job, also a running one", takes_job=True),
+    Command("retry", "submit an ended job again; of an array, its failed items", takes_job=True),
+    Command("queues", "the job queues and what waits in them"),
+    Command("help", "this list"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A line of `%batch`, read: the command, the job it is about, its options by key."""
+
+    command: Command
+    job: str
+    options: dict[str, Any]
+
+
+def parse_command(line: str) -> Call:
+    """Read the line of a `%batch` magic; an empty one asks for help.
+
+    Raises
+    ------
+    OptionError
+        For an unknown command or option, or a missing or surplus word.
+    """
+    words = split_line(line) or ["help"]
+    command = _command("help" if words[0] in ("-h", "--help") else words[0])
+    options, rest = _read_switches(command, words[1:])
+    wanted = 1 if command.takes_job else 0
+    if len(rest) < wanted:
+        raise OptionError(f"%batch {command.name} needs a job's id or name.", cure="%batch jobs lists them.")
+    if len(rest) > wanted:
+        raise OptionError(
+            f"%batch {command.name} does not know what to do with {rest[wanted]!r}.",
+            cure=f"It is written %batch {command.usage}.",
+        )
+    return Call(command, rest[0].rstrip("…") if rest else "", options)
+
+
+def command_help() -> str:
+    """The text of `%batch help`."""
+    width = max(len(command.usage) for command in COMMANDS)
+    lines = [f"  %batch {command.usage:<{width}}  {command.help}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "Commands (an ID may be shortened, or be a job's name):",
+            *lines,
+            "",
+            "%%batch -h shows the options of a cell.",
+        ]
+    )
+
+
+def _command(word: str) -> Command:
+    for command in COMMANDS:
+        if command.name == word:
+            return command
+    names = [command.name for command in COMMANDS]
+    near = get_close_matches(word, names, n=1)
+    hint = f"Did you mean %batch {near[0]}?" if near else f"It has {', '.join(names)}."
+    raise OptionError(f"%batch has no command {word!r}.", cure=hint)
+
+
+def _read_switches(command: Command, words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    options: dict[str, Any] = {}
+    rest: list[str] = []
+    pending = list(words)
+    while pending:
+        word = pending.pop(0)
+        if not word.startswith("-"):
+            rest.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        switch = _switch(command, name)
+        options[switch.key] = _value(command, switch, value if equals else None, pending)
+    return options, rest
+
+
+def _switch(command: Command, word: str) -> Switch:
+    for switch in command.switches:
+        if word in switch.words:
+            return switch
+    raise OptionError(
+        f"%batch {command.name} has no option {word}.", cure=f"It is written %batch {command.usage}."
+    )
+
+
+def _value(command: Command, switch: Switch, given: str | None, pending: list[str]) -> Any:
+    if not switch.metavar:
+        return True
+    if given is None and not pending:
+        raise OptionError(f"{switch.words[0]} needs a value.", cure=f"It is written %batch {command.usage}.")
+    text = pending.pop(0) if given is None else given
+    return _number(switch, text) if switch.metavar == "N" else text
+
+
+def _number(switch: Switch, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise OptionError(f"{switch.words[0]} takes a whole number, not {text!r}.", cure="Write it like 20.")
+    return int(text)

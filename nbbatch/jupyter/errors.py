@@ -1,0 +1,50 @@
+"""How an error of ours looks in a notebook: what happened and what to do, not nbbatch's own frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from nbbatch.errors import JobError, NbbatchBugError, NbbatchError, RemoteError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def told(function: Callable[P, R]) -> Callable[P, R]:
+    """Let errors that leave a magic show themselves as a message.
+
+    The error is raised on, never printed, so that Run All stops; a bug of nbbatch keeps its frames.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except NbbatchError as error:
+            tell(error)
+            raise
+
+    return call
+
+
+def tell(error: NbbatchError) -> None:
+    """Give an error IPython's `_render_traceback_` hook, unless its frames are what matters."""
+    if not isinstance(error, NbbatchBugError):
+        error._render_traceback_ = lambda: message_lines(error)  # type: ignore[attr-defined, method-assign, unused-ignore]
+
+
+def message_lines(error: NbbatchError) -> list[str]:
+    """An error as lines: the remote traceback or the log's tail, what happened, what to do."""
+    lines: list[str] = []
+    if isinstance(error, RemoteError) and error.remote_traceback:
+        lines += [*error.remote_traceback.rstrip().splitlines(), ""]
+    elif isinstance(error, JobError) and error.log_tail and not getattr(error, "_is_log_shown", False):
+        lines += [
+            "last lines of the log:",
+            *(f"  {line}" for line in error.log_tail.rstrip().splitlines()),
+            "",
+        ]
+    lines.append(f"{type(error).__name__}: {error.message}")
+    return [*lines, *([f"nbbatch › {error.cure}"] if error.cure else [])]

@@ -1,0 +1,184 @@
+"""The end of a story: the final line, the outputs, the variables; or the error that stops Run All."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.indexes import bundle_of
+from nbbatch.client.items import Item, label
+from nbbatch.client.jobs import Job
+from nbbatch.client.outcome import Detail, Outcome, outcome, short_id
+from nbbatch.client.results import Result, load_result
+from nbbatch.errors import JobError, JobFailedError, RemoteError, ResultLostError
+from nbbatch.jupyter.console import Console
+from nbbatch.jupyter.format import plural
+from nbbatch.jupyter.gather import gather_values, gather_variables
+from nbbatch.jupyter.outputs import publish_here, show_outputs, show_result
+from nbbatch.jupyter.story import final_line
+from nbbatch.jupyter.waiting import Watched
+
+MOST_DISPLAYS = 20
+"""Displays of an array's items that are shown; a cell with hundreds of figures helps nobody."""
+_MOST_NAMED = 8
+"""Failed items that an error names; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A job that has ended, and where what it left shall go.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+        Gets outputs and variables.
+    console : Console
+        Where the story is told.
+    job : Job or ArrayJob
+        The handle.
+    watched : Watched
+        Its final JobDetail, and what was shown of its log.
+    outputs : sequence of str or None
+        Variables wanted back; None: all that came.
+    """
+
+    shell: Any
+    console: Console
+    job: Job | ArrayJob
+    watched: Watched
+    outputs: Sequence[str] | None
+
+
+def finish(ending: Ending) -> None:
+    """Show what a job left, or raise what it failed with.
+
+    Raises
+    ------
+    JobError
+        Unless the job SUCCEEDED.
+    """
+    detail = ending.watched.detail
+    ending.console.line(final_line(detail, ending.job.account()))
+    has_succeeded = outcome(detail) is Outcome.SUCCEEDED
+    match ending.job:
+        case ArrayJob() as array if has_succeeded:
+            _gather(ending, array)
+        case ArrayJob() as array:
+            raise array_failure(array, detail)
+        case job if has_succeeded:
+            _bring(ending, job, detail)
+        case job:
+            raise _failure(ending, job)
+
+
+def _bring(ending: Ending, job: Job, detail: Detail) -> None:
+    """Outputs and variables of a single job; one without a bundle had only its log."""
+    if not bundle_of(detail):
+        return
+    result = job.load()
+    bind(ending, result.variables, result.left_behind)
+    show_result(ending.shell, ending.console, result, ending.watched.log)
+
+
+def _failure(ending: Ending, job: Job) -> JobError:
+    """The error of a failed job, shown after what it had displayed before it failed."""
+    error = job.error() or JobFailedError(f"Job {job.name} failed.", job_id=job.id)
+    name = short_id(job.id)
+    with contextlib.suppress(ResultLostError):
+        show_outputs(ending.shell, job.load().displays)
+    traceback = error.remote_traceback if isinstance(error, RemoteError) else ""
+    if ending.watched.held.strip() != traceback.strip():
+        ending.console.log(ending.watched.held)
+    if isinstance(error, RemoteError):
+        error.cure = f"The whole log: %batch logs {name}. Change the cell and run it again."
+    error._is_log_shown = bool(ending.watched.log)  # type: ignore[attr-defined]  # noqa: SLF001 - for this display only
+    return error
+
+
+def bind(ending: Ending, variables: Mapping[str, Any], left_behind: Mapping[str, str]) -> None:
+    """Assign what came back, and say what did not."""
+    wanted = (
+        variables
+        if ending.outputs is None
+        else {name: variables[name] for name in ending.outputs if name in variables}
+    )
+    ending.shell.user_ns.update(wanted)
+    missing = [] if ending.outputs is None else [name for name in ending.outputs if name not in variables]
+    for name in missing:
+        ending.console.line(f"{name} did not come back: {left_behind.get(name, 'the job did not assign it')}")
+    if ending.outputs is None:
+        for name, why in left_behind.items():
+            ending.console.line(f"{name} did not come back: {why}")
+
+
+def _gather(ending: Ending, array: ArrayJob) -> None:
+    """Variables and values of all items, each as one."""
+    results = load_items(array, ending.watched.detail)
+    variables = gather_variables(results, ending.outputs)
+    ending.shell.user_ns.update(variables)
+    value, said = gather_values([result.value for result in results])
+    if variables:
+        ending.console.line(
+            f"{', '.join(variables)}: a list over {plural(len(results), 'item')}, in their order"
+        )
+    if said:
+        ending.console.line(said)
+    _show_displays(ending, results)
+    publish_here(ending.shell, value)
+
+
+def load_items(array: ArrayJob, detail: Detail) -> list[Result]:
+    """What each child of a cell's array left, in the order of the items."""
+    store, bundle_id = array.backend.store, bundle_of(detail)
+    return [load_result(store, bundle_id, index=position) for position in range(len(array))]
+
+
+def _show_displays(ending: Ending, results: Sequence[Result]) -> None:
+    displays = [one for result in results for one in result.displays if one["output_type"] == "display_data"]
+    if len(displays) <= MOST_DISPLAYS:
+        show_outputs(ending.shell, displays)
+    else:
+        name = short_id(ending.job.id)
+        ending.console.line(
+            f"{len(displays)} displays stay with their items: nbbatch.job({name!r})[0].load().displays"
+        )
+
+
+def array_failure(array: ArrayJob, detail: Detail) -> JobError:
+    """One error for a failed array: which inputs failed, the first one's traceback, what is left.
+
+    A RemoteError where the first failed item's code raised.
+    """
+    failed = array.failed()
+    name, total = short_id(array.id), len(array)
+    message = f"{len(failed)} of {plural(total, 'item')} failed: {_named(failed)}."
+    cure = (
+        f"nbbatch.job({name!r}) has the values of the others: .results(return_exceptions=True). "
+        f"%batch retry {name} repeats only the failed ones."
+    )
+    first = _told(failed[0]) if failed else None
+    if not isinstance(first, RemoteError):
+        reason = f" First: {first.message}" if first is not None else f" {detail.get('statusReason', '')}"
+        return JobFailedError(message + reason, job_id=array.id, cure=cure)
+    return RemoteError(
+        f"{message} First: {first.message}",
+        job_id=array.id,
+        cure=cure,
+        remote_traceback=first.remote_traceback,
+        remote_type=first.remote_type,
+    )
+
+
+def _told(item: Item) -> JobError | None:
+    """Our own error of a failed item; what its code raised has ours as its cause."""
+    candidates = (item.error, item.error.__cause__ if item.error is not None else None)
+    return next((error for error in candidates if isinstance(error, JobError)), None)
+
+
+def _named(failed: Sequence[Item]) -> str:
+    named = [f"{item.position} ({label(item.input)})" for item in failed[:_MOST_NAMED]]
+    rest = len(failed) - len(named)
+    return ", ".join(named) + (f" and {rest:,} more" if rest else "")

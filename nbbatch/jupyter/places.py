@@ -1,0 +1,118 @@
+"""Where a job will go, in words and dollars, checked before anything is packed.
+
+The price is that of the cheapest instance type of the queue's first environment on which the job
+fits, for the share of the host that it holds, from the catalogue that the local daemon uses, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from nbbatch.client.backend import Backend
+from nbbatch.client.listing import queue_names
+from nbbatch.client.options import Options
+from nbbatch.client.spec import queue_of, resources_of
+from nbbatch.errors import DoesNotFitError, UnknownNameError
+from nbbatch.jupyter.format import memory
+from nbbatch.jupyter.story import Place
+from nbbatch.model.fleet import Catalogue, InstanceType, parse_catalogue
+from nbbatch.model.resources import Resources
+
+
+def place_of(backend: Backend, options: Options) -> Place:
+    """Where a job with these options goes.
+
+    Raises
+    ------
+    UnknownNameError
+        When the backend has no such queue; names the nearest ones.
+    DoesNotFitError
+        When the local machine is smaller than what is asked for.
+    """
+    queue, wanted = queue_of(options), resources_of(options)
+    environments = environments_of(backend, queue)
+    where = backend.kind if backend.kind == backend.name else f"{backend.name}, {backend.kind}"
+    if backend.kind != "local":
+        return Place(queue=queue, where=f"{where}, {backend.region}", price=_price(environments, wanted))
+    status = backend.private("status", {})
+    check_fits(wanted, status["machine"])
+    return Place(
+        queue=queue, where=f"{where}, {status['executor']['name']}", price=_price(environments, wanted)
+    )
+
+
+def environments_of(backend: Backend, queue: str) -> list[Mapping[str, Any]]:
+    """DescribeComputeEnvironments' details of a queue, in its order of preference."""
+    with backend.errors():
+        found = backend.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
+        if not found:
+            raise _unknown_queue(backend, queue)
+        order = sorted(found[0].get("computeEnvironmentOrder", []), key=lambda one: one["order"])
+        names = [one["computeEnvironment"] for one in order]
+        details = backend.batch.describe_compute_environments(computeEnvironments=names)[
+            "computeEnvironments"
+        ]
+    by_name = {
+        key: detail
+        for detail in details
+        for key in (detail["computeEnvironmentArn"], detail["computeEnvironmentName"])
+    }
+    return [by_name[name] for name in names if name in by_name]
+
+
+def check_fits(wanted: Resources, machine: Mapping[str, Any]) -> None:
+    """Refuse what this machine can never give.
+
+    Raises
+    ------
+    DoesNotFitError
+        Names what is short, how much there is, and what to do.
+    """
+    amounts = (
+        ("memory", wanted.memory, machine.get("memory"), memory),
+        ("gpus", wanted.gpus, machine.get("gpus"), str),
+    )
+    for name, asked, there, show in amounts:
+        if there is not None and asked > there:
+            raise DoesNotFitError(
+                f"The job asks for {name} {show(asked)}, and this machine has {show(there)}.",
+                cure=f"Ask for less with --{name}, or use another backend with --backend.",
+            )
+
+
+def _unknown_queue(backend: Backend, queue: str) -> UnknownNameError:
+    names = queue_names(backend)
+    near = get_close_matches(queue, names, n=1)
+    cure = f"Did you mean {near[0]}?" if near else f"It has {', '.join(names) or 'none'}."
+    return UnknownNameError(f"Backend {backend.name} has no job queue {queue!r}.", cure=cure)
+
+
+def _price(environments: Sequence[Mapping[str, Any]], wanted: Resources) -> tuple[float, float] | None:
+    """Dollars per hour, on demand and Spot, of the cheapest share of a fitting host."""
+    names = (
+        tuple((environments[0].get("computeResources") or {}).get("instanceTypes") or ())
+        if environments
+        else ()
+    )
+    fitting = [kind for kind in catalogue().expand(names) if wanted.fits(kind.resources)]
+    prices = [
+        (share * kind.price, share * kind.spot_price) for kind in fitting if (share := _share(wanted, kind))
+    ]
+    return min(prices, default=None)
+
+
+def _share(wanted: Resources, kind: InstanceType) -> float:
+    """The largest of the shares of vCPU, memory and GPUs: what a job holds keeps others out."""
+    there = kind.resources
+    pairs = ((wanted.vcpus, there.vcpus), (wanted.memory, there.memory), (wanted.gpus, there.gpus))
+    return max(asked / have for asked, have in pairs if have)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Instance types and prices that this version of nbbatch ships."""
+    return parse_catalogue(files("nbbatch.model").joinpath("instance_types.json").read_text(encoding="utf-8"))

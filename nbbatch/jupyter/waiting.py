@@ -1,0 +1,182 @@
+"""Wait for a job in the cell's own thread: status, log lines as they come, and what ■ means.
+
+The shared watcher's thread only rings; everything said is said here. The first interrupt lets go of
+the job, tells how to find it again, and listens for two more seconds: a second one within them takes
+the job back. Letting go any other way (a kernel restart, a closed browser) never touches the job.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbbatch.client.handle import Account, Handle
+from nbbatch.client.logs import LogReader
+from nbbatch.client.outcome import Detail, short_id
+from nbbatch.jupyter.console import Console
+from nbbatch.jupyter.story import phase, status_line
+from nbbatch.model.jobs import TERMINAL
+
+SECOND_INTERRUPT = 2.0
+"""Seconds after an interrupt in which another one takes the job back."""
+_TICK = 1.0
+"""Seconds between two frames of a running clock."""
+_ASK_AGAIN = 5.0
+"""Seconds between two questions about cost, or about why a job waits."""
+_WAITING = ("PENDING", "RUNNABLE")
+_TRACEBACK = "Traceback (most recent call last)"
+_HOLD = 1.5
+"""Seconds a traceback in the log is held back."""
+
+
+class DetachedError(KeyboardInterrupt):
+    """The cell was interrupted while it waited; its job is not lost.
+
+    A KeyboardInterrupt, so that Run All stops as for any interrupted cell.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython's hook: the story has said everything already."""
+        return [f"KeyboardInterrupt: {self}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A job watched to its end.
+
+    Parameters
+    ----------
+    detail : mapping
+        Its final JobDetail.
+    log : str
+        What was shown of its log.
+    held : str
+        A traceback at the log's end that was not shown: the error that follows shows it.
+    """
+
+    detail: Detail
+    log: str = ""
+    held: str = ""
+
+
+def follow(job: Handle, console: Console) -> Watched:
+    """Tell how a job goes until it has ended.
+
+    Raises
+    ------
+    DetachedError
+        When interrupted.
+    NbbatchError
+        When the job cannot be watched any more.
+    """
+    try:
+        return _follow(job, console)
+    except KeyboardInterrupt:
+        raise let_go(job, console) from None
+
+
+def let_go(job: Handle, console: Console, seconds: float = SECOND_INTERRUPT) -> DetachedError:
+    """Say that the job goes on and how to find it; a second interrupt in time takes it back."""
+    name = short_id(job.id)
+    console.line(f"interrupted: job {name} goes on · %batch attach {name} waits for it again")
+    console.line(f"interrupt again within {seconds:g} s to stop the job")
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt:
+        job.terminate("Interrupted twice in the notebook")
+        console.line(f"job {name} is being stopped")
+        return DetachedError(f"job {name} is being stopped")
+    return DetachedError(f"job {name} goes on without this cell")
+
+
+def _follow(job: Handle, console: Console) -> Watched:
+    asked, log = _Asked(job), LogText(console)
+    vigil = _Vigil(job)
+    with vigil:
+        while True:
+            is_over = vigil.is_over
+            log.add(vigil.read())
+            if is_over:
+                vigil.latest()
+                return Watched(job.detail(), log.shown, log.held)
+            _tell(vigil.latest(), asked, console)
+            vigil.wait(_TICK)
+
+
+def _tell(detail: Detail | None, asked: _Asked, console: Console) -> None:
+    if detail is not None and detail["status"] not in TERMINAL:
+        said = status_line(detail, time.time(), asked.account(detail), asked.why(detail))
+        console.status(said, phase(detail))
+
+
+class LogText:
+    """Passes log lines on as they come, but for a traceback that may be the job's last words.
+
+    Such a traceback is shown by the error that is raised then; if the job goes on, it was not.
+    """
+
+    def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._now = now
+        self._held_since = 0.0
+        self.held = ""
+        self.shown = ""
+
+    def add(self, lines: Sequence[str]) -> None:
+        """Take the lines that came since the last call, perhaps none."""
+        for line in lines:
+            if not self.held and line.startswith(_TRACEBACK):
+                self._held_since = self._now()
+                self.held = f"{line}\n"
+            elif self.held:
+                self.held += f"{line}\n"
+            else:
+                self._show(f"{line}\n")
+        if self.held and self._now() - self._held_since > _HOLD:
+            text, self.held = self.held, ""
+            self._show(text)
+
+    def _show(self, text: str) -> None:
+        self.shown += text
+        self._console.log(text)
+
+
+class _Vigil(LogReader):
+    """A log reader that also tells what the job is by now."""
+
+    def latest(self) -> Detail | None:
+        """The newest JobDetail, None before the first."""
+        if self._error is not None:
+            raise self._error
+        return self._detail
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Answers that cost a question, asked now and then while they matter."""
+
+    job: Handle
+    _account: Account | None = None
+    _why: str = ""
+    _status: Any = None
+    _due: float = 0.0
+
+    def account(self, detail: Detail) -> Account | None:
+        self._refresh(detail)
+        return self._account
+
+    def why(self, detail: Detail) -> str:
+        self._refresh(detail)
+        return self._why
+
+    def _refresh(self, detail: Detail) -> None:
+        now, state = time.monotonic(), phase(detail)
+        if state == self._status and now < self._due:
+            return
+        is_first_sight = state != self._status
+        self._status, self._due = state, now + _ASK_AGAIN
+        is_waiting = detail["status"] in _WAITING and "size" not in detail.get("arrayProperties", {})
+        self._why = self.job.why() if is_waiting and not is_first_sight else ""
+        self._account = None if is_waiting else self.job.account()

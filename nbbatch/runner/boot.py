@@ -1,0 +1,134 @@
+"""The first and last steps of every job: `python3 runner.pyz BUNDLE`.
+
+Reads the manifest, prepares the process, runs the payload and writes its result. The exit code is 0
+exactly when the result says succeeded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import failures
+from .outputs import Recorder, take_over_streams
+from .payload import Payload, use_paths
+from .report import Report, head
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def main(argv: list[str]) -> None:
+    """Run the bundle named on the command line and end the process.
+
+    Threads that the cell left behind end with it, and no time is spent on tearing modules down.
+    """
+    code = run(fetched(argv[1]))
+    import atexit
+
+    atexit._run_exitfuncs()  # noqa: SLF001 - what sys.exit() would do next
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+def fetched(place: str) -> str:
+    """Path of the bundle's folder on this machine."""
+    return place.removeprefix("file://")
+
+
+def run(folder: str) -> int:
+    """Run a bundle in this process; returns the exit code."""
+    recorder = Recorder()
+    take_over_streams(recorder)
+    index = int(os.environ.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
+    report = Report(folder, index, int(os.environ.get("AWS_BATCH_JOB_ATTEMPT", "1")))
+    _listen_to_signals()
+    try:
+        payload = Payload(folder)
+        payload.check()
+        _settle_in()
+        entries, failure = _run_kind(payload, report, recorder, _positions(payload.manifest, index))
+    except BaseException as error:
+        return report.write_failure(error, recorder.finished())
+    code = failures.exit_code_of(failure) if failure is not None else 0
+    try:
+        report.write({**head(code, failure), "outputs": recorder.finished(), "items": entries})
+    except OSError as problem:
+        print(f"nbbatch: the result cannot be written: {problem}", file=sys.__stderr__)
+        return code or 1
+    return code
+
+
+def _positions(manifest: dict[str, Any], index: int) -> range | None:
+    items = manifest.get("items")
+    if items is None:
+        return None
+    chunk = items["chunk"]
+    return range(index * chunk, min(items["count"], (index + 1) * chunk))
+
+
+def _run_kind(
+    payload: Payload, report: Report, recorder: Recorder, positions: range | None
+) -> tuple[list[dict[str, Any]], BaseException | None]:
+    """Run a payload of any kind; gives its items' entries and the error that counts."""
+    if payload.manifest["kind"] in ("cell", "call"):
+        return _run_python(payload, report, recorder, positions)
+    from . import script
+
+    error: BaseException | None = None
+    entries = []
+    for position in (None,) if positions is None else positions:
+        try:
+            if payload.manifest["kind"] == "command":
+                entries.append(script.run_command(payload, report))
+            else:
+                entries.append(script.run_script(payload, report, position))
+        except Exception as caught:
+            error = caught
+            entries.append({"error": failures.describe(caught, {})})
+            failures.print_failure(entries[-1]["error"])
+    return entries, error
+
+
+def _run_python(
+    payload: Payload, report: Report, recorder: Recorder, positions: range | None
+) -> tuple[list[dict[str, Any]], BaseException | None]:
+    from . import displays, python
+
+    use_paths(payload)
+    shown = displays.Displays(recorder)
+    displays.install(shown, payload.manifest["sources"])
+    run = python.Run(payload, report, shown)
+    return run.items(positions), run.error
+
+
+def _listen_to_signals() -> None:
+    import faulthandler
+    import signal
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the result is being written from here on
+        raise failures.StopSignal("the job was stopped (SIGTERM)")
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    faulthandler.enable(2)
+
+
+def _settle_in() -> None:
+    """Make sure of a working directory and a home that can be written to.
+
+    A container that runs as the notebook's user often has neither: `/` is root's, and so is HOME.
+    """
+    if not os.access(".", os.W_OK):
+        os.chdir(_new_folder())
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        os.environ["HOME"] = _new_folder()
+
+
+def _new_folder() -> str:
+    import tempfile
+
+    return tempfile.mkdtemp(prefix="nbbatch-")

@@ -1,0 +1,179 @@
+"""`display` and its friends in the job, and the libraries that must find them there.
+
+IPython's own `display` prints where no shell runs, and matplotlib's `show` does nothing without a
+screen. Both modules are mended in the moment the job imports them, and never imported for it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+
+from . import failures, formats
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from .outputs import Recorder
+
+
+class Displays:
+    """Shows objects in the record.
+
+    Parameters
+    ----------
+    recorder : Recorder
+        Where they appear.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._count = 0
+        self._shown: list[Any] = []
+
+    def display(
+        self,
+        *objects: Any,
+        include: Any = None,
+        exclude: Any = None,
+        metadata: Any = None,
+        display_id: Any = None,
+        raw: bool = False,
+        clear: bool = False,
+        update: bool = False,
+        **_others: Any,
+    ) -> DisplayHandle | None:
+        """Show objects, as `IPython.display.display` does."""
+        if clear:
+            self._recorder.clear(wait=True)
+        if display_id is True:
+            self._count += 1
+            display_id = f"nbbatch-{os.getpid()}-{self._count}"
+        for thing in objects:
+            if raw:
+                self.publish(thing, metadata, display_id, update)
+            else:
+                self._show(thing, include, exclude, metadata, display_id, update)
+        return DisplayHandle(self, str(display_id)) if display_id and not update else None
+
+    def _show(self, thing: Any, include: Any, exclude: Any, metadata: Any, name: Any, update: Any) -> None:
+        own = None if formats.is_plotly_figure(thing) else formats.method_of(thing, "_ipython_display_")
+        if own is not None:
+            own()
+            return
+        data, found = formats.mime_bundle(thing, include, exclude)
+        self._remember(thing)
+        self.publish(data, {**found, **(metadata or {})}, name, update)
+
+    def publish(self, data: Any, metadata: Any = None, display_id: Any = None, update: Any = False) -> None:  # noqa: FBT002
+        """Show a MIME bundle."""
+        if update:
+            self._recorder.update(dict(data), dict(metadata or {}), str(display_id))
+        else:
+            self._recorder.display(dict(data), dict(metadata or {}), str(display_id) if display_id else None)
+
+    def update_display(self, thing: Any, *, display_id: Any, **options: Any) -> None:
+        """Show it in the place of an earlier display, as IPython's does."""
+        self.display(thing, display_id=display_id, update=True, **options)
+
+    def clear_output(self, wait: bool = False) -> None:  # noqa: FBT001, FBT002 - IPython's own signature
+        """Forget what was shown, as IPython's does."""
+        self._recorder.clear(wait)
+
+    def result(self, value: Any) -> None:
+        """Show the cell's last value; None is not shown."""
+        if value is None:
+            return
+        own = None if formats.is_plotly_figure(value) else formats.method_of(value, "_ipython_display_")
+        if own is not None:
+            own()
+            return
+        self._remember(value)
+        self._recorder.result(*formats.mime_bundle(value))
+
+    def _remember(self, thing: Any) -> None:
+        if formats.is_matplotlib_figure(thing):
+            self._shown.append(thing)
+
+    def show_figures(self, *_args: Any, **_options: Any) -> None:
+        """Show matplotlib's open figures and close them: `plt.show()`, and the end of each cell."""
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is None:
+            return
+        for number in pyplot.get_fignums():
+            figure = pyplot.figure(number)
+            if not any(figure is shown for shown in self._shown):
+                self.display(figure)
+        self._shown.clear()
+        pyplot.close("all")
+
+
+class DisplayHandle:
+    """What `display(..., display_id=...)` returns."""
+
+    def __init__(self, displays: Displays, display_id: str) -> None:
+        self.display_id = display_id
+        self._displays = displays
+
+    def display(self, thing: Any, **options: Any) -> None:
+        """Show another object under the same id."""
+        self._displays.display(thing, display_id=self.display_id, **options)
+
+    def update(self, thing: Any, **options: Any) -> None:
+        """Replace what is shown under this id."""
+        self._displays.update_display(thing, display_id=self.display_id, **options)
+
+
+def install(displays: Displays, sources: Mapping[str, str]) -> None:
+    """Make the job's libraries show their things here, and find the notebook's sources."""
+    builtins.display = displays.display  # type: ignore[attr-defined]
+    if os.environ.get("MPLBACKEND", "inline").startswith(("inline", "module://matplotlib_inline")):
+        os.environ["MPLBACKEND"] = "agg"
+    os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
+    hooks = {
+        "linecache": lambda module: failures.fill_linecache(module, sources),
+        "matplotlib.pyplot": lambda module: setattr(module, "show", displays.show_figures),
+        "IPython.core.display_functions": lambda module: _mend_ipython(module, displays),
+    }
+    for name in hooks.keys() & sys.modules.keys():
+        hooks.pop(name)(sys.modules[name])
+    sys.meta_path.insert(0, _AfterImport(hooks))
+
+
+def _mend_ipython(module: Any, displays: Displays) -> None:
+    module.display = displays.display
+    module.update_display = displays.update_display
+    module.clear_output = displays.clear_output
+    module.publish_display_data = lambda data, metadata=None, *, transient=None, update=False, **_others: (
+        displays.publish(data, metadata, (transient or {}).get("display_id"), update)
+    )
+
+
+class _AfterImport:
+    """An import finder that lets the others find, and calls a hook when a module has been executed."""
+
+    def __init__(self, hooks: dict[str, Callable[[Any], None]]) -> None:
+        self._hooks = hooks
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        if name not in self._hooks:
+            return None
+        hook = self._hooks.pop(name)
+        others = (finder for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        if spec is not None and spec.loader is not None:
+            _call_after(spec.loader, hook)
+        return spec
+
+
+def _call_after(loader: Any, hook: Callable[[Any], None]) -> None:
+    execute = loader.exec_module
+
+    def exec_module(module: Any) -> None:
+        execute(module)
+        hook(module)
+
+    loader.exec_module = exec_module

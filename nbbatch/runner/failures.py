@@ -1,0 +1,109 @@
+"""An exception as the notebook should see it: the cell's own lines, none of the runner's frames.
+
+Sources of the cell and of the notebook's functions are handed to `linecache` when that is first
+imported, so tracebacks and `inspect.getsource` find them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+    from typing import Any
+
+_OWN = __name__.rpartition(".")[0]
+
+
+class StopSignal(BaseException):
+    """SIGTERM came: the attempt is being stopped."""
+
+
+class ExitCodeError(Exception):
+    """A command exited with another code than 0, which becomes the job's."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def fill_linecache(module: Any, sources: Mapping[str, str]) -> None:
+    """Let `linecache` know source text by file name."""
+    for name, text in sources.items():
+        module.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+
+
+def describe(error: BaseException, held_back: Mapping[str, str]) -> dict[str, Any]:
+    """Make an error's entry of the result manifest, but for the exception itself.
+
+    Parameters
+    ----------
+    error : BaseException
+        As caught.
+    held_back : mapping
+        Names that were not sent, with the reason, to explain a NameError.
+    """
+    import traceback
+
+    _explain(error, held_back)
+    for each in _chain(error):
+        each.__traceback__ = _without_own_frames(each.__traceback__)
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    if type(error).__module__.startswith(_OWN):
+        text = f"{_text(error)}\n"  # of the runner's own errors the sentence says all
+    return {"type": _name(type(error)), "message": _text(error), "traceback": text}
+
+
+def _explain(error: BaseException, held_back: Mapping[str, str]) -> None:
+    name = str(getattr(error, "name", ""))
+    if isinstance(error, NameError) and name in held_back and hasattr(error, "add_note"):
+        error.add_note(f"nbbatch held {name} back: {held_back[name]}")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+
+
+def _without_own_frames(frames: TracebackType | None) -> TracebackType | None:
+    while frames is not None and str(frames.tb_frame.f_globals.get("__name__")).startswith(_OWN):
+        frames = frames.tb_next
+    return frames
+
+
+def _name(kind: type) -> str:
+    is_plain = kind.__module__ in ("builtins", "__main__") or kind.__module__.startswith(_OWN)
+    return kind.__qualname__ if is_plain else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as another:
+        return f"<its text raised {type(another).__name__}>"
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Give the exit code Python would leave with: 128 + signal, that of SystemExit, else 1."""
+    if isinstance(error, StopSignal):
+        return 143
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if not isinstance(error, (SystemExit, ExitCodeError)):
+        return 1
+    if error.code is None:
+        return 0
+    return error.code & 0xFF if isinstance(error.code, int) else 1
+
+
+def print_failure(entry: Mapping[str, Any]) -> None:
+    """Show a failure in the log."""
+    print(entry["traceback"], end="", file=sys.__stderr__, flush=True)

@@ -1,0 +1,67 @@
+"""The items of an array in one blob, each readable by itself.
+
+One pickle behind the other, then their offsets as unsigned 64-bit little-endian integers (one more
+than there are items: the last is the end), then the number of items. A child reads the last bytes,
+two offsets and its own pickle, whatever the array's size.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+_NUMBER = struct.Struct("<Q")
+
+
+def write_items(items: Iterable[Any], file: Any, dump: Callable[[Any, Any], None]) -> None:
+    """Write items one by one.
+
+    Parameters
+    ----------
+    items : iterable
+        Pickled one at a time; they share nothing.
+    file : binary file
+        Written to from its start; only `write` is needed.
+    dump : callable
+        `dump(item, file)` pickles one.
+    """
+    counted = _Counted(file)
+    offsets = []
+    for item in items:
+        offsets.append(counted.size)
+        dump(item, counted)
+    offsets.append(counted.size)
+    file.write(struct.pack(f"<{len(offsets) + 1}Q", *offsets, len(offsets) - 1))
+
+
+def read_item(file: Any, position: int) -> Any:
+    """Load the item at `position` from a seekable binary file.
+
+    Raises
+    ------
+    IndexError
+        There are not that many.
+    """
+    end = file.seek(-_NUMBER.size, os.SEEK_END)
+    (count,) = _NUMBER.unpack(file.read(_NUMBER.size))
+    if not 0 <= position < count:
+        raise IndexError(f"item {position} of an array of {count}")
+    file.seek(end - (count + 1 - position) * _NUMBER.size)
+    file.seek(*_NUMBER.unpack(file.read(_NUMBER.size)))
+    return pickle.load(file)
+
+
+class _Counted:
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.size = 0
+
+    def write(self, data: Any) -> int:
+        self.size += memoryview(data).nbytes
+        return int(self._file.write(data))

@@ -1,0 +1,153 @@
+"""Streams and displays of a job, live on the real file descriptors and recorded in their order.
+
+The record is what the notebook format calls outputs. Standard output and error are written through
+line by line at once, so the log is live and survives a crash; a display is only recorded. Text that
+a subprocess writes to the file descriptors itself is in the log and not in the record.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+TEXT_LIMIT = 1_000_000
+"""Characters of stream text that are recorded; the log has all of it."""
+
+
+class Recorder:
+    """The outputs so far, in the notebook format."""
+
+    def __init__(self) -> None:
+        self.outputs: list[dict[str, Any]] = []
+        self._room = TEXT_LIMIT
+        self._clears_next = False
+
+    def text(self, name: str, text: str) -> None:
+        """Add stream text, to the last output if that is the same stream."""
+        if self._room <= 0 or not text:
+            return
+        self._before_output()
+        kept = text[: self._room]
+        self._room -= len(kept)
+        if self._room <= 0:
+            kept += f"\n[more than {TEXT_LIMIT:,} characters; the rest is in the log]\n"
+        last = self.outputs[-1] if self.outputs else {}
+        if last.get("name") == name:
+            last["parts"].append(kept)
+        else:
+            self.outputs.append({"output_type": "stream", "name": name, "parts": [kept]})
+
+    def display(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str | None) -> None:
+        """Add a display."""
+        self._before_output()
+        output = {"output_type": "display_data", "data": data, "metadata": metadata}
+        self.outputs.append({**output, "transient": {"display_id": display_id}} if display_id else output)
+
+    def update(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str) -> None:
+        """Replace the displays of that id; none of them is no error, as in a notebook."""
+        for output in self.outputs:
+            if output.get("transient", {}).get("display_id") == display_id:
+                output.update(data=data, metadata=metadata)
+
+    def result(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Add the last value's representation."""
+        self._before_output()
+        self.outputs.append(
+            {"output_type": "execute_result", "data": data, "metadata": metadata, "execution_count": None}
+        )
+
+    def clear(self, wait: bool) -> None:  # noqa: FBT001 - IPython's own signature
+        """Forget the outputs, at once or when the next one comes."""
+        if wait:
+            self._clears_next = True
+        else:
+            self.outputs.clear()
+
+    def finished(self) -> list[dict[str, Any]]:
+        """All outputs, ready for JSON."""
+        return [_joined(output) for output in self.outputs]
+
+    def _before_output(self) -> None:
+        if self._clears_next:
+            self._clears_next = False
+            self.outputs.clear()
+
+
+def _joined(output: dict[str, Any]) -> dict[str, Any]:
+    if "parts" not in output:
+        return output
+    return {"output_type": "stream", "name": output["name"], "text": "".join(output["parts"])}
+
+
+class Stream(io.TextIOBase):
+    """Standard output or error of the job: written through, and recorded."""
+
+    def __init__(self, name: str, real: Any, recorder: Recorder) -> None:
+        super().__init__()
+        self._name = name
+        self._real = real
+        self._recorder = recorder
+        self.other: Stream | None = None
+        self.is_pending = False
+
+    def write(self, text: str) -> int:
+        """Write through; a started line is sent as soon as the other stream speaks."""
+        if self.other is not None and self.other.is_pending:
+            self.other.flush()
+        self._real.write(text)
+        self.is_pending = not text.endswith("\n")
+        self._recorder.text(self._name, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send a started line."""
+        self.is_pending = False
+        self._real.flush()
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def isatty(self) -> bool:
+        """It is a log."""
+        return False
+
+    def fileno(self) -> int:
+        """The real file descriptor, for subprocesses."""
+        return int(self._real.fileno())
+
+    @property
+    def buffer(self) -> Any:
+        """The binary stream below; what is written there is not recorded."""
+        self.flush()
+        return self._real.buffer
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The real stream's."""
+        return str(self._real.encoding)
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        """The real stream's."""
+        return str(self._real.errors)
+
+    @property
+    def name(self) -> str:
+        """`<stdout>` or `<stderr>`, as everywhere."""
+        return f"<{self._name}>"
+
+
+def take_over_streams(recorder: Recorder) -> None:
+    """Put recording streams in the place of standard output and error."""
+    for real in (sys.stdout, sys.stderr):
+        # Text of any kind must not kill the job where the image has no locale.
+        real.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    out = Stream("stdout", sys.stdout, recorder)
+    err = Stream("stderr", sys.stderr, recorder)
+    out.other, err.other = err, out
+    sys.stdout, sys.stderr = out, err

@@ -1,0 +1,244 @@
+"""Values to bytes and back, by one rule for both sides of a job.
+
+Plain pickle first: cheap, and readable without cloudpickle. What it cannot do, functions and
+classes of the notebook above all, cloudpickle does by value, with one change: such a function is
+bound to `__main__` of the process that loads it instead of to copies of the globals it reads. So
+functions share the notebook's variables in the job as they do in the notebook, and those variables
+travel by name, each once and visible on the receipt.
+
+Pickles are streamed in protocol 5: buffers of arrays go to and come from the file without a copy.
+"""
+
+from __future__ import annotations
+
+import binascii
+import importlib
+import pickle
+from types import FunctionType, ModuleType
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    Dump = Callable[[Any], None]
+
+INLINE_BYTES = 4096
+"""Pickles up to this size stand in the manifest itself."""
+
+
+class NotPlainError(Exception):
+    """Plain pickle would refer to something that is not there on the other side."""
+
+
+class Rules:
+    """What may be referred to by name, and a record of what was met while pickling.
+
+    Parameters
+    ----------
+    namespace : dict
+        `__main__`'s variables on this side.
+    known : mapping
+        Those of them that the other side has under the same name; the client's notebook knows
+        nothing of the job's, so there it is empty.
+
+    Attributes
+    ----------
+    needs : dict
+        Names that functions bound to the namespace read of it.
+    modules : set of str
+        Modules that the pickles refer to.
+    files : set of str
+        Source file names of functions that went by value.
+    offer_cloudpickle : callable
+        Called before cloudpickle is imported.
+    """
+
+    def __init__(self, namespace: Mapping[str, Any], known: dict[str, Any]) -> None:
+        self.namespace = namespace
+        self.known = known
+        self.needs: dict[str, None] = {}
+        self.modules: set[str] = set()
+        self.files: set[str] = set()
+        self.offer_cloudpickle: Callable[[], object] = int
+
+    def note(self, thing: Any) -> None:
+        """Record where a function, a class or a module comes from."""
+        name = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None)
+        if isinstance(name, str):
+            self.modules.add(name)
+
+    def is_known(self, thing: Any) -> bool:
+        """Whether the other side has this very function or class of `__main__`."""
+        return self.known.get(thing.__qualname__, self) is thing
+
+    def goes_by_value(self, thing: Any) -> bool:
+        """Whether plain pickle's reference would lead nowhere."""
+        if isinstance(thing, ModuleType):
+            return True
+        return getattr(thing, "__module__", None) == "__main__" and not self.is_known(thing)
+
+    def bind(self, function: FunctionType, reduced: Any) -> Any:
+        """Cloudpickle's recipe for a function of the notebook, bound to the other side's `__main__`."""
+        make, (code, _globals, *rest), (attributes, slots), *more = reduced
+        self.needs.update(dict.fromkeys(slots["__globals__"]))
+        self.files.add(function.__code__.co_filename)
+        bound = {**slots, "__globals__": {}}
+        return (make, (code, _MainGlobals(), *rest), (attributes, bound), *more)
+
+
+class _MainGlobals:
+    """Unpickles as the variables of `__main__`."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (getattr, (_Main(), "__dict__"))
+
+
+class _Main:
+    """Unpickles as the module `__main__`."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (importlib.import_module, ("__main__",))
+
+
+class PlainPickler(pickle.Pickler):
+    """The standard pickler, stopping where it would refer to what only this side has."""
+
+    def __init__(self, file: Any, rules: Rules) -> None:
+        super().__init__(file, protocol=5)
+        self._rules = rules
+
+    def reducer_override(self, thing: Any) -> Any:
+        """Pickle's hook, called for everything that is not a builtin container or scalar."""
+        if isinstance(thing, (type, FunctionType, ModuleType)):
+            self._rules.note(thing)
+            if self._rules.goes_by_value(thing):
+                raise NotPlainError(repr(thing))
+        return NotImplemented
+
+
+def dump_plain(value: Any, file: Any, rules: Rules) -> None:
+    """Pickle with the standard library alone.
+
+    Raises
+    ------
+    NotPlainError
+        The value refers to something of the notebook.
+    """
+    PlainPickler(file, rules).dump(value)
+
+
+def dump_cloud(value: Any, file: Any, rules: Rules) -> None:
+    """Pickle with cloudpickle: functions and classes of the notebook by value."""
+    _cloud_pickler()(file, rules).dump(value)
+
+
+_CLOUD: list[Any] = []
+
+
+def _cloud_pickler() -> Any:
+    if not _CLOUD:
+        _CLOUD.append(_make_cloud_pickler())
+    return _CLOUD[0]
+
+
+def _make_cloud_pickler() -> Any:
+    import cloudpickle
+
+    class CloudPickler(cloudpickle.Pickler):  # type: ignore[misc]
+        """Cloudpickle's, with functions of the notebook bound to `__main__`."""
+
+        def __init__(self, file: Any, rules: Rules) -> None:
+            super().__init__(file, protocol=5)
+            self._rules = rules
+
+        def reducer_override(self, thing: Any) -> Any:
+            if not isinstance(thing, (type, FunctionType, ModuleType)):
+                return super().reducer_override(thing)
+            self._rules.note(thing)
+            if not isinstance(thing, ModuleType) and self._rules.is_known(thing):
+                return thing.__qualname__
+            reduced = super().reducer_override(thing)
+            if isinstance(reduced, tuple) and getattr(thing, "__globals__", None) is self._rules.namespace:
+                return self._rules.bind(thing, reduced)  # type: ignore[arg-type]
+            return reduced
+
+    return CloudPickler
+
+
+def pickled(value: Any, keep: Callable[[Dump], Any], rules: Rules, fatal: Any = OSError) -> tuple[Any, bool]:
+    """Pickle plainly, else by cloudpickle.
+
+    Parameters
+    ----------
+    value : Any
+        What to pickle.
+    keep : callable
+        Calls the `Dump` it is given, which pickles the value, with a file; when that raises it leaves nothing behind.
+    rules : Rules
+        Of this side.
+    fatal : exception type or tuple of them
+        Errors of `keep` that a second try would not mend.
+
+    Returns
+    -------
+    tuple
+        What `keep` returned, and whether cloudpickle is needed to read it.
+    """
+    try:
+        return keep(lambda file: dump_plain(value, file, rules)), False
+    except fatal:
+        raise
+    except Exception:
+        rules.offer_cloudpickle()
+        return keep(lambda file: dump_cloud(value, file, rules)), True
+
+
+def encode(value: Any, spill: Callable[[Dump], Any], rules: Rules, fatal: Any = OSError) -> dict[str, Any]:
+    """Make a value's entry in a manifest: small ones inline, others what `spill` says of them.
+
+    Returns
+    -------
+    dict
+        `data` (base64) or spill's keys, and `is_cloud` where cloudpickle is needed to read it.
+    """
+
+    def keep(dump: Dump) -> dict[str, Any]:
+        small = _Small()
+        try:
+            dump(small)
+        except _OverflowError:
+            return dict(spill(dump))
+        return {"data": small.text()}
+
+    entry, is_cloud = pickled(value, keep, rules, fatal)
+    return {**entry, "is_cloud": True} if is_cloud else dict(entry)
+
+
+def decode(entry: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Any]) -> Any:
+    """Load the value of an entry; `read` opens what is not inline, positioned at its pickle."""
+    if "data" in entry:
+        return pickle.loads(binascii.a2b_base64(entry["data"]))
+    with read(entry) as file:
+        return pickle.load(file)
+
+
+class _OverflowError(Exception):
+    """More than fits inline."""
+
+
+class _Small:
+    """A file in memory that refuses to grow."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: Any) -> None:
+        self._size += memoryview(data).nbytes
+        if self._size > INLINE_BYTES:
+            raise _OverflowError
+        self._parts.append(bytes(data))
+
+    def text(self) -> str:
+        return binascii.b2a_base64(b"".join(self._parts), newline=False).decode("ascii")

@@ -1,0 +1,207 @@
+"""Run a cell, or calls of a function, and keep what comes of them.
+
+`__main__` becomes the notebook's: a module whose variables are the inputs, in which the cell runs
+and in which the notebook's functions look up their globals.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from types import ModuleType
+
+from . import execute, failures, report
+from .payload import EnvironmentMismatchError, UnpicklableError
+from .pickling import Rules
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from .displays import Displays
+    from .payload import Payload
+    from .report import Report
+
+
+class Run:
+    """A Python payload on its way.
+
+    Parameters
+    ----------
+    payload : Payload
+        What to run.
+    taken : Report
+        Keeps values.
+    displays : Displays
+        Shows them.
+    """
+
+    def __init__(self, payload: Payload, taken: Report, displays: Displays) -> None:
+        self._payload = payload
+        self._report = taken
+        self._displays = displays
+        self._manifest = payload.manifest
+        self.error: BaseException | None = None
+
+    def items(self, positions: range | None) -> list[dict[str, Any]]:
+        """Run the payload for each position of the array, or once; gives one entry for each.
+
+        An item that fails does not keep the next ones from running, unless it ends the process.
+        """
+        return list(self._entries(positions))
+
+    def _entries(self, positions: range | None) -> Iterator[dict[str, Any]]:
+        run = self._cell if self._manifest["kind"] == "cell" else self._call
+        main = None
+        for position in (None,) if positions is None else positions:
+            try:
+                main = main if main is not None and self._manifest["kind"] == "call" else self._enter_main()
+                yield run(main, position)
+            except BaseException as error:
+                code = failures.exit_code_of(error)
+                self.error = error if code else self.error
+                yield self._failed(error, main) if code else {}
+                if not isinstance(error, Exception):
+                    return
+
+    def _enter_main(self) -> Main:
+        main = Main()
+        for name, module in self._manifest["modules"].items():
+            main.add(name, _import(name, module))
+        for name, entry in self._manifest["inputs"].items():
+            main.add(name, self._payload.load(entry, name))
+        return main
+
+    def _cell(self, main: Main, position: int | None) -> dict[str, Any]:
+        if position is not None:
+            main.add(self._manifest["item_name"], self._payload.item(position))
+        program = execute.Program(self._manifest["source"], self._manifest["label"])
+        if self._manifest.get("is_ipython"):
+            self._offer_shell(main)
+        value = program.run(main.namespace)
+        if not program.is_quiet:
+            self._displays.result(value)
+        self._displays.show_figures()
+        return self._taken_back(main, value)
+
+    def _offer_shell(self, main: Main) -> None:
+        from . import shell
+
+        made = shell.make_shell(main.namespace, self._displays)
+        builtins.get_ipython = lambda: made  # type: ignore[attr-defined]
+
+    def _taken_back(self, main: Main, value: Any) -> dict[str, Any]:
+        wanted = self._manifest["outputs"]
+        variables: dict[str, Any] = {}
+        left: dict[str, str] = {}
+        for name in self._manifest["candidates"] if wanted is None else wanted:
+            self._take(name, main, variables, left)
+        if wanted is not None and left:
+            raise UnpicklableError("; ".join(f"{name} cannot come back: {why}" for name, why in left.items()))
+        entry = {"variables": variables, "left_behind": left}
+        return {**entry, **self._last_value(main, value, entry)}
+
+    def _take(self, name: str, main: Main, variables: dict[str, Any], left: dict[str, str]) -> None:
+        if name not in main.namespace:
+            left[name] = "the cell did not assign it"
+            return
+        value = main.namespace[name]
+        if isinstance(value, ModuleType):
+            variables[name] = {"module": value.__name__}
+            return
+        try:
+            variables[name] = self._keep(value, main.rules)
+        except OSError:
+            raise
+        except Exception as error:
+            left[name] = _why(value, error)
+
+    def _last_value(self, main: Main, value: Any, entry: dict[str, Any]) -> dict[str, Any]:
+        """The last expression's value: by name if it is a variable that comes back anyway."""
+        if value is None:
+            return {}
+        for name in entry["variables"]:
+            if main.namespace[name] is value:
+                return {"value": {"same_as": name}}
+        try:
+            limit = None if self._manifest.get("items") else report.VALUE_LIMIT
+            return {"value": self._keep(value, main.rules, limit)}
+        except report.TooLargeError:
+            why = f"its pickle is larger than {report.VALUE_LIMIT >> 20} MB; assign it to a name"
+        except OSError:
+            raise
+        except Exception as error:
+            why = _why(value, error)
+        return {"left_behind": {**entry["left_behind"], report.LAST_VALUE: why}}
+
+    def _call(self, main: Main, position: int | None) -> dict[str, Any]:
+        load = self._payload.load
+        if main.function is None:
+            main.function = load(self._manifest["function"], "the function")
+            main.args = [
+                load(entry, f"argument {n}") for n, entry in enumerate(self._manifest["args"], start=1)
+            ]
+            main.kwargs = {
+                name: load(entry, f"argument {name}") for name, entry in self._manifest["kwargs"].items()
+            }
+        args, kwargs = ((), {}) if position is None else self._payload.item(position)
+        value = main.function(*args, *main.args, **{**main.kwargs, **kwargs})
+        self._displays.show_figures()
+        try:
+            return {"value": self._keep(value, main.rules)}
+        except OSError:
+            raise
+        except Exception as error:
+            raise UnpicklableError(f"The function's value cannot come back: {_why(value, error)}") from None
+
+    def _keep(self, value: Any, rules: Rules, limit: int | None = None) -> dict[str, Any]:
+        rules.offer_cloudpickle = self._payload.offer_cloudpickle
+        return self._report.keep(value, rules, limit)
+
+    def _failed(self, error: BaseException, main: Main | None) -> dict[str, Any]:
+        self._displays.show_figures()
+        entry = failures.describe(error, self._manifest.get("held_back", {}))
+        failures.print_failure(entry)
+        try:
+            entry["exception"] = self._keep(
+                error.with_traceback(None), main.rules if main else Rules({}, {}), report.VALUE_LIMIT
+            )
+        except Exception:
+            entry["exception"] = None  # its text and traceback travel in any case
+        return {"error": entry}
+
+
+class Main:
+    """The job's `__main__`, and what the notebook knows of it."""
+
+    def __init__(self) -> None:
+        module = ModuleType("__main__")
+        sys.modules["__main__"] = module
+        self.namespace = vars(module)
+        self.namespace["__builtins__"] = __builtins__
+        self.rules = Rules(self.namespace, known={})
+        self.function: Any = None
+        self.args: list[Any] = []
+        self.kwargs: dict[str, Any] = {}
+
+    def add(self, name: str, value: Any) -> None:
+        """Set a variable that the notebook has, too."""
+        self.namespace[name] = value
+        self.rules.known[name] = value
+
+
+def _import(name: str, module: str) -> ModuleType:
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise EnvironmentMismatchError(
+            f"The cell uses {name}, the module {module}, which the job's image cannot import ({error})."
+            " Use an image that has it."
+        ) from error
+
+
+def _why(value: Any, error: BaseException) -> str:
+    return f"{type(value).__name__} does not pickle: {type(error).__name__}: {error}"

@@ -1,0 +1,122 @@
+"""What a job leaves: one file of large pickles, and behind it the result manifest.
+
+`results/<index>.<attempt>.json` appears complete or not at all, and last, so a half-written result
+is never read as one. Values above a few kilobytes stand in `results/<index>.<attempt>.data`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from . import failures, pickling, usage
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+RESULT_VERSION = 1
+VALUE_LIMIT = 64 << 20
+"""The last value of a cell that nobody asked for is left behind when its pickle is larger."""
+LAST_VALUE = "the last value"
+
+
+class TooLargeError(Exception):
+    """A pickle outgrew its limit."""
+
+
+class Report:
+    """Collects values while the job runs and writes the result at its end.
+
+    Parameters
+    ----------
+    folder : str
+        The bundle.
+    index, attempt : int
+        Which child, and which try.
+    """
+
+    def __init__(self, folder: str, index: int, attempt: int) -> None:
+        self._path = os.path.join(folder, "results", f"{index}.{attempt}")
+        self._data: Any = None
+        self.files: dict[str, str] = {}
+
+    @property
+    def files_folder(self) -> str:
+        """Where fetched files go."""
+        return f"{self._path}.files"
+
+    def keep(self, value: Any, rules: pickling.Rules, limit: int | None = None) -> dict[str, Any]:
+        """Keep a value and return its entry.
+
+        Raises
+        ------
+        TooLargeError
+            Its pickle is larger than `limit` bytes.
+        Exception
+            Whatever pickling it raises; the file is as before then.
+        """
+
+        def spill(dump: Callable[[Any], None]) -> dict[str, Any]:
+            return self._append(dump, limit)
+
+        return pickling.encode(value, spill, rules, fatal=(OSError, TooLargeError))
+
+    def _append(self, dump: Callable[[Any], None], limit: int | None) -> dict[str, Any]:
+        if self._data is None:
+            self._data = open(f"{self._path}.data", "wb")  # noqa: SIM115 - closed with the report
+        start = self._data.tell()
+        try:
+            dump(self._data if limit is None else _Limited(self._data, limit))
+        except BaseException:
+            self._data.seek(start)
+            self._data.truncate()
+            raise
+        return {"at": [start, self._data.tell() - start]}
+
+    def write(self, outcome: dict[str, Any]) -> None:
+        """Write the result manifest, after everything it refers to."""
+        if self._data is not None:
+            _settle(self._data)
+            self._data.close()
+        with open(f"{self._path}.part", "w", encoding="utf-8") as file:
+            file.write(
+                json.dumps({"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()})
+            )
+            _settle(file)
+        os.replace(f"{self._path}.part", f"{self._path}.json")
+
+    def write_failure(self, error: BaseException, outputs: list[dict[str, Any]]) -> int:
+        """Write the result of a job that came to nothing; returns its exit code."""
+        entry = failures.describe(error, {})
+        failures.print_failure(entry)
+        code = failures.exit_code_of(error)
+        with contextlib.suppress(OSError):  # a full disk must not hide the error, which the log has now
+            self.write({**head(code, error), "outputs": outputs, "items": [{"error": entry}]})
+        return code
+
+
+def head(code: int, error: BaseException | None) -> dict[str, Any]:
+    """Status and exit code of a result."""
+    stops = isinstance(error, (failures.StopSignal, KeyboardInterrupt))
+    status = "stopped" if stops else "failed" if code else "succeeded"
+    return {"status": status, "exit_code": code, "python": usage.python_version()}
+
+
+def _settle(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+class _Limited:
+    def __init__(self, file: Any, limit: int) -> None:
+        self._file = file
+        self._room = limit
+
+    def write(self, data: Any) -> int:
+        self._room -= memoryview(data).nbytes
+        if self._room < 0:
+            raise TooLargeError
+        return int(self._file.write(data))

@@ -1,0 +1,133 @@
+"""Run a script or a command beside the runner, with files placed before and fetched after.
+
+Its output goes straight to the job's log. A script's `--out NAME` comes back as text: the shell
+variable of that name (bash), else the content of the file of that name in the working directory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from . import pickling
+from .failures import ExitCodeError, StopSignal
+from .payload import UnpicklableError
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .payload import Payload
+    from .report import Report
+
+_OUT = ".nbbatch-out"
+_KEEP_VARIABLES = """\
+trap 'for _name in {names}; do
+  if [ -n "${{!_name+x}}" ]; then printf %s "${{!_name}}" > "{folder}/$_name"; fi
+done' EXIT
+. "{script}"
+"""
+
+
+def run_script(payload: Payload, report: Report, position: int | None) -> dict[str, Any]:
+    """Run a cell in another language; gives the entry of its one item."""
+    manifest = payload.manifest
+    environment = dict(manifest["variables"])
+    arguments: list[str] = []
+    if position is not None:
+        item = _text(payload.item(position))
+        environment["ITEM"] = environment[manifest["item_name"]] = item
+        arguments = [item]
+    argv = [*manifest["argv"], _written(manifest), *arguments]
+    _run(argv, environment)
+    return {
+        "variables": {
+            name: report.keep(_output(name), pickling.Rules({}, {})) for name in manifest["outputs"] or ()
+        }
+    }
+
+
+def run_command(payload: Payload, report: Report) -> dict[str, Any]:
+    """Run a program with its files; gives the entry of its one item."""
+    manifest = payload.manifest
+    for name, file in manifest["placed"].items():
+        _place(payload.blob(file["blob"]), name, file["mode"])
+    _run(manifest["argv"], {})
+    for pattern in manifest["fetch"]:
+        _fetch(pattern, report)
+    return {}
+
+
+def _text(item: Any) -> str:
+    return item if isinstance(item, str) else str(item)
+
+
+def _written(manifest: dict[str, Any]) -> str:
+    """Write the script file, and around it for bash what keeps the variables; returns its path."""
+    script = os.path.join(os.getcwd(), manifest["file_name"])
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(manifest["source"])
+    if not (manifest["keeps_variables"] and manifest["outputs"]):
+        return script
+    os.makedirs(_OUT, exist_ok=True)
+    folder = os.path.join(os.getcwd(), _OUT)
+    with open(f"{folder}.sh", "w", encoding="utf-8") as file:
+        file.write(_KEEP_VARIABLES.format(names=" ".join(manifest["outputs"]), folder=folder, script=script))
+    return f"{folder}.sh"
+
+
+def _output(name: str) -> str | bytes:
+    for path in (os.path.join(_OUT, name), name):
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                return _as_text(file.read())
+    raise UnpicklableError(f"{name} cannot come back: the script left no variable and no file of that name.")
+
+
+def _as_text(data: bytes) -> str | bytes:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
+
+
+def _run(argv: list[str], environment: dict[str, str]) -> None:
+    sys.stdout.flush()
+    try:
+        child = subprocess.Popen(argv, env={**os.environ, **environment}, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise ExitCodeError(127, f"{argv[0]} cannot be started: {error.strerror}.") from None
+    try:
+        code = child.wait()
+    except (StopSignal, KeyboardInterrupt):
+        child.terminate()
+        child.wait()
+        raise
+    if code:
+        # A shell's way to say "killed by signal n".
+        raise ExitCodeError(code if code > 0 else 128 - code, _ending(argv[0], code))
+
+
+def _ending(program: str, code: int) -> str:
+    name = os.path.basename(program)
+    return f"{name} exited with code {code}." if code > 0 else f"{name} was killed by signal {-code}."
+
+
+def _place(blob: str, name: str, mode: int) -> None:
+    if os.path.dirname(name):
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+    shutil.copyfile(blob, name)
+    os.chmod(name, mode)
+
+
+def _fetch(pattern: str, report: Report) -> None:
+    import glob
+
+    for name in sorted(glob.glob(pattern, recursive=True)):
+        if os.path.isfile(name):
+            target = os.path.join(report.files_folder, name)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copyfile(name, target)
+            report.files[name] = os.path.join("results", os.path.basename(report.files_folder), name)

@@ -1,0 +1,126 @@
+"""What tests of every floor share: a home of their own, a real daemon, and the `docker` marker.
+
+A daemon started here is the real one, found and started through the client as a user's would be.
+Whatever it leaves running (spawner, jobs, containers) is ended with the test, by process id and by
+label, never by name. Tests marked `docker` are skipped where no Docker Engine answers, except in
+CI, where a missing engine is a failure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from nbbatch.client.backend import Backend
+
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+
+@cache
+def why_no_docker() -> str:
+    """Why no container can be run here; empty when one can."""
+    import docker
+    import docker.errors
+
+    try:
+        client = docker.from_env(timeout=10)
+    except docker.errors.DockerException as error:
+        return f"no Docker Engine answers: {error}"
+    try:
+        client.ping()
+    except (docker.errors.APIError, OSError) as error:
+        return f"the Docker Engine does not answer: {error}"
+    finally:
+        client.close()
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or in CI fail, a `docker` test where there is no engine."""
+    if item.get_closest_marker("docker") is None or not why_no_docker():
+        return
+    if IN_CI:
+        pytest.fail(f"CI runs every test, and {why_no_docker()}", pytrace=False)
+    pytest.skip(why_no_docker())
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home folder; this test's `$NBBATCH_HOME`."""
+    folder = Path(tempfile.mkdtemp(prefix="nbbatch-")).resolve()
+    monkeypatch.setenv("NBBATCH_HOME", str(folder))
+    monkeypatch.delenv("NBBATCH_BACKEND", raising=False)
+    yield folder
+    end_processes_of(folder)
+    remove_containers_of(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Name of an executor; a test that asks for it runs once with each."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def daemon(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """The local backend, its daemon freshly started in `home`; on processes, unless `executor` says else."""
+    if "executor" in request.fixturenames:
+        request.getfixturevalue("executor")
+    else:
+        monkeypatch.setenv("NBBATCH_EXECUTOR", "process")
+    from nbbatch.client.backend import get_backend
+
+    return get_backend("local")
+
+
+def end_processes_of(folder: Path) -> None:
+    """End every process that was started for this home, elders first, until none is left."""
+    deadline = time.monotonic() + 20
+    while (family := _family(str(folder))) and time.monotonic() < deadline:
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=5)
+
+
+def remove_containers_of(folder: Path) -> None:
+    """Remove the containers that this home's daemon left, found by its label."""
+    identity = folder / "identity.json"
+    if not identity.exists() or json.loads(identity.read_text())["executor"] != "docker":
+        return
+    label = f"nbbatch.daemon={json.loads(identity.read_text())['daemon_id']}"
+    listed = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", f"label={label}"], capture_output=True, text=True, check=False
+    )
+    if listed.stdout.split():
+        subprocess.run(["docker", "rm", "-f", *listed.stdout.split()], capture_output=True, check=False)
+
+
+def _family(folder: str) -> list[psutil.Process]:
+    family: dict[psutil.Process, None] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if process.pid != os.getpid() and process.is_running() and _names(process, folder):
+                family |= dict.fromkeys([process, *process.children(recursive=True)])
+    return list(family)
+
+
+def _names(process: psutil.Process, folder: str) -> bool:
+    """Whether its command line or environment names the folder, as the daemon's and its jobs' do."""
+    words = [*process.cmdline(), *process.environ().values()]
+    return process.status() != psutil.STATUS_ZOMBIE and any(folder in word for word in words)

@@ -1,0 +1,229 @@
+"""A real server over a real loop and store, in a thread of its own, with an executor that obeys.
+
+The executor starts nothing: a test says with `start` and `exit` what became of an attempt. Clients
+talk to it over real HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import threading
+import time
+from pathlib import Path
+
+import boto3
+import botocore.config
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+import nbbatch.model
+from nbbatch.daemon.api import Api
+from nbbatch.daemon.auth import Verifier
+from nbbatch.daemon.log_views import LogViews
+from nbbatch.daemon.logs import LogStore
+from nbbatch.daemon.loop import Loop
+from nbbatch.daemon.paging import Paging
+from nbbatch.daemon.private import Private
+from nbbatch.daemon.server import Server
+from nbbatch.daemon.store import Store
+from nbbatch.daemon.views import Views
+from nbbatch.daemon.watch import Watch
+from nbbatch.model.events import AttemptExited, AttemptStarted
+from nbbatch.model.fleet import parse_catalogue
+from nbbatch.scheduler.restore import restore
+
+KEY, SECRET = "AKIALOCAL", "a-secret-of-this-test"
+REGION = "eu-central-1"
+
+
+class ObedientExecutor:
+    """Keeps orders; the test reports what became of them."""
+
+    name = "obedient"
+
+    def __init__(self) -> None:
+        self.orders = {}
+        self.stops = []
+
+    async def adopt(self, expected):
+        assert not expected
+
+    def start(self, orders):
+        self.orders |= {order.job_id: order for order in orders}
+
+    def stop(self, orders):
+        self.stops += orders
+
+    def settled(self, attempts):
+        pass
+
+    async def close(self):
+        pass
+
+
+class SystemClock:
+    """The wall clock."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Served:
+    """The request path of a daemon, from socket to rows."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.executor = ObedientExecutor()
+        self.stopped = False
+        self._clients = []
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        try:
+            await self._serve()
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self.store = Store.open(self.home / "nbbatch.db")
+        self.logs = LogStore(self.home / "logs")
+        watch = Watch(time.time_ns() // 1000, self.logs.size)
+        catalogue = parse_catalogue(Path(nbbatch.model.__file__).with_name("instance_types.json").read_text())
+        self.loop = Loop(
+            restore=lambda: restore(self.store.load(), catalogue),
+            store=self.store,
+            clock=SystemClock(),
+            on_change=watch.note,
+        )
+        await self.loop.start(self.executor)
+        views = Views(self.loop, self.store, Paging(SECRET.encode()))
+        api = Api(
+            loop=self.loop,
+            store=self.store,
+            views=views,
+            logs=LogViews(self.loop, self.logs),
+            account="123456789012",
+        )
+        private = Private(
+            loop=self.loop,
+            store=self.store,
+            views=views,
+            watch=watch,
+            about=lambda: {"version": "test"},
+            stop=self._stop,
+        )
+        self.server = Server(verifier=Verifier(KEY, SECRET, time.time), api=api, private=private)
+        self.port = self.server.listen()
+        self._ready.set()
+        await self._over.wait()
+        watch.close()
+        await self.server.close()
+        await self.loop.close()
+        self.store.close()
+
+    def _stop(self) -> None:
+        self.stopped = True
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, service: str = "batch", *, key: str = KEY, secret: str = SECRET, region: str = REGION):
+        session = boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region)
+        config = botocore.config.Config(retries={"max_attempts": 0})
+        client = session.client(service, endpoint_url=self.url, config=config)
+        self._clients.append(client)
+        return client
+
+    def world(self, batch) -> None:
+        """An environment, a queue and a definition."""
+        batch.create_compute_environment(
+            computeEnvironmentName="ce",
+            type="MANAGED",
+            computeResources={
+                "type": "EC2",
+                "maxvCpus": 64,
+                "instanceTypes": ["m6i.large"],
+                "instanceRole": "ecsInstanceRole",
+                "subnets": ["subnet-1"],
+                "securityGroupIds": ["sg-1"],
+            },
+        )
+        order = [{"order": 1, "computeEnvironment": "ce"}]
+        batch.create_job_queue(jobQueueName="q", priority=1, computeEnvironmentOrder=order)
+        self.register(batch)
+
+    def register(self, batch, name: str = "true", **more):
+        properties = {
+            "image": "busybox",
+            "command": ["true"],
+            "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}],
+        }
+        return batch.register_job_definition(
+            jobDefinitionName=name, type="container", containerProperties=properties | more
+        )
+
+    def start(self, job_id: str) -> None:
+        """Report that the job's attempt runs."""
+        attempt = self.executor.orders[job_id].attempt
+        self._report(AttemptStarted(job_id=job_id, attempt=attempt, started_at=SystemClock().now()))
+
+    def exit(self, job_id: str, code: int = 0, **more) -> None:
+        """Report that the job's attempt is over."""
+        order, now = self.executor.orders[job_id], SystemClock().now()
+        self._report(
+            AttemptExited(
+                job_id=job_id,
+                attempt=order.attempt,
+                exit_code=code,
+                started_at=more.pop("started_at", now),
+                stopped_at=now,
+                **more,
+            )
+        )
+
+    def _report(self, report) -> None:
+        async def hand_over() -> None:
+            self.loop.report([report])
+            await self.loop.apply(lambda _state, _now: ([], None))
+
+        asyncio.run_coroutine_threadsafe(hand_over(), self._loop).result(10)
+
+    def send(self, method: str, path: str, body: bytes = b"", headers=None):
+        """A request as it is: status, headers with lower-case names, parsed body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body, headers or {})
+            reply = connection.getresponse()
+            text = reply.read()
+            found = {name.lower(): value for name, value in reply.getheaders()}
+            return reply.status, found, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def send_signed(self, method: str, path: str, body: bytes = b"", *, service="batch", secret=SECRET, **more):
+        """A request with a good signature."""
+        request = AWSRequest(method=method, url=self.url + path, data=body, headers=more.pop("headers", {}))
+        SigV4Auth(Credentials(KEY, secret), service, REGION).add_auth(request)
+        headers = {name: str(value) for name, value in request.headers.items()}
+        return self.send(method, path, body, headers | {"Host": f"127.0.0.1:{self.port}"} | more)
+
+    def private(self, name: str, body) -> dict:
+        status, _, reply = self.send_signed("POST", f"/nbbatch/v1/{name}", json.dumps(body).encode())
+        assert status == 200, reply
+        return reply

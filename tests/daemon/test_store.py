@@ -1,0 +1,333 @@
+"""The store against real SQLite files, filled by the real scheduler."""
+
+import random
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from nbbatch.daemon.store import Store
+from nbbatch.errors import StoreError
+from nbbatch.model.events import DefinitionDeregistered, DefinitionRegistered, Event, JobSubmitted
+from nbbatch.model.jobs import Container, JobDefinition, JobId, JobStatus, JobView, child_id
+from nbbatch.scheduler.reactor import handle
+from nbbatch.scheduler.restore import restore
+from nbbatch.scheduler.state import STATUSES, Changes, SchedulerState
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scheduler"))
+from world import World, catalogue
+
+S = JobStatus
+
+
+class StoredWorld(World):
+    """A world whose ticks are committed; `tick` events share a transaction."""
+
+    def __init__(self, path: Path, tick: int = 1, **more):
+        self.path = path
+        self.store = Store.open(path)
+        self.tick = tick
+        self.pending: list[tuple[int, Event]] = []
+        super().__init__(**more)
+
+    def happen(self, event):
+        effects = handle(self.state, event, self.now)
+        self.log.append((self.now, event))
+        self.pending.append((self.now, event))
+        for effect in effects:
+            self._keep(effect)
+        changes = self.state.changes
+        ended = {job_id: live.run for job_id, live in changes.jobs.items()} | changes.children
+        self.finished |= {job_id: run for job_id, run in ended.items() if run.status.is_terminal}
+        if len(self.pending) >= self.tick:
+            self.commit()
+        return effects
+
+    def commit(self):
+        if self.pending:
+            self.store.commit(self.pending, self.state.drain_changes(), self.state)
+            self.pending = []
+
+    def reopen(self) -> SchedulerState:
+        self.commit()
+        self.store.close()
+        self.store = Store.open(self.path)
+        return restore(self.store.load(), catalogue())
+
+
+@pytest.fixture
+def make_world(tmp_path):
+    worlds = []
+
+    def make(**more):
+        worlds.append(StoredWorld(tmp_path / f"rows-{len(worlds)}.db", **more))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.store.close()
+
+
+@pytest.fixture
+def world(make_world):
+    return make_world()
+
+
+def assert_same_jobs(known: SchedulerState, again: SchedulerState) -> None:
+    again.validate()
+    assert (again.seed, again.now, again.sequence, again.host_count) == (
+        known.seed,
+        known.now,
+        known.sequence,
+        known.host_count,
+    )
+    assert again.jobs.keys() == known.jobs.keys()
+    for job_id, live in known.jobs.items():
+        other = again.jobs[job_id]
+        assert (other.job, other.run, other.sequence) == (live.job, live.run, live.sequence)
+        if live.children is not None:
+            assert other.children.statuses == live.children.statuses
+            assert other.children.asked == live.children.asked
+            assert other.children.runs == live.children.runs
+    for name, environment in known.environments.items():
+        hosts = {key: host.occupants for key, host in environment.hosts.items()}
+        assert {key: host.occupants for key, host in again.environments[name].hosts.items()} == hosts
+
+
+def something_happens(world: StoredWorld, draw: random.Random, jobs: dict[str, int | None]) -> None:
+    def any_id() -> str:
+        job = draw.choice(list(jobs))
+        return f"{job}:{draw.randrange(jobs[job])}" if jobs[job] and draw.random() < 0.5 else job
+
+    def submit() -> None:
+        size = draw.choice([None, None, 2, 5])
+        after = [any_id()] if jobs and draw.random() < 0.4 else []
+        job = world.submit(
+            size=size, after=after, attempts=draw.randint(1, 3), timeout=draw.choice([None, 60])
+        )
+        jobs[job] = size
+
+    deeds = [submit, lambda: world.wait(draw.randint(1, 90))]
+    if world.running:
+        one = draw.choice(sorted(world.running))
+        deeds += [lambda: world.start(one), lambda: world.exit(one, draw.choice([0, 0, 1, None]))] * 3
+        deeds += [lambda: world.vanish(one)]
+    if jobs:
+        deeds += [lambda: world.cancel(any_id()), lambda: world.terminate(any_id())]
+    draw.choice(deeds)()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_load_holds_exactly_the_live_jobs_after_any_events(make_world, seed):
+    """Whatever happened, in ticks of any size, a reopened store gives back the jobs of the state."""
+    draw = random.Random(seed)
+    world = make_world(tick=draw.choice([1, 3, 10]), max_vcpus=draw.choice([2, 8]))
+    jobs: dict[str, int | None] = {}
+    for _ in range(6):
+        for _ in range(15):
+            something_happens(world, draw, jobs)
+        assert_same_jobs(world.state, world.reopen())
+    assert [*world.store.events()] == world.log
+    for job_id, run in world.finished.items():
+        assert world.store.find([job_id])[job_id].run == run
+    alive = [live.run.status for live in world.state.jobs.values()]
+    ended = [world.finished[job].status for job in jobs if job in world.finished]
+    expected = {status: (alive + ended).count(status) for status in STATUSES}
+    assert world.store.counts() == expected
+
+
+def test_replay_of_the_log_gives_the_state(world):
+    """The event log alone makes the same state again."""
+    world.submit(size=3, attempts=2)
+    world.exit(next(iter(world.running)), 1)
+    world.submit()
+    again = SchedulerState(catalogue=catalogue(), seed=7)
+    for now, event in world.store.events():
+        handle(again, event, now)
+        again.drain_changes()
+    assert again == world.state
+
+
+def test_a_failed_commit_leaves_nothing(world, monkeypatch):
+    """When the disk is full half-way, nothing of the tick is in the rows, and the next one works."""
+    world.submit(job_id="before")
+    limit = world.store._database._connection
+    pages = limit.execute("PRAGMA page_count").fetchone()[0]
+    limit.execute(f"PRAGMA max_page_count = {pages}")
+    world.tick = 1000
+    for _ in range(200):
+        world.submit()
+    with pytest.raises(StoreError, match=r"rows-0\.db.*disk is full.*MiB free there.*Make room"):
+        world.commit()
+    assert set(restore(world.store.load(), catalogue()).jobs) == {"before"}
+    assert all(not isinstance(e, JobSubmitted) or e.job.id == "before" for _, e in world.store.events())
+    limit.execute("PRAGMA max_page_count = 1000000")
+    world.store.commit([], Changes(), world.state)
+
+
+def test_children_are_read_by_index_and_status(world):
+    """Children that have a row are listed by index, some statuses or some indexes only."""
+    parent = world.submit(size=6, vcpus=2)
+    world.run_all()
+    other = world.submit(size=4)
+    for index in range(3):
+        world.exit(f"{other}:{index}", index % 2)
+    assert [view.index for view in world.store.children(parent)] == [0, 1, 2, 3, 4, 5]
+    assert [view.index for view in world.store.children(parent, after_index=2, limit=2)] == [3, 4]
+    failed = world.store.children(other, statuses=[S.FAILED])
+    assert [view.run.id for view in failed] == [child_id(other, 1)]
+    assert world.store.children(JobId("unknown")) == []
+
+
+def test_find_gives_jobs_and_children_and_leaves_unknown_ids_out(world):
+    """Ids of jobs and children come back as views, ids without a row do not come back."""
+    array = world.submit(size=2)
+    world.run_all(3)
+    found = world.store.find([array, f"{array}:1", f"{array}:7", "unknown", "unknown:1", "odd:x"])
+    assert found.keys() == {array, f"{array}:1"}
+    assert isinstance(found[array], JobView)
+    assert found[array].counts == {**dict.fromkeys(STATUSES, 0), S.FAILED: 2}
+    assert found[f"{array}:1"].index == 1
+    assert found[f"{array}:1"].run.attempts[0].exit_code == 3
+
+
+def test_counts_of_a_live_array_follow_its_children(world):
+    """An array parent's row counts its children while they run."""
+    array = world.submit(size=3)
+    world.exit(f"{array}:0")
+    counts = world.store.find([array])[array].counts
+    assert counts[S.SUCCEEDED] == 1
+    assert sum(counts.values()) == 3
+
+
+def test_finished_dependencies_tell_how_a_job_ended(world):
+    """A job that ended tells success and its failed children; a live or unknown one tells nothing."""
+    array = world.submit(size=3)
+    world.exit(f"{array}:0")
+    assert world.store.finished_dependency(array) is None
+    assert world.store.finished_dependency(f"{array}:0").succeeded
+    world.exit(f"{array}:1", 1)
+    world.exit(f"{array}:2")
+    ended = world.store.finished_dependency(array)
+    assert (ended.succeeded, ended.failed_children) == (False, (1,))
+    assert world.store.finished_dependency("unknown") is None
+
+
+def names(listed):
+    return [entry.view.job.id for entry in listed]
+
+
+def test_lists_are_newest_first_and_page_by_cursor(world):
+    """Pages of a list follow each other without gaps or repeats, also within a millisecond."""
+    jobs = [world.submit() for _ in range(7)]
+    world.run_all()
+    first = world.store.list_jobs(queue="q", statuses=[S.SUCCEEDED], limit=3)
+    rest = world.store.list_jobs(queue="q", statuses=[S.SUCCEEDED], limit=9, before=first[-1].cursor)
+    assert names(first) + names(rest) == jobs[::-1]
+    everything = world.store.list_jobs(queue="q", limit=5)
+    assert names(everything) == jobs[:1:-1]
+    assert world.store.list_jobs(queue="other", limit=5) == []
+
+
+def test_lists_merge_statuses(make_world):
+    """Several statuses give one list, newest first."""
+    world = make_world(max_vcpus=2)
+    jobs = []
+    for code in (0, 1, 0):
+        jobs.append(world.submit())
+        world.exit(jobs[-1], code)
+        world.wait(1)
+    jobs.append(world.submit())
+    listed = world.store.list_jobs(queue="q", statuses=[S.FAILED, S.SUCCEEDED], limit=2)
+    assert names(listed) == [jobs[2], jobs[1]]
+    assert names(world.store.list_jobs(queue="q", statuses=[S.STARTING], limit=2)) == [jobs[3]]
+
+
+def test_lists_filter_by_name_definition_and_time(world):
+    """Names match without case, exactly or by prefix; definitions with case; times exclusively."""
+    first = world.submit()
+    world.wait(1)
+    second = world.submit()
+    third_at = world.now + 1000
+
+    def found(**filters):
+        return names(world.store.list_jobs(queue="q", limit=9, **filters))
+
+    assert found(name="WORK") == found(name="Wo*") == found(name="*") == [second, first]
+    assert found(name="wor") == found(name="work%*") == []
+    assert found(definition="def") == found(definition="def:1") == found(definition="de*") == [second, first]
+    assert found(definition="de") == found(definition="Def") == found(definition="def:2") == []
+    assert found(created_after=world.now - 500) == [second]
+    assert found(created_before=world.now) == [first]
+    assert found(created_after=world.now, created_before=third_at) == []
+    assert found(share_identifier="red") == []
+
+
+def test_definitions_come_back_with_their_last_status(world):
+    """A deregistered revision is INACTIVE after a restart."""
+    definition = JobDefinition(
+        name="d", revision=1, container=Container(image="busybox"), request={"a": [1, None]}
+    )
+    world.happen(DefinitionRegistered(definition=definition))
+    world.happen(DefinitionDeregistered(name="d", revision=1))
+    again = world.reopen()
+    assert again.definitions == world.state.definitions
+
+
+def test_a_new_database_gets_its_own_seed(tmp_path):
+    """Two homes do not give their hosts the same ids."""
+    seeds = set()
+    for name in "abc":
+        store = Store.open(tmp_path / name)
+        seeds.add(store.load().seed)
+        store.close()
+    assert len(seeds) > 1
+
+
+def test_the_file_is_for_its_owner_only(tmp_path):
+    """Neither the database nor its log can be read by other users."""
+    path = tmp_path / "rows.db"
+    path.touch(0o644)
+    store = Store.open(path)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    store.close()
+
+
+def test_a_newer_schema_is_refused(tmp_path):
+    """A database of a newer nbbatch is left alone, with what to do."""
+    path = tmp_path / "rows.db"
+    Store.open(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(StoreError, match=r"newer version \(999.*Upgrade"):
+        Store.open(path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    """A damaged file is named, with what to do."""
+    path = tmp_path / "rows.db"
+    path.write_bytes(b"not a database, but long enough to be taken for one" * 40)
+    with pytest.raises(StoreError, match=r"rows\.db.*not a database.*Move the file away"):
+        Store.open(path)
+
+
+def test_a_damaged_row_is_a_store_error(world):
+    """A row that cannot be read names itself instead of raising a codec's error."""
+    world.submit(job_id="one")
+    world.store._database._connection.execute("UPDATE jobs SET run = '{' WHERE id = 'one'")
+    with pytest.raises(StoreError, match="row of the database cannot be read"):
+        world.store.load()
+
+
+def test_a_database_in_use_is_refused(world):
+    """A second process cannot write the same rows."""
+    with pytest.raises(StoreError, match=r"locked.*Another process"):
+        Store.open(world.path)
+
+
+def test_a_folder_that_is_not_there_is_a_store_error(tmp_path):
+    """A path that cannot be made is named."""
+    with pytest.raises(StoreError, match=r"rows\.db"):
+        Store.open(tmp_path / "gone" / "rows.db")

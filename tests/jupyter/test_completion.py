@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+from IPython.core.completer import CompletionContext
+
+from nbbatch.jupyter.completion import Live, candidates, line_before_cursor, make_matcher
+
+
+def fail():
+    raise ConnectionError("nobody there")
+
+
+LIVE = Live(
+    queues=lambda: ["default", "spot", "gpu"],
+    jobs=lambda: ["3f2a91c0", "77aa0011"],
+    variables=lambda: ["df", "model", "data"],
+    backends=lambda: ["local", "aws"],
+)
+DEAD = Live(queues=fail, jobs=fail, variables=lambda: ["df"], backends=fail)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("%%batch --qu", ["--queue"]),
+        ("%%batch --queue ", ["default", "gpu", "spot"]),
+        ("%%batch --queue=s", ["spot"]),
+        ("%%batch --in d", ["data", "df"]),
+        ("%%batch --in df,m", ["model"]),
+        ("%%batch --depends 3", ["3f2a91c0"]),
+        ("%%batch --vcpus 2 --vc", []),
+        ("%%batch --env A=1 --en", ["--env"]),
+        ("%batch lo", ["logs"]),
+        ("%batch logs ", ["--follow", "--tail", "-f", "3f2a91c0", "77aa0011"]),
+        ("%batch logs 3f2a91c0 -", ["--follow", "--tail", "-f"]),
+        ("%batch jobs --queue sp", ["spot"]),
+        ("j = %batch job 7", ["77aa0011"]),
+        ("print(--qu", []),
+        ("batch = 3", []),
+    ],
+)
+def test_what_may_follow(text, words):
+    """Flags, commands and live values complete where they may stand, and nowhere else."""
+    assert candidates(text, LIVE) == words
+
+
+def test_a_used_flag_is_not_offered_again():
+    """Flags that are given once disappear from the list."""
+    assert "--queue" not in candidates("%%batch --queue spot --", LIVE)
+    assert "--env" in candidates("%%batch --env A=1 --", LIVE)
+
+
+def test_a_tab_never_fails():
+    """When nobody answers there is nothing to suggest, and no error."""
+    matcher = make_matcher(DEAD)
+    text = "%%batch --queue "
+    context = CompletionContext(
+        token="", full_text=text, cursor_position=len(text), cursor_line=0, limit=None
+    )
+    assert list(matcher(context)["completions"]) == []
+
+
+def test_only_the_first_line_of_a_cell_is_the_magic_s():
+    """Text that looks like the magic further down in a cell is left alone."""
+    assert line_before_cursor("%%batch --qu\nx = 1", 0, 12) == "%%batch --qu"
+    assert line_before_cursor("x = 1\n%%batch --qu", 1, 12) == ""
+    assert line_before_cursor("x = 1\n%batch lo", 1, 9) == "%batch lo"
