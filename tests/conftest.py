@@ -26,6 +26,7 @@ import pytest
 if TYPE_CHECKING:
     from nbbatch.client.backend import Backend
 
+TEST_IMAGE = os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 
@@ -40,7 +41,9 @@ def why_no_docker() -> str:
     except docker.errors.DockerException as error:
         return f"no Docker Engine answers: {error}"
     try:
-        client.ping()
+        client.images.get(TEST_IMAGE)
+    except docker.errors.ImageNotFound:
+        return f"there is no image {TEST_IMAGE}; scripts/docker-test-image makes it"
     except (docker.errors.APIError, OSError) as error:
         return f"the Docker Engine does not answer: {error}"
     finally:
@@ -60,9 +63,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty home folder; this test's `$NBBATCH_HOME`."""
+    with new_home(monkeypatch) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def shared_daemon() -> Iterator[Backend]:
+    """One daemon on processes for all tests of a file that do not mind each other's jobs."""
+    from nbbatch.client.backend import get_backend
+
+    with pytest.MonkeyPatch.context() as patch, new_home(patch):
+        patch.setenv("NBBATCH_EXECUTOR", "process")
+        yield get_backend("local")
+
+
+@contextlib.contextmanager
+def new_home(patch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Make a home folder, name it in the environment, and clear up whatever came to be in it."""
     folder = Path(tempfile.mkdtemp(prefix="nbbatch-")).resolve()
-    monkeypatch.setenv("NBBATCH_HOME", str(folder))
-    monkeypatch.delenv("NBBATCH_BACKEND", raising=False)
+    patch.setenv("NBBATCH_HOME", str(folder))
+    patch.delenv("NBBATCH_BACKEND", raising=False)
     yield folder
     end_processes_of(folder)
     remove_containers_of(folder)

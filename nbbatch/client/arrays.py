@@ -22,11 +22,12 @@ from nbbatch.client.items import Item, Reader, failed_children, first_error
 from nbbatch.client.jobs import Job, check_call, name_of
 from nbbatch.client.options import Options, split_options
 from nbbatch.client.outcome import Detail
-from nbbatch.client.shape import ended_children, read_shape
+from nbbatch.client.results import ItemResult
+from nbbatch.client.shape import read_shape
 from nbbatch.client.spec import resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again
 from nbbatch.client.watch import watcher_of
-from nbbatch.errors import NbbatchError, UserError
+from nbbatch.errors import NbbatchError, ResultLostError, UserError
 from nbbatch.model.jobs import TERMINAL
 
 
@@ -42,7 +43,7 @@ class ArrayJob(Handle):
     ) -> None:
         super().__init__(job_id, backend=backend, name=name)
         self._inputs = inputs
-        self._known: tuple[Reader, tuple[int, ...]] | None = None
+        self._known: tuple[Reader, dict[int, int]] | None = None
         self._retry: ArrayJob | None = None
 
     def __len__(self) -> int:
@@ -55,12 +56,14 @@ class ArrayJob(Handle):
             raise IndexError(f"item {position} of an array of {count}")
         position %= count
         index = self._reader.shape.child_of(position)
-        if index not in self._children:
+        if index not in self._places:
             raise IndexError(f"item {position} is not among those that {self!r} repeats")
-        return ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, position=position)
+        place = position - self._reader.shape.positions(index).start
+        return ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
 
     def __iter__(self) -> Iterator[Job]:
-        return (self[position] for position in self._positions())
+        shape = self._reader.shape
+        return (self[position] for index in self._places for position in shape.positions(index))
 
     def counts(self) -> dict[str, int]:
         """Number of children by status, from the parent alone: one call at any size."""
@@ -108,7 +111,7 @@ class ArrayJob(Handle):
         self._wait_for_end(timeout)
         if self._retry is not None:
             self._retry.items(None if deadline is None else deadline - time.monotonic())
-        return self._collect(self.failures())
+        return list(self._items(range(self._reader.shape.children), self.failures()))
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Item]:
         """Items as they end, those that ended already first.
@@ -121,16 +124,14 @@ class ArrayJob(Handle):
         deadline = None if timeout is None else time.monotonic() + timeout
         seen: set[int] = set()
         with _News(self) as news:
-            while len(seen) < len(self._children):
+            while len(seen) < len(self._places):
                 detail = news.next(deadline)
                 yield from self._newly_ended(detail, seen)
 
     def failed(self) -> list[Item]:
         """Items that have failed so far; does not wait."""
         failures = self.failures()
-        reader = self._reader
-        indexes = [index for index in sorted(failures) if not reader.has_succeeded(index)]
-        items = [item for index in indexes for item in self._ended(index, failures)]
+        items = self._items(self._still_failed(failures), failures)
         return [item for item in items if item.error is not None]
 
     def retry_failed(self) -> ArrayJob:
@@ -144,8 +145,7 @@ class ArrayJob(Handle):
         """
         if self._retry is not None:
             return self._retry.retry_failed()
-        reader = self._reader
-        indexes = [index for index in sorted(self.failures()) if not reader.has_succeeded(index)]
+        indexes = self._still_failed(self.failures())
         if not indexes:
             return self
         size = len(indexes) if len(indexes) > 1 else None
@@ -166,8 +166,7 @@ class ArrayJob(Handle):
         """
         import pandas as pd  # noqa: PLC0415 - 0.2 s that only tables need
 
-        seen: set[int] = set()
-        items = list(self._newly_ended(self.detail(), seen))
+        items = list(self._newly_ended(self.detail(), set()))
         rows = [
             _columns("input", item.input) | _columns("value", item.value) | _problem(item) for item in items
         ]
@@ -179,95 +178,101 @@ class ArrayJob(Handle):
         return self._know()[0]
 
     @property
-    def _children(self) -> tuple[int, ...]:
-        """Which children of the bundle this job's own children are, in their order."""
+    def _places(self) -> dict[int, int]:
+        """Which children of the bundle this job's own children are: own index by index in the bundle."""
         return self._know()[1]
 
-    def _know(self) -> tuple[Reader, tuple[int, ...]]:
+    def _know(self) -> tuple[Reader, dict[int, int]]:
         """Read once what the bundle and the job's environment tell."""
         if self._known is None:
             detail, backend = self.detail(), self.backend
             bundle_id, variables = bundle_of(detail), environment_of(detail)
-            if not bundle_id:
-                raise UserError(f"{self!r} was not made by nbbatch: it has children, but no items.")
-            shape = read_shape(backend.store, bundle_id)
+            shape = read_shape(backend.store, bundle_id) if bundle_id else None
             if shape is None:
-                raise UserError(
-                    f"{self!r} is a single job, not an array.", cure="nbbatch.job finds its handle."
-                )
-            own = read_indexes(variables[INDEXES]) if INDEXES in variables else range(shape.children)
-            self._known = Reader(backend, bundle_id, shape, self._inputs), tuple(own)
+                raise UserError(f"{self!r} has no items: it was not made by map or %%batch --array.")
+            indexes = read_indexes(variables[INDEXES]) if INDEXES in variables else range(shape.children)
+            places = {index: place for place, index in enumerate(indexes)}
+            self._known = Reader(backend, bundle_id, shape, self._inputs), places
         return self._known
 
-    def _positions(self) -> list[int]:
-        shape = self._reader.shape
-        return [position for index in self._children for position in shape.positions(index)]
-
     def _child_id(self, index: int) -> str:
-        return self.id if len(self._children) == 1 else f"{self.id}:{self._children.index(index)}"
+        return self.id if len(self._places) == 1 else f"{self.id}:{self._places[index]}"
 
     def failures(self) -> dict[int, Detail]:
         """Failed children by their index in the bundle; a retry's word about one is the last."""
         detail = self.detail()
-        if len(self._children) == 1:
-            found = {self._children[0]: detail} if detail["status"] == "FAILED" else {}
-        elif detail["arrayProperties"].get("statusSummary", {}).get("FAILED"):
-            every = failed_children(self.backend, self.id)
-            found = {self._children[one["arrayProperties"]["index"]]: one for one in every}
-        else:
-            found = {}
-        return found | (self._retry.failures() if self._retry is not None else {})
+        retried = self._retry.failures() if self._retry is not None else {}
+        if len(self._places) == 1:
+            return {index: detail for index in self._places if detail["status"] == "FAILED"} | retried
+        if not _failed_count(detail):
+            return retried
+        by_place = {one["arrayProperties"]["index"]: one for one in failed_children(self.backend, self.id)}
+        found = {index: by_place[place] for index, place in self._places.items() if place in by_place}
+        return found | retried
 
-    def _collect(self, failures: Mapping[int, Detail]) -> list[Item]:
-        return [item for index in range(self._reader.shape.children) for item in self._ended(index, failures)]
+    def _still_failed(self, failures: Iterable[int]) -> list[int]:
+        """Of the failed children, those that no retry has made good."""
+        reader = self._reader
+        attempts = reader.attempts()
+        return [index for index in sorted(failures) if not reader.has_succeeded(index, attempts.get(index))]
 
-    def _ended(self, index: int, failures: Mapping[int, Detail]) -> list[Item]:
-        job_id = self._child_id(index) if index in self._children else self.id
-        return self._reader.ended(index, job_id, failures.get(index))
+    def _items(self, indexes: Iterable[int], failures: Mapping[int, Detail]) -> Iterator[Item]:
+        """Items of children that have ended."""
+        reader = self._reader
+        attempts = reader.attempts()
+        for index in indexes:
+            job_id = self._child_id(index) if index in self._places else self.id
+            yield from reader.ended(index, attempts.get(index), job_id, failures.get(index))
 
     def _newly_ended(self, detail: Detail, seen: set[int]) -> Iterator[Item]:
         """Items of children that ended and are not in `seen`, which is brought up to date."""
         failures = self.failures() if _failed_count(detail) else {}
-        if detail["status"] in TERMINAL:
-            ended: Iterable[int] = self._children
-        else:
-            reader = self._reader
-            with_result = ended_children(reader.backend.store, reader.bundle_id)
-            ended = [index for index in with_result if index in failures or reader.has_succeeded(index)]
-            ended = {*ended, *failures} & set(self._children)
-        for index in sorted(set(ended) - seen):
-            seen.add(index)
-            yield from self._ended(index, failures)
+        ended = set(self._places) if detail["status"] in TERMINAL else self._ended(failures, seen)
+        news = sorted(ended - seen)
+        seen.update(news)
+        return self._items(news, failures)
+
+    def _ended(self, failures: Mapping[int, Detail], seen: set[int]) -> set[int]:
+        """Children that ended while others go on: a failed attempt may be followed by another one."""
+        reader = self._reader
+        left = {index: attempt for index, attempt in reader.attempts().items() if index not in seen}
+        succeeded = {index for index, attempt in left.items() if reader.has_succeeded(index, attempt)}
+        return (succeeded | set(failures)) & set(self._places)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self.id, self.backend_name, self._name)
 
 
 class ItemJob(Job):
-    """A child of an array as the handle of one of its items."""
+    """A child of an array as the handle of one of its items, the one at `place` in its chunk."""
 
-    def __init__(self, job_id: str, *, backend: str, name: str = "", position: int = 0) -> None:
+    def __init__(self, job_id: str, *, backend: str, name: str = "", place: int = 0) -> None:
         super().__init__(job_id, backend=backend, name=name)
-        self.position = position
+        self.place = place
 
     def result(self, timeout: float | None = None) -> Any:
         """The item's value; see `Job.result`."""
         self._wait_for_end(timeout)
-        for item in self.load().items:
-            if item.position == self.position and item.error is None:
-                return item.value
+        if self.place < len(items := self._items_left()) and items[self.place].error is None:
+            return items[self.place].value
         return super().result(timeout)
 
+    def _items_left(self) -> Sequence[ItemResult]:
+        try:
+            return self.load().items
+        except ResultLostError:
+            return ()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _item_again, (self.id, self.backend_name, self._name, self.position)
+        return _item_again, (self.id, self.backend_name, self._name, self.place)
 
 
 def _again(job_id: str, backend: str, name: str) -> ArrayJob:
     return ArrayJob(job_id, backend=backend, name=name)
 
 
-def _item_again(job_id: str, backend: str, name: str, position: int) -> ItemJob:
-    return ItemJob(job_id, backend=backend, name=name, position=position)
+def _item_again(job_id: str, backend: str, name: str, place: int) -> ItemJob:
+    return ItemJob(job_id, backend=backend, name=name, place=place)
 
 
 class _News:

@@ -8,46 +8,26 @@ end of the manifest is `nbbatch.runner`.
 
 from __future__ import annotations
 
-import linecache
 import shlex
 import sys
-import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from math import ceil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import msgspec
-
-from nbbatch.client.capture import Captor, size_text
-from nbbatch.client.carried import cloudpickle_zip, runner_zip
-from nbbatch.client.guards import held_back
-from nbbatch.client.localmodules import local_modules as find_local_modules
-from nbbatch.client.localmodules import pack_modules
+from nbbatch.client.capture import size_text
 from nbbatch.client.names import Names, read_names
-from nbbatch.client.store import Sink, Store
-from nbbatch.errors import OptionError, UnknownNameError
-from nbbatch.runner.payload import MANIFEST_VERSION
-from nbbatch.runner.pickling import Rules
-from nbbatch.version import __version__
+from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
+from nbbatch.client.store import Store
+from nbbatch.errors import OptionError
 
 _CODE_WORDS = (
     ("function", "function", "functions"),
     ("class", "class", "classes"),
     ("module", "local module", "local modules"),
 )
-_LIKELY: dict[str, str] = {}
-"""Blob by name of the variable, as last sent by this process."""
-
-LIMIT_BYTES = 2 << 30
-"""No value may be larger, packed."""
-ASK_BYTES = 256 << 20
-"""A value that nobody named (see `Cell.named`) may not be larger, packed."""
-WARN_BYTES = 64 << 20
-"""Above this the receipt warns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +47,6 @@ class Cell:
         The inputs the user named; they pass the guards for credentials and `ASK_BYTES`.
     modules : mapping
         Imported modules by the name the cell knows them under: `{"np": "numpy"}`.
-    held_back : mapping
-        `Chosen.held_back`: a NameError in the job says why, and the receipt lists it.
     outputs : sequence of str, optional
         Names that must come back; None: `candidates`, as far as they can travel.
     candidates : sequence of str
@@ -84,9 +62,8 @@ class Cell:
     source: str
     language: str = "python"
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    named: Set[str] = frozenset()
+    named: AbstractSet[str] = frozenset()
     modules: Mapping[str, str] = field(default_factory=dict)
-    held_back: Mapping[str, str] = field(default_factory=dict)
     outputs: Sequence[str] | None = None
     candidates: Sequence[str] = ()
     item_name: str = "item"
@@ -138,17 +115,6 @@ class Command:
 
 
 Payload = Cell | Call | Command
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """One line of the receipt: `kind` is value, function, class, module or file; sizes in bytes."""
-
-    name: str
-    kind: str
-    size: int
-    is_new: bool = True
-    because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,9 +208,7 @@ def pack(
         The store cannot be written; nothing half is left in it.
     """
     variables = vars(sys.modules["__main__"]) if namespace is None else namespace
-    rules = Rules(variables, known={})
-    captor = Captor(store, rules, limit_bytes=limit_bytes, likely=_LIKELY)
-    parcel = _Parcel(captor, ask_bytes=ask_bytes)
+    parcel = Parcel(store, variables, limit_bytes=limit_bytes, ask_bytes=ask_bytes)
     match payload:
         case Cell(language="python"):
             _add_cell(parcel, payload)
@@ -256,146 +220,24 @@ def pack(
             _add_command(parcel, payload)
     if parcel.manifest["kind"] in ("cell", "call"):
         parcel.add_environment(with_modules=local_modules, is_same=is_same_environment)
-    return parcel.close(python)
+    bundle_id, url = parcel.seal()
+    folder = url.removeprefix("file://")
+    return Packed(
+        bundle_id=bundle_id,
+        url=url,
+        command=(python, f"{folder}/runner.pyz", folder),
+        environment={"NBBATCH_BUNDLE": url},
+        array_size=parcel.array_size,
+        receipt=Receipt(
+            sent=tuple(parcel.sent),
+            back=parcel.back,
+            held_back=parcel.held_back,
+            warnings=parcel.warnings(),
+        ),
+    )
 
 
-class _Parcel:
-    """A bundle being filled: manifest, blobs, receipt."""
-
-    def __init__(self, captor: Captor, *, ask_bytes: int) -> None:
-        self.captor = captor
-        self.manifest: dict[str, Any] = {"version": MANIFEST_VERSION, "client": __version__}
-        self.array_size: int | None = None
-        self.back: tuple[str, ...] = ()
-        self.imports: set[str] = set()
-        self._ask_bytes = ask_bytes
-        self._sent: list[Sent] = []
-        self._held: dict[str, str] = {}
-        self._blobs: dict[str, str] = {}
-
-    def keep(self, name: str, value: Any, *, is_named: bool, because: str = "") -> dict[str, Any]:
-        """Keep a value and put it on the receipt."""
-        asked = f"If the job needs it, name it: --in {name} (up to {size_text(LIMIT_BYTES)})."
-        entry = self.captor.keep(
-            name, value, limit=None if is_named else self._ask_bytes, cure="" if is_named else asked
-        )
-        size = entry.get("size", len(entry.get("data", "")) * 3 // 4)
-        is_new = entry.get("blob") is None or entry["blob"] in self.captor.new
-        self._sent.append(Sent(name=name, kind=_kind(value), size=size, is_new=is_new, because=because))
-        return self._linked(entry)
-
-    def keep_items(self, name: str, items: Sequence[Any], chunk: int) -> None:
-        """Keep the items of an array."""
-        if not items:
-            raise OptionError(
-                "The array has no items, so there is nothing to run.", cure="Give at least one item."
-            )
-        if chunk < 1:
-            raise OptionError(f"chunk is {chunk}: each child runs at least one item.")
-        entry = self._linked(self.captor.keep_items(name, items))
-        self.manifest["items"] = {**entry, "count": len(items), "chunk": chunk}
-        self.array_size = ceil(len(items) / chunk)
-
-    def keep_inputs(self, values: Mapping[str, Any], modules: Mapping[str, str], named: Set[str]) -> None:
-        """Keep variables, then those that their functions read, and so on."""
-        self.manifest |= {"inputs": {}, "modules": dict(modules)}
-        for name, value in values.items():
-            self.manifest["inputs"][name] = self.keep(name, value, is_named=name in named)
-        self.keep_needs(named)
-
-    def keep_needs(self, named: Set[str] = frozenset()) -> None:
-        """Keep what functions that go by value read of the notebook, as far as it is there."""
-        done = {*self.manifest["inputs"], *self.manifest["modules"], *self._held}
-        while missing := [name for name in self.captor.rules.needs if name not in done]:
-            done.update(missing)
-            values = {name: self.captor.rules.namespace[name] for name in missing}
-            self._held |= held_back({name: value for name, value in values.items() if name not in named})
-            for name, value in values.items():
-                if isinstance(value, ModuleType):
-                    self.manifest["modules"][name] = value.__name__
-                elif name not in self._held:
-                    entry = self.keep(name, value, is_named=name in named, because="a function reads it")
-                    self.manifest["inputs"][name] = entry
-
-    def add_environment(self, *, with_modules: bool, is_same: bool) -> None:
-        """Add what makes the job's Python like this one: version, paths, local modules, cloudpickle."""
-        self.manifest["python"] = "{}.{}".format(*sys.version_info[:2])
-        self.manifest["held_back"] = self._held
-        self.manifest["sources"] = self.manifest.get("sources", {}) | _sources(self.captor.rules.files)
-        self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
-        self.manifest["cloudpickle"] = None if is_same else self._put(cloudpickle_zip())
-        if with_modules:
-            self._add_local_modules()
-
-    def _add_local_modules(self) -> None:
-        names = {*self.imports, *self.manifest["modules"].values(), *self.captor.rules.modules}
-        modules = find_local_modules(names)
-        if not modules:
-            return
-        self.manifest["local_modules"] = self._put(pack_modules(modules))
-        # Only an unpacked package finds its data files; code alone is imported from the zip.
-        self.manifest["unpacks_modules"] = any(
-            place.is_dir() and _has_data(place) for place in modules.values()
-        )
-        self._sent += [Sent(name=name, kind="module", size=0) for name in modules]
-
-    def place(self, name: str, path: Path) -> dict[str, Any]:
-        """Keep a file that is to be in the working directory."""
-        if not path.is_file():
-            raise UnknownNameError(
-                f"There is no file {path}.", cure="Check the path; it is relative to the notebook."
-            )
-
-        def write(sink: Sink) -> None:
-            with path.open("rb") as file:
-                while part := file.read(1 << 20):
-                    sink.write(part)
-
-        blob = self.captor.store.put_blob(write)
-        self._sent.append(Sent(name=name, kind="file", size=blob.size, is_new=blob.is_new))
-        return {**self._linked({"blob": blob.name}), "mode": path.stat().st_mode & 0o777 | 0o600}
-
-    def hold_back(self, held: Mapping[str, str]) -> None:
-        """Remember what the user is told was not sent."""
-        self._held |= held
-
-    def close(self, python: str) -> Packed:
-        """Make the bundle appear in the store."""
-        store = self.captor.store
-        bundle_id = str(uuid.uuid4())
-        runner = self._put(runner_zip())
-        blobs = {**self._blobs, "runner.pyz": runner}
-        url = store.create_bundle(bundle_id, manifest=msgspec.json.encode(self.manifest), blobs=blobs)
-        folder = url.removeprefix("file://")
-        return Packed(
-            bundle_id=bundle_id,
-            url=url,
-            command=(python, f"{folder}/runner.pyz", folder),
-            environment={"NBBATCH_BUNDLE": url},
-            array_size=self.array_size,
-            receipt=Receipt(
-                sent=tuple(self._sent), back=self.back, held_back=self._held, warnings=self._warnings()
-            ),
-        )
-
-    def _warnings(self) -> tuple[str, ...]:
-        large = [each for each in self._sent if each.size > WARN_BYTES and each.is_new]
-        return tuple(
-            f"{each.name} is large ({size_text(each.size)}); sending it takes time" for each in large
-        )
-
-    def _linked(self, entry: dict[str, Any]) -> dict[str, Any]:
-        if "blob" in entry:
-            self._blobs[f"blobs/{entry['blob']}"] = entry["blob"]
-        return entry
-
-    def _put(self, content: bytes) -> str:
-        blob = self.captor.store.put_blob(lambda sink: sink.write(content))
-        self._blobs[f"blobs/{blob.name}"] = blob.name
-        return blob.name
-
-
-def _add_cell(parcel: _Parcel, cell: Cell) -> None:
+def _add_cell(parcel: Parcel, cell: Cell) -> None:
     names = read_names(cell.source, label=cell.label)
     candidates = cell.candidates or names.returns
     outputs = None if cell.outputs is None else list(cell.outputs)
@@ -411,7 +253,11 @@ def _add_cell(parcel: _Parcel, cell: Cell) -> None:
     }
     parcel.back = tuple(candidates if outputs is None else outputs)
     parcel.imports |= set(names.imports)
-    parcel.hold_back(cell.held_back)
+    there = {*cell.inputs, *cell.modules, cell.item_name}
+    variables = parcel.captor.rules.namespace
+    parcel.hold_back(
+        {name: variables[name] for name in names.reads if name in variables and name not in there}
+    )
     parcel.keep_inputs(cell.inputs, cell.modules, frozenset(cell.named))
     if cell.items is not None:
         parcel.keep_items(cell.item_name, cell.items, cell.chunk)
@@ -424,7 +270,7 @@ def _shown_source(source: str, names: Names) -> str:
     return source if is_same_length else names.python
 
 
-def _add_script(parcel: _Parcel, cell: Cell) -> None:
+def _add_script(parcel: Parcel, cell: Cell) -> None:
     is_bash = cell.language == "bash"
     for name in (*cell.inputs, *(cell.outputs or ()), cell.item_name):
         if not (name.isidentifier() and name.isascii()):
@@ -453,13 +299,13 @@ def _shell_text(name: str, value: Any) -> str:
     )
 
 
-def _add_call(parcel: _Parcel, call: Call) -> None:
+def _add_call(parcel: Parcel, call: Call) -> None:
     parcel.manifest |= {"kind": "call", "label": "call", "inputs": {}, "modules": {}}
     name = getattr(call.function, "__name__", type(call.function).__name__)
     parcel.manifest["function"] = parcel.keep(name, call.function, is_named=True)
+    names = _argument_names(call.function, len(call.args))
     parcel.manifest["args"] = [
-        parcel.keep(f"argument {number}", value, is_named=True)
-        for number, value in enumerate(call.args, start=1)
+        parcel.keep(name, value, is_named=True) for name, value in zip(names, call.args, strict=True)
     ]
     parcel.manifest["kwargs"] = {
         key: parcel.keep(key, value, is_named=True) for key, value in call.kwargs.items()
@@ -470,7 +316,14 @@ def _add_call(parcel: _Parcel, call: Call) -> None:
     parcel.keep_needs()
 
 
-def _add_command(parcel: _Parcel, command: Command) -> None:
+def _argument_names(function: Any, count: int) -> list[str]:
+    """What the function calls its positional arguments; builtins do not say."""
+    code = getattr(function, "__code__", None)
+    known = code.co_varnames[: code.co_argcount] if code is not None else ()
+    return [*known, *(f"argument {number}" for number in range(len(known) + 1, count + 1))][:count]
+
+
+def _add_command(parcel: Parcel, command: Command) -> None:
     files = (
         command.files
         if isinstance(command.files, Mapping)
@@ -485,18 +338,3 @@ def _add_command(parcel: _Parcel, command: Command) -> None:
         "placed": {name: parcel.place(name, Path(path)) for name, path in files.items()},
         "fetch": list(command.fetch),
     }
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, type):
-        return "class"
-    return "function" if callable(value) and hasattr(value, "__code__") else "value"
-
-
-def _sources(files: Iterable[str]) -> dict[str, str]:
-    """Source of the notebook cells that functions come from, for the tracebacks."""
-    return {name: "".join(lines) for name in sorted(files) if (lines := linecache.getlines(name))}
-
-
-def _has_data(folder: Path) -> bool:
-    return any(path.is_file() and path.suffix not in (".py", ".pyc", ".pyi") for path in folder.rglob("*"))

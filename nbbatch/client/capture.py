@@ -164,11 +164,10 @@ def size_text(size: int) -> str:
     if size < 1000:  # noqa: PLR2004 - the unit's own base, here and below
         return f"{size} B"
     value = float(size)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 999.5:  # noqa: PLR2004
-            break
-    return f"{value:.0f} {unit}" if value >= 9.95 else f"{value:.1f} {unit}"  # noqa: PLR2004
+    units = ["TB", "GB", "MB", "kB"]
+    while (value := value / 1000) >= 999.5 and len(units) > 1:  # noqa: PLR2004
+        units.pop()
+    return f"{value:.0f} {units[-1]}" if value >= 9.95 else f"{value:.1f} {units[-1]}"  # noqa: PLR2004
 
 
 def blame(name: str, value: Any, rules: Rules) -> tuple[str, Any]:

@@ -13,6 +13,7 @@ import marshal
 import zipfile
 from functools import cache
 from pathlib import Path
+from types import CodeType
 
 from nbbatch.client.localmodules import add_to_zip
 
@@ -60,7 +61,7 @@ def _add_package(archive: zipfile.ZipFile, name: str, name_there: str) -> None:
         _add_code(archive, f"{name_there}/{path.stem}", path.read_bytes(), code)
 
 
-def _add_code(archive: zipfile.ZipFile, name: str, source: bytes, code: object) -> None:
+def _add_code(archive: zipfile.ZipFile, name: str, source: bytes, code: CodeType | None) -> None:
     # Flag 1: named by hash, not to be checked against the source; the hash itself may then be anything.
     header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
     add_to_zip(archive, f"{name}.pyc", header + marshal.dumps(code))

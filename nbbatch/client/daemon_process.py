@@ -19,6 +19,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import nbbatch
 from nbbatch.errors import BackendUnreachableError, DaemonVersionError
@@ -236,3 +237,22 @@ def _read_endpoint(path: Path) -> Endpoint | None:
 def _command() -> list[str]:
     """This Python, and this nbbatch, wherever it was imported from; nothing of the working folder."""
     return [sys.executable, "-P", "-c", _PROGRAM, str(Path(nbbatch.__file__).parent.parent)]
+
+
+def _make_home(folder: Path) -> None:
+    """The user's own folder, closed to others."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendUnreachableError(
+            f"The folder {folder} for the local daemon cannot be made: {error.strerror}.",
+            cure="Set NBBATCH_HOME to a folder of yours.",
+        ) from error
+
+
+def _open_log(folder: Path) -> IO[bytes]:
+    """The daemon's log, to append to; only its owner may read it."""
+    descriptor = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    log = os.fdopen(descriptor, "ab")
+    log.seek(0, os.SEEK_END)
+    return log

@@ -42,9 +42,7 @@ class Chosen:
     named: frozenset[str] = frozenset()
 
 
-def choose_inputs(
-    names: Names, namespace: Mapping[str, Any], *, named: Collection[str] | None = None
-) -> Chosen:
+def choose_inputs(names: Names, namespace: Mapping[str, Any], *, named: Collection[str] = ()) -> Chosen:
     """Pick from the namespace what the cell reads, or what the user named.
 
     Parameters
@@ -53,9 +51,9 @@ def choose_inputs(
         From `read_names`; names that are not in the namespace are left to the job (its NameError).
     namespace : mapping
         The notebook's variables.
-    named : collection of str, optional
-        Names the user gave. Then no other values go; the functions, classes and modules that the
-        cell reads still do. An empty collection is such a choice, None is none.
+    named : collection of str
+        Names the user gave. If there are any, no other values go; the functions, classes and
+        modules that the cell reads still do.
 
     Raises
     ------
@@ -63,24 +61,20 @@ def choose_inputs(
         A name the user gave is not in the namespace; says which ones are close.
     """
     found = {name: namespace[name] for name in names.reads if name in namespace}
-    if named is not None:
+    if named:
         _check_names(named, namespace)
         found = {name: value for name, value in found.items() if _is_code(value)}
         found |= {name: namespace[name] for name in named}
     modules = {name: value.__name__ for name, value in found.items() if isinstance(value, ModuleType)}
-    held = held_back({name: value for name, value in found.items() if name not in (named or ())})
+    held = held_back({name: value for name, value in found.items() if name not in named})
     values = {name: value for name, value in found.items() if name not in modules and name not in held}
-    return Chosen(values=values, modules=modules, held_back=held, named=frozenset(named or ()))
+    return Chosen(values=values, modules=modules, held_back=held, named=frozenset(named))
 
 
 def held_back(values: Mapping[str, Any]) -> dict[str, str]:
-    """Find, of values nobody named, those that stay here; gives the reason with the cure."""
+    """Find, of values nobody named, those that stay here; gives the reason."""
     reasons = {name: looks_secret(name, value) for name, value in values.items()}
-    return {
-        name: f"it looks like a credential ({why}); --in {name} sends it"
-        for name, why in reasons.items()
-        if why
-    }
+    return {name: f"it looks like a credential ({why})" for name, why in reasons.items() if why}
 
 
 def looks_secret(name: str, value: Any) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 from nbbatch.client.backend import Backend
 from nbbatch.client.jobs import remote_error
 from nbbatch.client.outcome import Detail, error_of
-from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
-from nbbatch.client.shape import ArrayShape, read_input
+from nbbatch.client.results import ItemResult, RemoteErrorInfo, load_result
+from nbbatch.client.shape import ArrayShape, newest_attempts, read_input
 from nbbatch.errors import JobError, NbbatchError, RemoteError, ResultLostError
 
 SUCCEEDED = "succeeded"
@@ -99,24 +99,39 @@ class Reader:
     shape: ArrayShape
     inputs: Sequence[Any] | None
 
-    def ended(self, index: int, job_id: str, failure: Detail | None) -> list[Item]:
-        """Items of the child `index` of the bundle, which has ended; `failure` if it FAILED."""
-        lost: NbbatchError | None = None
-        result = None
+    def attempts(self) -> dict[int, int]:
+        """Children that have left a result, and the attempt of the newest; one listing."""
+        return newest_attempts(self.backend.store, self.bundle_id)
+
+    def ended(self, index: int, attempt: int | None, job_id: str, failure: Detail | None) -> list[Item]:
+        """Items of the child `index` of the bundle, which has ended.
+
+        Parameters
+        ----------
+        attempt : int or None
+            Whose result to read; None when the child left none.
+        failure : mapping or None
+            Its JobSummary if it FAILED.
+        """
+        found: dict[int, ItemResult] = {}
+        lost: ResultLostError | None = None
         try:
-            result = load_result(self.backend.store, self.bundle_id, index=index)
+            result = load_result(self.backend.store, self.bundle_id, index=index, attempt=attempt)
+            found = dict(zip(self.shape.positions(index), result.items, strict=False))
         except ResultLostError as error:
             lost = error
-        found = {} if result is None else {one.position: one for one in _items_of(result, self.shape, index)}
         return [
             self._item(position, job_id, found.get(position), failure, lost)
             for position in self.shape.positions(index)
         ]
 
-    def has_succeeded(self, index: int) -> bool:
-        """Whether the newest result of a child is a success."""
+    def has_succeeded(self, index: int, attempt: int | None) -> bool:
+        """Whether this attempt's result is a success."""
+        if attempt is None:
+            return False
+        store = self.backend.store
         try:
-            result = load_result(self.backend.store, self.bundle_id, index=index, is_light=True)
+            result = load_result(store, self.bundle_id, index=index, attempt=attempt, is_light=True)
         except ResultLostError:
             return False
         return result.status == SUCCEEDED
@@ -141,13 +156,6 @@ class Reader:
         where = f"item {position} of {self.shape.items} ({label(given)})"
         error = _error(where, job_id, found.error if found else None, failure, lost)
         return Item(position=position, input=given, job_id=job_id, error=error)
-
-
-def _items_of(result: Result, shape: ArrayShape, index: int) -> Sequence[ItemResult]:
-    """A child's items; a cell's child has none of its own, its value is the item's."""
-    if result.items:
-        return result.items
-    return [ItemResult(position=shape.positions(index)[0], value=result.value, error=result.error)]
 
 
 def _error(

@@ -19,8 +19,9 @@ from nbbatch.errors import NbbatchError
 from nbbatch.model.jobs import TERMINAL
 
 LOG_GROUP = "/aws/batch/job"
-REMOTE_PAUSE = 2.0
-"""Seconds between two looks at a growing stream of CloudWatch."""
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at a stream of which nobody tells when it grows, or that has half a line."""
+_SHORT = 2000
 GATHER = 0.03
 """Seconds in which lines are gathered before a follower shows them: nobody reads faster."""
 
@@ -56,9 +57,14 @@ class StreamReader:
             given = {"nextToken": self.token} if self.token else {}
             page, token = _events(self.backend, self.stream, startFromHead=True, **given)
             lines += page
-            if token is None or token == self.token:
+            is_last = token is None or token == self.token or self._is_short(page)
+            self.token = token or self.token
+            if is_last:
                 return lines
-            self.token = token
+
+    def _is_short(self, page: list[str]) -> bool:
+        """Whether the daemon had nothing more to say; CloudWatch's pages may be short in between."""
+        return self.backend.kind == "local" and len(page) < _SHORT and sum(map(len, page)) < _SHORT * 64
 
     @property
     def seen(self) -> int:
@@ -108,6 +114,7 @@ class LogReader:
         self._detail: Detail | None = None
         self._error: NbbatchError | None = None
         self._is_news = False
+        self._has_grown = self._was_fruitless = False
         self._readers: dict[str, StreamReader] = {}
         self._watch: Watch = self._watcher.watch(job.id, self)
 
@@ -123,10 +130,12 @@ class LogReader:
         """Lines that came since the last call, without waiting."""
         with self._news:
             detail, self._is_news = self._detail or {}, False
+            has_grown, self._has_grown = self._has_grown, False
         lines = []
         for stream in streams_of(detail):
             reader = self._readers.setdefault(stream, StreamReader(self._backend, stream))
             lines += reader.read()
+        self._was_fruitless = has_grown and not lines
         return lines
 
     @property
@@ -142,10 +151,10 @@ class LogReader:
         bool
             False when the time was up first.
         """
-        pause = timeout
-        if self._backend.kind != "local":
-            pause = REMOTE_PAUSE if timeout is None else min(REMOTE_PAUSE, timeout)
         watch = self._watch_stream()
+        pause = timeout
+        if watch is None and self._readers and not self.is_over:
+            pause = LOOK_AGAIN if timeout is None else min(LOOK_AGAIN, timeout)
         try:
             with self._news:
                 return self._news.wait_for(lambda: self._is_news, pause)
@@ -186,6 +195,11 @@ class LogReader:
         with self._news:
             self._news.wait_for(lambda: self.is_over, GATHER)
 
+    def _grow(self) -> None:
+        with self._news:
+            self._has_grown = self._is_news = True
+            self._news.notify_all()
+
     def _ring(self, *, detail: Detail | None = None, error: NbbatchError | None = None) -> None:
         with self._news:
             self._detail = detail or self._detail
@@ -195,9 +209,9 @@ class LogReader:
 
     def _watch_stream(self) -> StreamWatch | None:
         """Ask to be woken when the newest stream grows."""
-        if self._backend.kind != "local" or not self._readers or self.is_over:
+        if self._backend.kind != "local" or not self._readers or self.is_over or self._was_fruitless:
             return None
         newest = list(self._readers.values())[-1]
-        watch = StreamWatch(stream=newest.stream, seen=newest.seen, wake=self._ring)
+        watch = StreamWatch(stream=newest.stream, seen=newest.seen, wake=self._grow)
         self._watcher.watch_stream(watch)
         return watch

@@ -14,12 +14,13 @@ import select
 import socket
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest
+from botocore.exceptions import ClientError
 
-from nbbatch.client.backend import Backend
+from nbbatch.client.backend import Backend, translate
 from nbbatch.errors import BackendUnreachableError
 
 _SLACK = 10.0
@@ -67,7 +68,7 @@ class LongPoll:
         connection = self._connect(request.url)
         path = urlsplit(request.url).path
         headers = {name: _text(value) for name, value in request.headers.items()}
-        connection.request("POST", path, body=request.body, headers=headers)
+        connection.request("POST", path, body=_bytes(request.body), headers=headers)
         heard, _, _ = select.select([connection.sock, self._ears], [], [], patience)
         if not heard:
             raise TimeoutError(f"no answer within {patience:g} s")
@@ -112,8 +113,15 @@ def _text(value: str | bytes) -> str:
     return value.decode("ascii") if isinstance(value, bytes) else value
 
 
+def _bytes(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else str(body or "").encode()
+
+
 def _read(response: http.client.HTTPResponse) -> Any:
-    body = response.read()
+    """The answer's body, or the refusal as an error of ours."""
+    body = json.loads(response.read())
     if response.status != HTTPStatus.OK:
-        raise BackendUnreachableError(body.decode())
-    return json.loads(body)
+        code, _, _ = response.getheader("x-amzn-ErrorType", "").partition(":")
+        told = {"Code": code, "Message": str(body.get("message", body))}
+        raise translate(ClientError({"Error": told}, "watch"))
+    return body

@@ -73,7 +73,9 @@ def read_names(source: str, *, label: str = "cell") -> Names:
     """
     python, is_ipython = to_python(source, label)
     walk = _Walk()
-    walk.block(_parse(python, label).body)
+    tree = _parse(python, label)
+    _check(tree, python, label)
+    walk.block(tree.body)
     walk.settle()
     return Names(
         reads=tuple(walk.reads),
@@ -110,6 +112,16 @@ def _parse(source: str, label: str) -> ast.Module:
     )
     assert isinstance(tree, ast.Module)  # noqa: S101 - what PyCF_ONLY_AST with "exec" gives
     return tree
+
+
+def _check(tree: ast.Module, source: str, label: str) -> None:
+    """Find what parses and does not compile, such as a `return` outside a function."""
+    try:
+        compile(tree, label, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except SyntaxError as error:
+        if error.text is None and error.lineno is not None:
+            error.text = source.splitlines()[error.lineno - 1]
+        raise
 
 
 class _Walk:
@@ -372,7 +384,7 @@ class _Walk:
 
     on_ListComp = on_SetComp = on_DictComp = on_GeneratorExp = on_comprehension_like  # noqa: N815
 
-    # IPython: code in strings
+    # Code that IPython was given as text
 
     def on_Call(self, node: ast.Call) -> None:  # noqa: N802
         self.children(node)

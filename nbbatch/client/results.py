@@ -16,10 +16,7 @@ import msgspec
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError, StoreError
 from nbbatch.runner import pickling
-from nbbatch.runner.report import LAST_VALUE, RESULT_VERSION
-
-MOST_ATTEMPTS = 10
-"""AWS Batch's limit."""
+from nbbatch.runner.report import LAST_VALUE, MOST_ATTEMPTS, RESULT_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +50,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
-    """What became of one item of an array; `position` counts within its child.
+    """What became of one item of an array; `position` counts in the whole array.
 
     Where there is an `error` there is nothing else. A plain job is a single item.
     """
@@ -199,12 +196,14 @@ def _find(store: Store, bundle_id: str, index: int, attempt: int | None) -> tupl
 
 
 def _attempts(store: Store, bundle_id: str, index: int) -> Iterator[int]:
-    """Attempts that left a result; AWS Batch makes at most ten."""
-    return (
-        number
-        for number in range(1, MOST_ATTEMPTS + 1)
-        if store.exists(bundle_id, f"results/{index}.{number}.json")
-    )
+    """Attempts that left a result; the whole folder is looked through only if the job was repeated."""
+    if store.exists(bundle_id, f"results/{index}.again"):
+        names = (path.rpartition("/")[2].split(".") for path in store.list(bundle_id, "results"))
+        yield from (int(name[1]) for name in names if name[0] == str(index) and name[2:] == ["json"])
+        return
+    for number in range(1, MOST_ATTEMPTS + 1):
+        if store.exists(bundle_id, f"results/{index}.{number}.json"):
+            yield number
 
 
 class _Reader:
@@ -222,7 +221,7 @@ class _Reader:
             return importlib.import_module(entry["module"])
         return pickling.decode(entry, self._open)
 
-    def item(self, position: int, entry: Mapping[str, Any]) -> ItemResult:
+    def item(self, entry: Mapping[str, Any]) -> ItemResult:
         """One item, its values loaded as far as they can be here."""
         error = self._error(entry["error"]) if "error" in entry else None
         left = dict(entry.get("left_behind", {}))
@@ -232,7 +231,7 @@ class _Reader:
                 self._try(each, name, variables, left)
             value = self._value(entry.get("value"), variables, left)
         return ItemResult(
-            position=position,
+            position=entry["position"],
             value=None if self._is_light else value,
             variables=variables,
             left_behind=left,
@@ -279,7 +278,7 @@ def _result(content: Mapping[str, Any], attempt: int, reader: _Reader) -> Result
         status=content["status"],
         exit_code=content["exit_code"],
         attempt=attempt,
-        items=tuple(reader.item(position, entry) for position, entry in enumerate(content["items"])),
+        items=tuple(reader.item(entry) for entry in content["items"]),
         outputs=tuple(content["outputs"]),
         usage=Usage(**content["usage"]),
         files=content["files"],

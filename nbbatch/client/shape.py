@@ -18,7 +18,7 @@ from nbbatch.runner.items import read_item
 MOST_CHILDREN = 10_000
 """AWS Batch's largest array."""
 
-_RESULT = re.compile(r"(?:.*/)?(\d+)\.\d+\.json")
+_RESULT = re.compile(r"(?:.*/)?(\d+)\.(\d+)\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def read_shape(store: Store, bundle_id: str) -> ArrayShape | None:
     """
     manifest = _manifest(store, bundle_id)
     entry = manifest.get("items")
-    return None if entry is None else ArrayShape(entry["count"], manifest.get("chunk", 1))
+    return None if entry is None else ArrayShape(entry["count"], manifest["chunk"])
 
 
 def read_input(store: Store, bundle_id: str, position: int) -> Any:
@@ -75,10 +75,18 @@ def input_of_call(args: Any, kwargs: Any) -> Any:
     return args[0] if len(args) == 1 and not kwargs else (args, kwargs)
 
 
-def ended_children(store: Store, bundle_id: str) -> set[int]:
-    """Children that have left a result, of whatever kind; one listing at any size."""
-    matches = (_RESULT.fullmatch(path) for path in store.list(bundle_id, "results"))
-    return {int(match[1]) for match in matches if match}
+def newest_attempts(store: Store, bundle_id: str) -> dict[int, int]:
+    """Children that have left a result, of whatever kind, and the last attempt that did.
+
+    One listing at any size; a retry's attempts count on from those of the job it repeats.
+    """
+    newest: dict[int, int] = {}
+    for path in store.list(bundle_id, "results"):
+        match = _RESULT.fullmatch(path)
+        if match:
+            index, attempt = int(match[1]), int(match[2])
+            newest[index] = max(attempt, newest.get(index, 0))
+    return newest
 
 
 def _manifest(store: Store, bundle_id: str) -> dict[str, Any]:

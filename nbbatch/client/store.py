@@ -169,7 +169,7 @@ class FolderStore:
         if not folder.is_dir():
             return []
         with os.scandir(folder) as entries:
-            return sorted(os.path.join(prefix, entry.name) for entry in entries if entry.is_file())
+            return sorted(str(Path(prefix, entry.name)) for entry in entries if entry.is_file())
 
     def delete(self, bundle_id: str) -> None:
         """Remove a bundle and its results; see `Store`."""

@@ -13,6 +13,7 @@ from typing import Any
 from nbbatch.client import host
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Packed, Payload, pack
+from nbbatch.client.config import load_config
 from nbbatch.client.definitions import definition_for, forget_definition
 from nbbatch.client.options import Options
 from nbbatch.client.spec import JobSpec, host_definition, image_definition
@@ -31,7 +32,16 @@ def resolve(given: Mapping[str, Any]) -> Options:
         When an option is unknown or malformed.
     """
     options = Options.parse(given)
-    return options.over(Options.parse(load_config().defaults_for(options.backend)))
+    config = load_config()
+    place = config.find_backend(options.backend)
+    defaults = Options(
+        backend=place.name,
+        queue=place.queue or config.queue,
+        vcpus=config.vcpus,
+        memory=config.memory,
+        image=config.image,
+    )
+    return options.over(defaults)
 
 
 def sees_this_python(backend: Backend, options: Options) -> bool:

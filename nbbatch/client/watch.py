@@ -219,7 +219,7 @@ class Watcher:
 
     def _round(self, poll: LongPoll) -> None:
         """Look once: wait until something may have changed, ask what it is, tell it."""
-        backend = get_backend(self._backend_name)
+        backend = get_backend(self._backend_name, start=False)
         with self._lock:
             ids = [*self._interest.new_ids(), *self._interest.take_rested(time.monotonic())]
         if not ids or self._cursor is None:

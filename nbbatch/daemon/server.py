@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,7 +19,6 @@ import msgspec
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
-from tornado.netutil import bind_sockets
 
 from nbbatch.daemon.api import Api
 from nbbatch.daemon.auth import RefusedError, Scope, SignedRequest, Verifier
@@ -27,6 +27,7 @@ from nbbatch.errors import ClientException, StoreError, UnknownNameError, UserEr
 from nbbatch.wire.operations import Operation, load_model
 
 ADDRESS = "127.0.0.1"
+BACKLOG = 128
 MAX_BODY = 1 << 20
 """Bytes of a body; the largest real ones are lists of watched job ids."""
 CUT_OFF = 16 << 20
@@ -92,9 +93,10 @@ class Server:
         OSError
             When the port is taken.
         """
-        sockets = bind_sockets(port, address=ADDRESS)
-        self._http.add_sockets(sockets)
-        taken: int = sockets[0].getsockname()[1]
+        ear = socket.create_server((ADDRESS, port), backlog=BACKLOG)
+        ear.setblocking(False)
+        self._http.add_sockets([ear])
+        taken: int = ear.getsockname()[1]
         return taken
 
     async def close(self) -> None:

@@ -112,8 +112,8 @@ class Attempts:
         self._launcher.devices = hello["devices"]
         self._admission.resize(*hello["machine"])
         for order in [order for order in self._orders.values() if self._admission.refusal(order.amount)]:
-            self.on_stop(order.name, 0)
-            self._ended.pop(order.name)
+            self._admission.withdraw(order.name)
+            del self._orders[order.name]
             self.on_start(order)
         self._reconcile({(job_id, attempt) for job_id, attempt in hello["expected"]})
         self.fresh_starts.clear()

@@ -14,7 +14,7 @@ from nbbatch.daemon.paging import Paging, page_size
 from nbbatch.daemon.store import Store
 from nbbatch.errors import ClientException
 from nbbatch.model.arns import Arns, name_of
-from nbbatch.model.jobs import JobDefinition, JobId, JobStatus, JobView, child_id, split_child_id
+from nbbatch.model.jobs import JobDefinition, JobId, JobStatus, JobView, is_canonical
 from nbbatch.scheduler.commands.definitions import find_definition
 from nbbatch.scheduler.commands.queues import find_queue
 from nbbatch.scheduler.state import STATUSES, LiveJob, SchedulerState
@@ -54,8 +54,7 @@ class Views:
         found: dict[str, JobView] = {}
         rest: list[str] = []
         for job_id in job_ids:
-            parent, index = split_child_id(job_id)
-            if index is not None and child_id(parent, index) != job_id:
+            if not is_canonical(job_id):
                 continue
             live = self._state.find(job_id)
             if live is None or self._state.status(*live).is_terminal:

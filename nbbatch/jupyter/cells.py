@@ -13,7 +13,6 @@ from typing import Any
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Cell, Packed, pack
-from nbbatch.client.config import load_config
 from nbbatch.client.guards import Chosen, choose_inputs
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
@@ -24,7 +23,7 @@ from nbbatch.client.options import Options
 from nbbatch.client.outcome import short_id
 from nbbatch.client.spec import job_name
 from nbbatch.client.store import DryStore
-from nbbatch.client.submission import pack_for, sees_this_python
+from nbbatch.client.submission import pack_for, resolve, sees_this_python
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.finish import Ending, finish
@@ -101,10 +100,10 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
 
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     """The line's options over the configured ones, with dependencies as full ids."""
-    defaults = dict(load_config().defaults_for(line.options.backend))
+    defaults = resolve({"backend": line.options.backend})
     if line.options.spot is not None:
-        defaults.pop("queue", None)
-    options = line.options.over(Options.parse(defaults))
+        defaults = replace(defaults, queue=None)
+    options = line.options.over(defaults)
     depends = tuple(_dependency(text, namespace, options.backend) for text in options.depends)
     return replace(options, depends=depends)
 

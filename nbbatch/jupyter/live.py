@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nbbatch.client.backend import get_backend
+from nbbatch.client.config import home, load_config
+from nbbatch.client.daemon_process import running_pid
+from nbbatch.client.listing import jobs, queue_names
+from nbbatch.client.outcome import short_id
 from nbbatch.jupyter.completion import Live
 
 _KEEP = 5.0
@@ -18,11 +24,17 @@ _NEWEST = 50
 def live_values(shell: Any) -> Live:
     """Where completion gets its values from for a shell."""
     return Live(
-        queues=_kept(_queues),
-        jobs=_kept(_jobs),
-        backends=_kept(_backends),
+        queues=_kept(lambda: queue_names(get_backend()) if is_reachable() else []),
+        jobs=_kept(lambda: [short_id(row.id) for row in jobs(limit=_NEWEST)] if is_reachable() else []),
+        backends=lambda: load_config().backends,
         variables=lambda: variables_of(shell.user_ns, shell.user_ns_hidden),
     )
+
+
+def is_reachable() -> bool:
+    """Whether asking the default backend starts nothing: its daemon runs, or it is not local."""
+    place = load_config().find_backend()
+    return place.kind != "local" or bool(running_pid(Path(place.home) if place.home else home()))
 
 
 def variables_of(namespace: dict[str, Any], hidden: Iterable[str] = ()) -> list[str]:

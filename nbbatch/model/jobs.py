@@ -287,9 +287,15 @@ def child_id(parent: JobId, index: int) -> JobId:
 def split_child_id(job_id: str) -> tuple[JobId, int | None]:
     """Parent id and array index; the index is None for a plain id or one that is not a number."""
     parent, colon, index = job_id.partition(":")
-    if colon and index.isascii() and index.isdigit():
+    if colon and len(index) < 10 and index.isascii() and index.isdigit():  # noqa: PLR2004 - no longer than any index
         return JobId(parent), int(index)
     return JobId(job_id), None
+
+
+def is_canonical(job_id: str) -> bool:
+    """Whether an id is written in the one way it is kept: `<id>:7`, not `<id>:007`."""
+    parent, index = split_child_id(job_id)
+    return index is None or child_id(parent, index) == job_id
 
 
 def task_id(job_id: str, attempt: int) -> str:

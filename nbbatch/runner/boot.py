@@ -12,7 +12,7 @@ import sys
 from . import failures
 from .outputs import Recorder, take_over_streams
 from .payload import Payload, use_paths
-from .report import Report, head
+from .report import Report, head, placed
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
@@ -42,30 +42,54 @@ def run(folder: str) -> int:
     """Run a bundle in this process; returns the exit code."""
     recorder = Recorder()
     take_over_streams(recorder)
-    index = int(os.environ.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
-    report = Report(folder, index, int(os.environ.get("AWS_BATCH_JOB_ATTEMPT", "1")))
+    index = _index()
+    report = Report(folder, index, _attempt())
     _listen_to_signals()
     try:
         payload = Payload(folder)
         payload.check()
         _settle_in()
-        entries, failure = _run_kind(payload, report, recorder, _positions(payload.manifest, index))
+        positions = _positions(payload.manifest, index)
+        entries, failure = _run_kind(payload, report, recorder, positions)
     except BaseException as error:
         return report.write_failure(error, recorder.finished())
     code = failures.exit_code_of(failure) if failure is not None else 0
     try:
-        report.write({**head(code, failure), "outputs": recorder.finished(), "items": entries})
+        report.write(
+            {**head(code, failure), "outputs": recorder.finished(), "items": placed(entries, positions)}
+        )
     except OSError as problem:
         print(f"nbbatch: the result cannot be written: {problem}", file=sys.__stderr__)
         return code or 1
     return code
 
 
+def _index() -> int:
+    """Which child of the bundle this job is: its own array index, or what a retry says that it repeats.
+
+    `NBBATCH_INDEXES` lists the children of the bundle in the order of the retry's own, as `3,17-20`.
+    """
+    own = int(os.environ.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
+    for part in filter(None, os.environ.get("NBBATCH_INDEXES", "").split(",")):
+        first, _, last = part.partition("-")
+        size = int(last or first) - int(first) + 1
+        if own < size:
+            return int(first) + own
+        own -= size
+    return own
+
+
+def _attempt() -> int:
+    """Which attempt at the bundle this is; a retry, which is another job, counts on from its base."""
+    base = int(os.environ.get("NBBATCH_ATTEMPT_BASE", "0"))
+    return base + int(os.environ.get("AWS_BATCH_JOB_ATTEMPT", "1"))
+
+
 def _positions(manifest: dict[str, Any], index: int) -> range | None:
     items = manifest.get("items")
     if items is None:
         return None
-    chunk = items["chunk"]
+    chunk = manifest["chunk"]
     return range(index * chunk, min(items["count"], (index + 1) * chunk))
 
 

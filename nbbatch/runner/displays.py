@@ -98,7 +98,7 @@ class Displays:
         if formats.is_matplotlib_figure(thing):
             self._shown.append(thing)
 
-    def show_figures(self, *_args: Any, **_options: Any) -> None:
+    def show_figures(self) -> None:
         """Show matplotlib's open figures and close them: `plt.show()`, and the end of each cell."""
         pyplot = sys.modules.get("matplotlib.pyplot")
         if pyplot is None:
@@ -135,12 +135,19 @@ def install(displays: Displays, sources: Mapping[str, str]) -> None:
     os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
     hooks = {
         "linecache": lambda module: failures.fill_linecache(module, sources),
-        "matplotlib.pyplot": lambda module: setattr(module, "show", displays.show_figures),
+        "matplotlib.pyplot": lambda module: _mend_pyplot(module, displays),
         "IPython.core.display_functions": lambda module: _mend_ipython(module, displays),
     }
     for name in hooks.keys() & sys.modules.keys():
         hooks.pop(name)(sys.modules[name])
     sys.meta_path.insert(0, _AfterImport(hooks))
+
+
+def _mend_pyplot(module: Any, displays: Displays) -> None:
+    def show(*_args: Any, **_options: Any) -> None:  # a function, which pyplot gives a signature later
+        displays.show_figures()
+
+    module.show = show
 
 
 def _mend_ipython(module: Any, displays: Displays) -> None:

@@ -59,7 +59,7 @@ def describe(error: BaseException, held_back: Mapping[str, str]) -> dict[str, An
 def _explain(error: BaseException, held_back: Mapping[str, str]) -> None:
     name = str(getattr(error, "name", ""))
     if isinstance(error, NameError) and name in held_back and hasattr(error, "add_note"):
-        error.add_note(f"nbbatch held {name} back: {held_back[name]}")
+        error.add_note(f"nbbatch kept {name} in the notebook: {held_back[name]}. Send it with --in {name}.")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

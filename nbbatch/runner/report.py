@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 RESULT_VERSION = 1
+MOST_ATTEMPTS = 10
+"""AWS Batch's limit; a later number is that of a job which repeats another, marked by `<index>.again`."""
 VALUE_LIMIT = 64 << 20
 """The last value of a cell that nobody asked for is left behind when its pickle is larger."""
 LAST_VALUE = "the last value"
@@ -39,7 +41,9 @@ class Report:
     """
 
     def __init__(self, folder: str, index: int, attempt: int) -> None:
-        self._path = os.path.join(folder, "results", f"{index}.{attempt}")
+        self._attempt = attempt
+        self._index_path = os.path.join(folder, "results", str(index))
+        self._path = f"{self._index_path}.{attempt}"
         self._data: Any = None
         self.files: dict[str, str] = {}
 
@@ -86,6 +90,8 @@ class Report:
                 json.dumps({"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()})
             )
             _settle(file)
+        if self._attempt > MOST_ATTEMPTS:
+            open(f"{self._index_path}.again", "w").close()
         os.replace(f"{self._path}.part", f"{self._path}.json")
 
     def write_failure(self, error: BaseException, outputs: list[dict[str, Any]]) -> int:
@@ -94,7 +100,7 @@ class Report:
         failures.print_failure(entry)
         code = failures.exit_code_of(error)
         with contextlib.suppress(OSError):  # a full disk must not hide the error, which the log has now
-            self.write({**head(code, error), "outputs": outputs, "items": [{"error": entry}]})
+            self.write({**head(code, error), "outputs": outputs, "items": placed([{"error": entry}], None)})
         return code
 
 
@@ -103,6 +109,11 @@ def head(code: int, error: BaseException | None) -> dict[str, Any]:
     stops = isinstance(error, (failures.StopSignal, KeyboardInterrupt))
     status = "stopped" if stops else "failed" if code else "succeeded"
     return {"status": status, "exit_code": code, "python": usage.python_version()}
+
+
+def placed(entries: list[dict[str, Any]], positions: range | None) -> list[dict[str, Any]]:
+    """Items with their positions among all of the array; that of a plain job is 0."""
+    return [{"position": position, **entry} for position, entry in zip(positions or range(1), entries)]  # noqa: B905 - a stopped job has fewer
 
 
 def _settle(file: Any) -> None:

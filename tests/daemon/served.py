@@ -216,12 +216,16 @@ class Served:
         finally:
             connection.close()
 
-    def send_signed(self, method: str, path: str, body: bytes = b"", *, service="batch", secret=SECRET, **more):
+    def send_signed(self, method: str, path: str, body: bytes = b"", **more):
         """A request with a good signature."""
-        request = AWSRequest(method=method, url=self.url + path, data=body, headers=more.pop("headers", {}))
+        return self.send(method, path, body, self.signed_headers(method, path, body, **more))
+
+    def signed_headers(self, method, path, body, *, service="batch", secret=SECRET, headers=None):
+        """Headers of a request with a good signature."""
+        request = AWSRequest(method=method, url=self.url + path, data=body, headers=headers or {})
         SigV4Auth(Credentials(KEY, secret), service, REGION).add_auth(request)
-        headers = {name: str(value) for name, value in request.headers.items()}
-        return self.send(method, path, body, headers | {"Host": f"127.0.0.1:{self.port}"} | more)
+        signed = {name: str(value) for name, value in request.headers.items()}
+        return signed | {"Host": f"127.0.0.1:{self.port}"}
 
     def private(self, name: str, body) -> dict:
         status, _, reply = self.send_signed("POST", f"/nbbatch/v1/{name}", json.dumps(body).encode())

@@ -611,3 +611,26 @@ async def test_a_polite_restart_of_dockerd_fails_no_job(private_dockerd, private
     await private_dockerd.start()
     assert isinstance(await world.end(runs), AttemptVanished)
     assert (await world.end(big)).exit_code == 0
+
+
+@pytest.mark.slow
+async def test_a_daemon_may_come_up_before_its_engine(private_dockerd, tmp_path, monkeypatch):
+    """Orders given while no engine answers wait, and run when there is one."""
+    monkeypatch.setattr("nbbatch.daemon.executors.docker._COME_UP", 0.1)
+    private_dockerd.end(signal.SIGTERM)
+    world = World(tmp_path, private_dockerd.address)
+    expected, lost, stopped, later = (shell("echo ran") for _ in range(4))
+    await world.open(
+        ExpectedAttempt(order=expected, was_running=False),
+        ExpectedAttempt(order=lost, was_running=True),
+        ExpectedAttempt(order=stopped, was_running=False),
+    )
+    world.executor.stop([StopAttempt(job_id=stopped.job_id, attempt=1)])
+    world.executor.start([later])
+    assert world.reports == []
+    await private_dockerd.start()
+    assert [(await world.end(job)).exit_code for job in (expected, later)] == [0, 0]
+    assert isinstance(await world.end(lost), AttemptVanished)
+    assert (await world.end(stopped)).exit_code is None
+    await world.close()
+    world.clean()

@@ -82,8 +82,8 @@ def shapes():
     return model.shape_for
 
 
-WAITING = dict(status_reason="blocked")
-PLACED = dict(attempt=1, host="i-1", instance_type="m6i.large")
+WAITING = {"status_reason": "blocked"}
+PLACED = {"attempt": 1, "host": "i-1", "instance_type": "m6i.large"}
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_deprecated_members_stay_deprecated():
 
 
 def test_a_summary_shows_cancellation_only_when_true():
-    """isCancelled and isTerminated are absent otherwise."""
+    """Otherwise isCancelled and isTerminated are absent."""
     assert not {"isCancelled", "isTerminated"} & shown(S.RUNNABLE, encode=encode_summary).keys()
     assert shown(S.RUNNABLE, encode=encode_summary, is_cancelled=True)["isCancelled"] is True
 

@@ -190,8 +190,7 @@ class DockerExecutor:
 
     def _know(self, order: StartAttempt, stage: Stage) -> LiveAttempt:
         name = container_name(order.job_id, order.attempt)
-        path = Path(self._logs.path(order.log_stream))
-        attempt = LiveAttempt(order=order, name=name, path=path, stage=stage)
+        attempt = LiveAttempt(order=order, name=name, stage=stage)
         self._attempts[attempt.key] = self._by_container[name] = attempt
         return attempt
 
@@ -356,7 +355,7 @@ class DockerExecutor:
     def _follow(self, attempt: LiveAttempt) -> None:
         """Make the log live."""
         open_log = partial(self._link.engine.log, attempt.name, follow=True)
-        attempt.follower = LogFollower(self._followers, open_log, attempt.path)
+        attempt.follower = LogFollower(self._followers, open_log, self._path(attempt))
 
     async def _bring_log_home(self, attempt: LiveAttempt) -> None:
         """Complete the log stream; a log that cannot be had does not change how the job ended."""
@@ -364,9 +363,12 @@ class DockerExecutor:
         if follower is not None and await follower.finish():
             return
         try:
-            await self._link.patiently(bring_log_home, attempt.name, attempt.path)
+            await self._link.patiently(bring_log_home, attempt.name, self._path(attempt))
         except (EngineRefusedError, OSError) as error:
             _log.warning("The log of %s is incomplete: %s", attempt.name, error)
+
+    def _path(self, attempt: LiveAttempt) -> Path:
+        return Path(self._logs.path(attempt.order.log_stream))
 
     def _sample(self) -> None:
         """Look at what the running containers use, as long as there are any."""

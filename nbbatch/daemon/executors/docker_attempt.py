@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from pathlib import Path
 from typing import Any
 
 from nbbatch.daemon.admission import Amount, Name
@@ -40,7 +39,6 @@ class LiveAttempt:
 
     order: StartAttempt
     name: str
-    path: Path
     stage: Stage
     was_running: bool = False
     begun: bool = False

@@ -21,7 +21,8 @@ from docker.utils import convert_filters, kwargs_from_env, parse_repository_tag
 from nbbatch.daemon.executors.docker_errors import EngineGoneError, EngineRefusedError
 
 _CALL_TIMEOUT = 120
-_POOL = 64
+_POOL = 96
+"""Connections kept: followed logs, calls in flight, and the events."""
 _NOT_FOUND = 404
 _CONFLICT = 409
 _SERVER_ERROR = 500

@@ -23,6 +23,7 @@ from nbbatch.model.jobs import (
     JobStatus,
     JobView,
     RetryStrategy,
+    is_canonical,
     split_child_id,
 )
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft, Overrides
@@ -181,6 +182,8 @@ def _settle_dependencies(
         _check_dependency(dependency, draft)
         if dependency.job_id is None:
             continue
+        if not is_canonical(dependency.job_id):
+            raise _unknown(dependency.job_id)
         size: int | None = None
         found = state.find(dependency.job_id)
         if found is not None and not state.status(*found).is_terminal:
@@ -222,8 +225,12 @@ def _ended(
         is_array = ended is not None and dependency.type is DependencyType.N_TO_N
         size = finished.find([job_id])[job_id].job.array_size if is_array and index is None else None
     if ended is None:
-        raise ClientException(f"dependsOn: job {job_id} does not exist.")
+        raise _unknown(job_id)
     return ended, size
+
+
+def _unknown(job_id: JobId) -> ClientException:
+    return ClientException(f"dependsOn: job {job_id} does not exist.")
 
 
 def _ended_recently(job_id: JobId, live: LiveJob, index: int | None) -> FinishedDependency | None:

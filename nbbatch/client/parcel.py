@@ -1,0 +1,210 @@
+"""A bundle being filled: manifest, blobs, and what the receipt will say of them.
+
+Values that functions of the notebook read travel with them, found while the functions are pickled;
+so do the local modules that pickles and code refer to. What each kind of payload needs beyond that
+is in `bundle.py`.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from nbbatch.client.capture import Captor, size_text
+from nbbatch.client.carried import cloudpickle_zip, runner_zip
+from nbbatch.client.guards import held_back
+from nbbatch.client.localmodules import local_modules, pack_modules
+from nbbatch.client.store import Sink, Store
+from nbbatch.errors import OptionError, UnknownNameError
+from nbbatch.runner.payload import MANIFEST_VERSION
+from nbbatch.runner.pickling import Rules
+from nbbatch.version import __version__
+
+LIMIT_BYTES = 2 << 30
+"""No value may be larger, packed."""
+ASK_BYTES = 256 << 20
+"""A value that nobody named (see `Cell.named`) may not be larger, packed."""
+WARN_BYTES = 64 << 20
+"""Above this the receipt warns."""
+
+
+_LIKELY: dict[str, str] = {}
+"""Blob by name of the variable, as last sent by this process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One line of the receipt: `kind` is value, function, class, module or file; sizes in bytes."""
+
+    name: str
+    kind: str
+    size: int
+    is_new: bool = True
+    because: str = ""
+
+
+class Parcel:
+    """A bundle being filled.
+
+    Parameters
+    ----------
+    store : Store
+        Where it will be.
+    namespace : mapping
+        The notebook's variables.
+    limit_bytes, ask_bytes : int
+        Largest packed value, and the largest one that goes without being named.
+    """
+
+    def __init__(
+        self, store: Store, namespace: Mapping[str, Any], *, limit_bytes: int, ask_bytes: int
+    ) -> None:
+        rules = Rules(namespace, known={})
+        self.captor = Captor(store, rules, limit_bytes=limit_bytes, likely=_LIKELY)
+        self.manifest: dict[str, Any] = {"version": MANIFEST_VERSION, "client": __version__}
+        self.array_size: int | None = None
+        self.back: tuple[str, ...] = ()
+        self.imports: set[str] = set()
+        self._ask_bytes = ask_bytes
+        self.sent: list[Sent] = []
+        self.held_back: dict[str, str] = {}
+        self._blobs: dict[str, str] = {}
+
+    def keep(self, name: str, value: Any, *, is_named: bool, because: str = "") -> dict[str, Any]:
+        """Keep a value and put it on the receipt."""
+        asked = f"If the job needs it, name it: --in {name} (up to {size_text(LIMIT_BYTES)})."
+        entry = self.captor.keep(
+            name, value, limit=None if is_named else self._ask_bytes, cure="" if is_named else asked
+        )
+        size = entry.get("size", len(entry.get("data", "")) * 3 // 4)
+        is_new = entry.get("blob") is None or entry["blob"] in self.captor.new
+        self.sent.append(Sent(name=name, kind=_kind(value), size=size, is_new=is_new, because=because))
+        return self._linked(entry)
+
+    def keep_items(self, name: str, items: Sequence[Any], chunk: int) -> None:
+        """Keep the items of an array."""
+        if not items:
+            raise OptionError(
+                "The array has no items, so there is nothing to run.", cure="Give at least one item."
+            )
+        if chunk < 1:
+            raise OptionError(f"chunk is {chunk}: each child runs at least one item.")
+        entry = self._linked(self.captor.keep_items(name, items))
+        self.manifest |= {"items": {**entry, "count": len(items)}, "chunk": chunk}
+        self.array_size = ceil(len(items) / chunk)
+
+    def keep_inputs(
+        self, values: Mapping[str, Any], modules: Mapping[str, str], named: AbstractSet[str]
+    ) -> None:
+        """Keep variables, then those that their functions read, and so on."""
+        self.manifest |= {"inputs": {}, "modules": dict(modules)}
+        for name, value in values.items():
+            self.manifest["inputs"][name] = self.keep(name, value, is_named=name in named)
+        self.keep_needs(named)
+
+    def keep_needs(self, named: AbstractSet[str] = frozenset()) -> None:
+        """Keep what functions that go by value read of the notebook, as far as it is there."""
+        done = {*self.manifest["inputs"], *self.manifest["modules"], *self.held_back}
+        while missing := [name for name in self.captor.rules.needs if name not in done]:
+            done.update(missing)
+            values = {name: self.captor.rules.namespace[name] for name in missing}
+            self.held_back |= held_back({name: value for name, value in values.items() if name not in named})
+            for name, value in values.items():
+                if isinstance(value, ModuleType):
+                    self.manifest["modules"][name] = value.__name__
+                elif name not in self.held_back:
+                    entry = self.keep(name, value, is_named=name in named, because="a function reads it")
+                    self.manifest["inputs"][name] = entry
+
+    def add_environment(self, *, with_modules: bool, is_same: bool) -> None:
+        """Add what makes the job's Python like this one: version, paths, local modules, cloudpickle."""
+        self.manifest["python"] = "{}.{}".format(*sys.version_info[:2])
+        self.manifest["held_back"] = self.held_back
+        self.manifest["sources"] = self.manifest.get("sources", {}) | _sources(self.captor.rules.files)
+        self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
+        self.manifest["cloudpickle"] = None if is_same else self._put(cloudpickle_zip())
+        if with_modules:
+            self._add_local_modules()
+
+    def _add_local_modules(self) -> None:
+        names = {*self.imports, *self.manifest["modules"].values(), *self.captor.rules.modules}
+        modules = local_modules(names)
+        if not modules:
+            return
+        self.manifest["local_modules"] = self._put(pack_modules(modules))
+        # Only an unpacked package finds its data files; code alone is imported from the zip.
+        self.manifest["unpacks_modules"] = any(
+            place.is_dir() and _has_data(place) for place in modules.values()
+        )
+        self.sent += [Sent(name=name, kind="module", size=0) for name in modules]
+
+    def place(self, name: str, path: Path) -> dict[str, Any]:
+        """Keep a file that is to be in the working directory."""
+        if not path.is_file():
+            raise UnknownNameError(
+                f"There is no file {path}.", cure="Check the path; it is relative to the notebook."
+            )
+
+        def write(sink: Sink) -> None:
+            with path.open("rb") as file:
+                while part := file.read(1 << 20):
+                    sink.write(part)
+
+        blob = self.captor.store.put_blob(write)
+        self.sent.append(Sent(name=name, kind="file", size=blob.size, is_new=blob.is_new))
+        return {**self._linked({"blob": blob.name}), "mode": path.stat().st_mode & 0o777 | 0o600}
+
+    def hold_back(self, values: Mapping[str, Any]) -> None:
+        """Note which of these values, which the code reads and nobody sends, are credentials."""
+        self.held_back |= held_back(values)
+
+    def seal(self) -> tuple[str, str]:
+        """Make the bundle appear in the store; gives its id and URL."""
+        bundle_id = str(uuid.uuid4())
+        blobs = {**self._blobs, "runner.pyz": self._put(runner_zip())}
+        url = self.captor.store.create_bundle(
+            bundle_id, manifest=msgspec.json.encode(self.manifest), blobs=blobs
+        )
+        return bundle_id, url
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say which values are large."""
+        large = [each for each in self.sent if each.size > WARN_BYTES and each.is_new]
+        return tuple(
+            f"{each.name} is large ({size_text(each.size)}); sending it takes time" for each in large
+        )
+
+    def _linked(self, entry: dict[str, Any]) -> dict[str, Any]:
+        if "blob" in entry:
+            self._blobs[f"blobs/{entry['blob']}"] = entry["blob"]
+        return entry
+
+    def _put(self, content: bytes) -> str:
+        blob = self.captor.store.put_blob(lambda sink: sink.write(content))
+        self._blobs[f"blobs/{blob.name}"] = blob.name
+        return blob.name
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, type):
+        return "class"
+    return "function" if callable(value) and hasattr(value, "__code__") else "value"
+
+
+def _sources(files: Iterable[str]) -> dict[str, str]:
+    """Source of the notebook cells that functions come from, for the tracebacks."""
+    return {name: "".join(lines) for name in sorted(files) if (lines := linecache.getlines(name))}
+
+
+def _has_data(folder: Path) -> bool:
+    return any(path.is_file() and path.suffix not in (".py", ".pyc", ".pyi") for path in folder.rglob("*"))
