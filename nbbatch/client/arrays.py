@@ -380,5 +380,5 @@ def map_packed(
     """Submit what `pack_for` made of a payload with items; `inputs` saves reading them back."""
     job_id = send(packed, options, name=name)
     return ArrayJob(
-        job_id, backend=get_backend(options.backend).name, name=options.name or name, inputs=inputs
+        job_id, backend=options.backend or get_backend().name, name=options.name or name, inputs=inputs
     )

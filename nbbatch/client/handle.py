@@ -8,6 +8,7 @@ it, so a dropped handle leaves nothing behind and its job goes on.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -57,11 +58,14 @@ class Handle:
         self.backend_name = backend
         self._name = name
         self._final: Detail | None = None
+        self._place: tuple[int, Backend] | None = None
 
     @property
     def backend(self) -> Backend:
-        """Where the job is; connects or starts the daemon when needed."""
-        return get_backend(self.backend_name)
+        """Where the job is; found by its name once in each process."""
+        if self._place is None or self._place[0] != os.getpid():
+            self._place = os.getpid(), get_backend(self.backend_name)
+        return self._place[1]
 
     @property
     def name(self) -> str:

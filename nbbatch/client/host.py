@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from nbbatch.client.spec import SYSTEM_FOLDERS, mounted_folders
@@ -26,10 +27,15 @@ def user() -> str:
 
 def folders() -> tuple[str, ...]:
     """Folders the host image mounts so that it sees the kernel's Python and working directory."""
+    return _folders(str(Path.cwd()), tuple(sys.path))
+
+
+@lru_cache(maxsize=16)
+def _folders(working_directory: str, path: tuple[str, ...]) -> tuple[str, ...]:
     prefixes = [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, _installation()]
-    python = [path for path in (*prefixes, *map(os.path.abspath, sys.path)) if Path(path).exists()]
+    python = [path for path in (*prefixes, *map(os.path.abspath, path)) if Path(path).exists()]
     system = [path for path in SYSTEM_FOLDERS if Path(path).is_dir()]
-    return mounted_folders(system=system, python=python, working_directory=str(Path.cwd()))
+    return mounted_folders(system=system, python=python, working_directory=working_directory)
 
 
 def _installation() -> str:

@@ -224,7 +224,7 @@ def submit(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Job:
 def submit_packed(packed: Packed, options: Options, *, name: str = "job") -> Job:
     """Submit what `pack_for` made of a payload that is no array."""
     job_id = send(packed, options, name=name)
-    return Job(job_id, backend=get_backend(options.backend).name, name=options.name or name)
+    return Job(job_id, backend=options.backend or get_backend().name, name=options.name or name)
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -14,7 +14,7 @@ import select
 import socket
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest
@@ -122,6 +122,6 @@ def _read(response: http.client.HTTPResponse) -> Any:
     body = json.loads(response.read())
     if response.status != HTTPStatus.OK:
         code, _, _ = response.getheader("x-amzn-ErrorType", "").partition(":")
-        told = {"Code": code, "Message": str(body.get("message", body))}
-        raise translate(ClientError({"Error": told}, "watch"))
+        message = str(body.get("message", body))
+        raise translate(ClientError({"Error": {"Code": code, "Message": message}}, "watch"))
     return body

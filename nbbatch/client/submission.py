@@ -26,6 +26,9 @@ FIRST_CHILD_ONLY = {"NBBATCH_INDEXES": "0"}
 def resolve(given: Mapping[str, Any]) -> Options:
     """Read options as a person gives them, over the defaults of the configuration.
 
+    Who asks for Spot or GPUs on the local backend gets the default world's queue for them, not the
+    configured one.
+
     Raises
     ------
     OptionError
@@ -34,9 +37,10 @@ def resolve(given: Mapping[str, Any]) -> Options:
     options = Options.parse(given)
     config = load_config()
     place = config.find_backend(options.backend)
+    has_own_queue = place.kind == "local" and (options.spot is not None or bool(options.gpus))
     defaults = Options(
         backend=place.name,
-        queue=place.queue or config.queue,
+        queue=None if has_own_queue else place.queue or config.queue,
         vcpus=config.vcpus,
         memory=config.memory,
         image=config.image,
@@ -63,9 +67,13 @@ def pack_for(
     namespace : mapping, optional
         The notebook's variables.
     **limits
-        Passed on to `bundle.pack`: `limit_bytes`, `ask_bytes`, `local_modules`.
+        Passed on to `bundle.pack`: `limit_bytes`, `ask_bytes` (the configured `value_limit` without
+        it), `local_modules`.
     """
     backend = get_backend(options.backend)
+    value_limit = load_config().value_limit
+    if value_limit is not None:
+        limits.setdefault("ask_bytes", value_limit)
     is_same = sees_this_python(backend, options)
     return pack(
         payload,

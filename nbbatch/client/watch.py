@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
-from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.backend import Backend
 from nbbatch.client.longpoll import LongPoll
 from nbbatch.client.outcome import Detail
 from nbbatch.errors import BackendError, NbbatchError, UnknownNameError
@@ -35,7 +35,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
 """Seconds between two looks at AWS: doubled while nothing changes."""
 LONGEST_REST = 0.1
 """Seconds at most in which the changes of an array's children are gathered into one look."""
-REST_SHARE = 0.05
+REST_SHARE = 0.1
 """Part of the time already waited that gathering may add, so that short arrays lose nothing."""
 APPEARANCE = 30.0
 """Seconds after which a job that AWS does not show yet counts as unknown."""
@@ -115,8 +115,8 @@ class _Interest:
 class Watcher:
     """Watches jobs and log streams of one backend on one thread; see `watcher_of`."""
 
-    def __init__(self, backend_name: str) -> None:
-        self._backend_name = backend_name
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._lock = threading.Lock()
         self._interest = _Interest()
         self._poll: LongPoll | None = None
@@ -218,8 +218,13 @@ class Watcher:
             _call(stream.wake)
 
     def _round(self, poll: LongPoll) -> None:
-        """Look once: wait until something may have changed, ask what it is, tell it."""
-        backend = get_backend(self._backend_name, start=False)
+        """Look once: wait until something may have changed, ask what it is, tell it.
+
+        A daemon that died is started again; one that the user stopped is waited for.
+        """
+        backend = self._backend
+        if self._failing_since is not None and backend.kind == "local":
+            backend.address.renew(start=False)
         with self._lock:
             ids = [*self._interest.new_ids(), *self._interest.take_rested(time.monotonic())]
         if not ids or self._cursor is None:
@@ -339,7 +344,7 @@ _watchers_lock = threading.Lock()
 def watcher_of(backend: Backend) -> Watcher:
     """The process's one watcher of a backend."""
     with _watchers_lock:
-        return _watchers.setdefault(_identity(backend), Watcher(backend.name))
+        return _watchers.setdefault(_identity(backend), Watcher(backend))
 
 
 def _identity(backend: Backend) -> tuple[Any, ...]:

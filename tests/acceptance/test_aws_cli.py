@@ -11,7 +11,7 @@ def test_the_way_of_a_job_by_the_aws_command(aws, image, reached):
     """Register, submit, array, describe, list, logs and terminate, each by `aws batch` or `aws logs`."""
     container = {
         "image": image,
-        "command": ["sh", "-c", 'echo child $AWS_BATCH_JOB_ARRAY_INDEX; sleep "$0"', "Ref::seconds"],
+        "command": ["sh", "-c", 'echo child $AWS_BATCH_JOB_ARRAY_INDEX; exec sleep "$0"', "Ref::seconds"],
         "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "128"}],
     }
     registered = aws(

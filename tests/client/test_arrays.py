@@ -276,7 +276,9 @@ def test_items_come_as_they_end(tmp_path):
     gate.touch()
     assert {item.result() for item in coming} == {1, 3}
     assert [item.position for item in arr.as_completed()] == [0, 1, 2, 3]
-    mixed = {item.position: item.exception() for item in nbbatch.map(not_three, [2, 3]).as_completed(DEADLINE)}
+    mixed = {
+        item.position: item.exception() for item in nbbatch.map(not_three, [2, 3]).as_completed(DEADLINE)
+    }
     assert mixed[0] is None
     assert isinstance(mixed[1], ValueError)
 
@@ -342,7 +344,9 @@ def test_inputs_are_told_in_a_few_words():
     assert len(repr(Item(position=1, input=pd.DataFrame({"a": range(50)}), job_id="j"))) < 250
 
 
-@pytest.mark.parametrize(("indexes", "text"), [([], ""), ([3], "3"), ([3, 17, 18, 19, 20], "3,17-20"), ([0, 1], "0-1")])
+@pytest.mark.parametrize(
+    ("indexes", "text"), [([], ""), ([3], "3"), ([3, 17, 18, 19, 20], "3,17-20"), ([0, 1], "0-1")]
+)
 def test_indexes_are_written_as_ranges(indexes, text):
     """Thousands of neighbours fit into an environment variable."""
     assert write_indexes(indexes) == text

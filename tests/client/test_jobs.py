@@ -104,7 +104,9 @@ def test_a_function_runs_as_a_job_and_its_value_comes_back():
 
 def test_options_are_taken_and_the_rest_belongs_to_the_function():
     """Resources, name, tags and environment reach the job; `right` reaches the function."""
-    job = nbbatch.submit(add, 1, right=2, name="my-sum", vcpus=1, memory="512M", env={"A": "b"}, tags={"t": "u"})
+    job = nbbatch.submit(
+        add, 1, right=2, name="my-sum", vcpus=1, memory="512M", env={"A": "b"}, tags={"t": "u"}
+    )
     assert job.result(DEADLINE) == 3
     detail = job.detail()
     assert detail["jobName"] == "my-sum"
@@ -253,7 +255,9 @@ def test_a_pickled_handle_works_in_another_process(gate):
     job = nbbatch.submit(wait_for, str(gate))
     gate.touch()
     code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).result(60))"
-    other = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(job), capture_output=True, check=False)
+    other = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(job), capture_output=True, check=False
+    )
     assert other.stdout == b"went through\n", other.stderr.decode()
 
 
@@ -351,10 +355,14 @@ def test_logs_of_a_retried_job_are_followed_through_all_attempts():
 
 def test_half_a_line_does_not_keep_the_follower_busy(gate):
     """A stream that grew without ending a line is looked at now and then, not in a loop."""
-    job = command("sh", "-c", f"echo one; printf half; while [ ! -e {gate} ]; do sleep 0.01; done; echo ' and half'")
+    job = command(
+        "sh", "-c", f"echo one; printf half; while [ ! -e {gate} ]; do sleep 0.01; done; echo ' and half'"
+    )
     with LogReader(job) as reader:
         lines = []
-        until(lambda: reader.wait(0.01) and lines.extend(reader.read()) is None and lines, what="no line came")
+        until(
+            lambda: reader.wait(0.01) and lines.extend(reader.read()) is None and lines, what="no line came"
+        )
         waits = 0
         enough = time.monotonic() + 0.5
         while time.monotonic() < enough:

@@ -59,12 +59,13 @@ class Ear:
 def remote(monkeypatch):
     """A watcher of a backend that can only be asked, its jobs, and pauses that take no time."""
     batch = FakeBatch({})
-    backend = SimpleNamespace(name="far", kind="aws", batch=batch, errors=contextlib.nullcontext)
-    monkeypatch.setattr(watch, "get_backend", lambda _name: backend)
+    backend = SimpleNamespace(
+        name="far", kind="aws", home=None, region="r", batch=batch, errors=contextlib.nullcontext
+    )
     monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.01)
     monkeypatch.setattr(watch, "LINGER", 0.01)
-    watcher = Watcher("far")
-    yield SimpleNamespace(watcher=watcher, batch=batch, statuses=batch.statuses)
+    watcher = Watcher(backend)
+    yield SimpleNamespace(backend=backend, watcher=watcher, batch=batch, statuses=batch.statuses)
     deadline = time.monotonic() + DEADLINE
     while watcher.is_awake and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -189,8 +190,7 @@ def test_a_forked_child_watches_by_itself(remote, monkeypatch):
     """The parent's thread is not in the child, whose handles wait all the same."""
     remote.statuses["a"] = "RUNNING"
     ear = Ear()
-    place = SimpleNamespace(name="far", home=None, region="r")
-    watcher = watch.watcher_of(place)
+    watcher = watch.watcher_of(remote.backend)
     held = watcher.watch("a", ear)
     assert ear.first.wait(DEADLINE)
     with warnings.catch_warnings():
@@ -199,8 +199,8 @@ def test_a_forked_child_watches_by_itself(remote, monkeypatch):
     if child == 0:
         remote.statuses["a"] = "SUCCEEDED"
         own = Ear()
-        watch.watcher_of(place).watch("a", own)
+        watch.watcher_of(remote.backend).watch("a", own)
         ended = own.end.result(DEADLINE) == "SUCCEEDED"
-        os._exit(0 if ended and watch.watcher_of(place) is not watcher else 1)
+        os._exit(0 if ended and watch.watcher_of(remote.backend) is not watcher else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     held.close()

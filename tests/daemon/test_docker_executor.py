@@ -12,10 +12,12 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from docker_kind import IMAGE, SYSTEM_DOCKER, has_image
 
 from nbbatch.daemon.executors.docker import DockerExecutor
 from nbbatch.daemon.executors.docker_probe import probe
@@ -31,23 +33,14 @@ from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import Container, JobId, Mount, Ulimit
 from nbbatch.model.resources import Resources
 
-IMAGE = "nbbatch-test/python:3.11"
 DEADLINE = 60.0
-SYSTEM_DOCKER = "unix:///var/run/docker.sock"
 
 pytestmark = pytest.mark.docker
 
 
-def engine_holds_image(address: str = SYSTEM_DOCKER) -> bool:
-    command = ["docker", "-H", address, "image", "inspect", IMAGE]
-    return shutil.which("docker") is not None and (
-        subprocess.run(command, check=False, capture_output=True).returncode == 0
-    )
-
-
 @pytest.fixture(scope="session")
 def image():
-    if not engine_holds_image():
+    if not has_image():
         pytest.skip(f"no Docker Engine with the image {IMAGE}; scripts/docker-test-image makes it")
     return IMAGE
 
@@ -538,12 +531,21 @@ class PrivateDockerd:
         for left in (self.root / "p", self.root / "e" / "containerd" / "containerd.pid"):
             left.unlink(missing_ok=True)
 
+    def remove(self) -> None:
+        """Leave neither mounts nor files behind."""
+        mounts = [part.mountpoint for part in psutil.disk_partitions(all=True)]
+        for mount in sorted((m for m in mounts if m.startswith(f"{self.root}/")), reverse=True):
+            subprocess.run(["umount", "--lazy", mount], check=True)
+        shutil.rmtree(self.root)
+
     def sweep(self) -> None:
         """End what a killed engine left behind, should a test have failed halfway."""
         for process in psutil.process_iter(["cmdline"]):
             if any(str(self.root) in word for word in process.info["cmdline"] or ()):
-                for one in (*process.children(recursive=True), process):
-                    one.kill()
+                with suppress(psutil.NoSuchProcess):
+                    for one in process.children(recursive=True):
+                        one.kill()
+                    process.kill()
 
 
 @pytest.fixture
@@ -557,7 +559,7 @@ async def private_dockerd():
     if dockerd.process.poll() is None:
         dockerd.end(signal.SIGTERM)
     dockerd.sweep()
-    shutil.rmtree(root, ignore_errors=True)
+    dockerd.remove()
 
 
 @pytest.fixture
@@ -634,3 +636,23 @@ async def test_a_daemon_may_come_up_before_its_engine(private_dockerd, tmp_path,
     assert (await world.end(stopped)).exit_code is None
     await world.close()
     world.clean()
+
+
+@pytest.mark.slow
+async def test_a_reboot_loses_the_host_and_not_the_exit_codes(private_dockerd, private_world):
+    """After daemon, engine and containers were all killed, what ran is lost and what had ended is known."""
+    world = private_world
+    runs, ended = shell("echo up; exec sleep 300"), shell("exit 6")
+    world.executor.start([runs, ended])
+    await world.log_has(runs, b"up")
+    await world.end(ended)
+    await world.close()
+    private_dockerd.end(signal.SIGKILL)
+    private_dockerd.sweep()
+    await private_dockerd.start()
+    world.reports.clear()
+    await world.open(
+        ExpectedAttempt(order=runs, was_running=True), ExpectedAttempt(order=ended, was_running=True)
+    )
+    assert isinstance(await world.end(runs), AttemptVanished)
+    assert (await world.end(ended)).exit_code == 6

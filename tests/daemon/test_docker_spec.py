@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import tarfile
 from dataclasses import replace
@@ -19,10 +20,11 @@ from nbbatch.daemon.executors.docker_exits import (
     epoch_ms,
     exited,
     never_ran,
+    outage_before,
 )
 from nbbatch.daemon.executors.docker_host_image import host_image_tar, is_host_image
 from nbbatch.daemon.executors.docker_logs import Frames, append_log
-from nbbatch.daemon.executors.docker_probe import engine_address, probe, refuses
+from nbbatch.daemon.executors.docker_probe import engine_address, engine_started, probe, refuses
 from nbbatch.daemon.executors.docker_spec import (
     Placement,
     attempt_of,
@@ -237,17 +239,36 @@ def test_out_of_memory_is_a_reason_only_of_a_failure():
 
 @pytest.mark.parametrize(
     ("code", "stopped_at", "lost"),
-    [(137, 50_000, True), (143, 50_000, True), (137, 25_000, True), (137, 70_000, False), (1, 50_000, False)],
+    [
+        (137, 50_000, True),
+        (143, 50_000, True),
+        (137, 25_000, True),
+        (137, 70_000, False),
+        (1, 50_000, False),
+        (255, 50_000, False),
+        (255, 58_500, True),
+    ],
 )
 def test_a_death_with_the_engine_is_told_by_its_signal_and_its_time(code, stopped_at, lost):
-    """Only SIGKILL and SIGTERM around an outage count as the engine's doing."""
-    assert died_with_engine(end(code, stopped_at), Outage(45_000, 60_000)) is lost
+    """SIGKILL and SIGTERM around an outage, and 255 at its end, count as the engine's doing."""
+    outage = Outage(since=45_000, back=58_000, until=60_000)
+    assert died_with_engine(end(code, stopped_at), outage) is lost
+
+
+@pytest.mark.parametrize(
+    ("code", "stopped_at", "lost"),
+    [(137, 1, True), (255, 1, False), (255, 90_100, True), (137, 200_000, False)],
+)
+def test_a_new_daemon_judges_by_the_engines_start(code, stopped_at, lost):
+    """What a former engine stopped is lost; what ended under this one is not."""
+    assert died_with_engine(end(code, stopped_at), outage_before(90_000)) is lost
+    assert not died_with_engine(end(code, stopped_at), outage_before(None))
 
 
 def test_without_an_outage_a_signal_is_the_jobs_own():
     """While the engine stays, exit 137 is exit 137; an out-of-memory kill always is its own."""
     assert not died_with_engine(end(137), None)
-    assert not died_with_engine(end(137, 50_000, out_of_memory=True), Outage(45_000, 60_000))
+    assert not died_with_engine(end(137, 50_000, out_of_memory=True), outage_before(60_000))
 
 
 def test_what_never_ran_has_no_exit_code():
@@ -307,3 +328,12 @@ async def test_where_no_engine_is_none_is_found(tmp_path, monkeypatch):
     assert engine_address() == f"unix://{tmp_path}/none"
     assert refuses(f"unix://{tmp_path}/none")
     assert await probe() is None
+
+
+def test_an_engines_start_is_told_by_its_socket(tmp_path, monkeypatch):
+    """The socket's age is the engine's; of an engine elsewhere nothing is known."""
+    monkeypatch.setattr("nbbatch.daemon.executors.docker_probe._PID_FILE", tmp_path / "none")
+    (tmp_path / "s").touch()
+    os.utime(tmp_path / "s", (5, 5))
+    assert engine_started(f"unix://{tmp_path}/s") == 5000
+    assert engine_started("tcp://127.0.0.1:1") is None

@@ -29,7 +29,7 @@ from nbbatch.daemon.executors.docker_attempt import LiveAttempt, Stage
 from nbbatch.daemon.executors.docker_containers import Step, begin, bring_log_home
 from nbbatch.daemon.executors.docker_errors import EngineGoneError, EngineRefusedError
 from nbbatch.daemon.executors.docker_events import ContainerEvent
-from nbbatch.daemon.executors.docker_exits import SIGNALLED, died_with_engine, epoch_ms, never_ran
+from nbbatch.daemon.executors.docker_exits import SUSPICIOUS, died_with_engine, epoch_ms, never_ran
 from nbbatch.daemon.executors.docker_images import Images
 from nbbatch.daemon.executors.docker_link import EngineLink, Listing
 from nbbatch.daemon.executors.docker_logs import LogFollower
@@ -300,7 +300,7 @@ class DockerExecutor:
 
     async def _went_with_engine(self, attempt: LiveAttempt, end: AttemptExited) -> bool:
         """Whether dockerd took it along; one that goes down closes its door before it kills."""
-        if attempt.stopping.is_set() or end.exit_code not in SIGNALLED or end.reason is not None:
+        if attempt.stopping.is_set() or end.exit_code not in SUSPICIOUS or end.reason is not None:
             return False
         return died_with_engine(end, self._link.outage) or await probe(self._link.address) is None
 

@@ -17,19 +17,33 @@ from nbbatch.model.jobs import Usage
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 FAILED_TO_START = "Task failed to start"
 
-SIGNALLED = frozenset({128 + 9, 128 + 15})
-"""Exit codes of a container that dockerd kills or stops when it goes down or comes up again."""
+_SIGNALLED = frozenset({128 + 9, 128 + 15})
+"""Exit codes of a container that dockerd stops when it goes down or comes up again."""
+_UNKNOWN = 255
+"""What dockerd writes when it comes up and finds nothing left of a container, as after a reboot."""
+SUSPICIOUS = _SIGNALLED | {_UNKNOWN}
 
 _SHUTDOWN_MS = 30_000
 """A dockerd that is told to stop may take this long over its containers before it lets go."""
+_RESTORE_MS = 15_000
+"""A dockerd that comes up looks through its containers for at most this long before it answers."""
+_SLACK_MS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """The engine did not answer between two times, epoch ms."""
+    """The engine was away: it went at `since`, began again at `back`, answered by `until`; epoch ms."""
 
     since: int
+    back: int
     until: int
+
+
+def outage_before(engine_started: int | None) -> Outage | None:
+    """All the time before the engine that a new daemon finds, as far as its start is known."""
+    if engine_started is None:
+        return None
+    return Outage(since=0, back=engine_started, until=engine_started + _RESTORE_MS)
 
 
 def epoch_ms(stamp: str) -> int | None:
@@ -94,9 +108,11 @@ def never_ran(order: StartAttempt, now: int, reason: str | None = None) -> Attem
 def died_with_engine(end: AttemptExited, outage: Outage | None) -> bool:
     """Whether a container was ended by its engine's going down or coming up.
 
-    Without live restore dockerd stops its containers then, by SIGTERM and SIGKILL. Any other exit
-    code is the job's own, whenever it came.
+    Without live restore dockerd stops its containers then, by SIGTERM and SIGKILL; those that were
+    gone already it calls exited with 255. Any other exit code is the job's own, whenever it came.
     """
-    if outage is None or end.exit_code not in SIGNALLED or end.reason is not None:
+    if outage is None or end.reason is not None:
         return False
-    return outage.since - _SHUTDOWN_MS <= end.stopped_at <= outage.until
+    if end.exit_code == _UNKNOWN:
+        return outage.back - _SLACK_MS <= end.stopped_at <= outage.until
+    return end.exit_code in _SIGNALLED and outage.since - _SHUTDOWN_MS <= end.stopped_at <= outage.until

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbbatch.daemon.executors.docker_errors import ByteStream, EngineGoneError
 from nbbatch.daemon.executors.docker_events import ContainerEvent, EventStream
-from nbbatch.daemon.executors.docker_exits import Outage
-from nbbatch.daemon.executors.docker_probe import refuses
+from nbbatch.daemon.executors.docker_exits import Outage, outage_before
+from nbbatch.daemon.executors.docker_probe import engine_started, refuses
 
 if TYPE_CHECKING:
     from nbbatch.daemon.executors.docker_engine import Engine
@@ -48,7 +48,7 @@ class EngineLink:
     up : asyncio.Event
         Set while the engine answers and the last listing has been dealt with.
     outage : Outage or None
-        The last time it did not.
+        The last time it did not, even if that was before this link.
     """
 
     def __init__(self, address: str, label: str, threads: int) -> None:
@@ -127,10 +127,13 @@ class EngineLink:
 
     def _on_up(self) -> None:
         self._connection += 1
+        back = engine_started(self.address)
         if self._down_since is not None:
-            self.outage = Outage(self._down_since, time.time_ns() // 1_000_000)
-            self._down_since = None
+            since, self._down_since = self._down_since, None
+            self.outage = Outage(since=since, back=back or since, until=time.time_ns() // 1_000_000)
             _log.warning("The Docker Engine at %s is back.", self.address)
+        elif self._connection == 1:
+            self.outage = outage_before(back)
         self._listing = asyncio.get_running_loop().create_task(self._list(self._connection))
 
     def _on_down(self) -> None:

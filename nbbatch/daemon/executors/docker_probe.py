@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 PROBE_TIMEOUT = 2.0
 
+_PID_FILE = Path("/var/run/docker.pid")
+
 
 def engine_address() -> str | None:
     """Address of the Docker Engine: `$DOCKER_HOST`, or the first socket where one usually is.
@@ -99,6 +101,22 @@ def refuses(address: str) -> bool:
         except OSError:
             return True
     return False
+
+
+def engine_started(address: str) -> int | None:
+    """When the engine that answers now was started, by its files on this machine.
+
+    Returns
+    -------
+    int or None
+        Epoch ms; None for an engine elsewhere. With systemd the socket may be older than dockerd, so
+        the later of socket and process id file counts.
+    """
+    url = urlsplit(address)
+    if url.scheme != "unix":
+        return None
+    times = [path.stat().st_mtime for path in (Path(url.path), _PID_FILE) if path.exists()]
+    return int(max(times) * 1000) if times else None
 
 
 def _version_by_sdk() -> str:
