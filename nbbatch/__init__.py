@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HOME_OF = {
+    "batch": "nbbatch.client.decorator",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
     "submit": "nbbatch.client.jobs",

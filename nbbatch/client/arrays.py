@@ -365,12 +365,24 @@ def map(  # noqa: A001 - the word that everybody looks for
     >>> sweep.frame()  # doctest: +SKIP
     """
     given, own = split_options(kwargs)
+    return map_call(function, items, chunk=chunk, kwargs=own, given=given)
+
+
+def map_call(
+    function: Callable[..., Any],
+    items: Any,
+    *,
+    chunk: int | str,
+    kwargs: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> ArrayJob:
+    """Run a function over items, its keyword arguments and its options apart."""
     inputs = list_items(items)
     calls = calls_of(inputs, is_grid=isinstance(items, Mapping))
-    check_call(function, calls[0][0], {**own, **calls[0][1]})
+    check_call(function, calls[0][0], {**kwargs, **calls[0][1]})
     options = resolve(given)
     size = read_chunk(chunk, len(inputs))
-    packed = pack_for(Call(function=function, kwargs=own, calls=calls, chunk=size), options)
+    packed = pack_for(Call(function=function, kwargs=kwargs, calls=calls, chunk=size), options)
     return map_packed(packed, options, name=name_of(function), inputs=inputs)
 
 

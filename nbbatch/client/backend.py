@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 PRIVATE = "/nbbatch/v1/"
 ATTEMPTS = 5
 """How often a call is sent to a daemon that goes and comes back."""
+_PAUSE = 0.02
+"""Seconds by which the pause before a call is repeated grows."""
 _TIMEOUT = 60
 _AT_ONCE: list[Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 """As boto3's own clients do: otherwise the body waits 40 ms for the headers' acknowledgement."""
@@ -154,16 +157,18 @@ class Backend:
         NbbatchError
             When the daemon refuses.
         """
-        from botocore.exceptions import HTTPClientError  # noqa: PLC0415 - boto3 is slow to import
+        from botocore.exceptions import ConnectionError as Unreachable  # noqa: PLC0415 - boto3 is slow to import
+        from botocore.exceptions import HTTPClientError  # noqa: PLC0415
 
         for attempt in range(ATTEMPTS):
             try:
                 reply = self._session.send(self.sign(route, body))
                 break
-            except HTTPClientError as error:
+            except (Unreachable, HTTPClientError) as error:
                 if attempt == ATTEMPTS - 1:
                     raise translate(error) from error
                 self.address.renew(start=False)
+                time.sleep(_PAUSE * (attempt + 1))
         answer = json.loads(reply.content)
         if reply.status_code != 200:  # noqa: PLR2004 - HTTP's OK
             raise _of_code(reply.headers.get("x-amzn-ErrorType", ""), str(answer.get("message", answer)))
@@ -213,7 +218,7 @@ class Backend:
             service,
             endpoint_url=endpoint.url,
             config=Config(
-                retries={"total_max_attempts": 1},
+                retries={"mode": "standard", "total_max_attempts": 1},
                 connect_timeout=_TIMEOUT,
                 read_timeout=_TIMEOUT,
                 max_pool_connections=32,
@@ -221,8 +226,9 @@ class Backend:
                 parameter_validation=True,
             ),
         )
-        client.meta.events.register_first(f"request-created.{service}", self._redirect)
-        client.meta.events.register(f"needs-retry.{service}", self._repeat)
+        service_id = client.meta.service_model.service_id.hyphenize()
+        client.meta.events.register_first(f"request-created.{service_id}", self._redirect)
+        client.meta.events.register_first(f"needs-retry.{service_id}", self._repeat)
         return client
 
     def _redirect(self, request: AWSRequest, **_context: Any) -> None:
@@ -234,15 +240,16 @@ class Backend:
         self, caught_exception: Exception | None, operation: Any, attempts: int, **_context: Any
     ) -> float | None:
         """Seconds until a call is repeated; None when it is not."""
-        from botocore.exceptions import EndpointConnectionError, HTTPClientError  # noqa: PLC0415
+        from botocore.exceptions import ConnectionError as Unreachable  # noqa: PLC0415 - boto3 is slow to import
+        from botocore.exceptions import HTTPClientError  # noqa: PLC0415
 
-        if not isinstance(caught_exception, HTTPClientError) or attempts >= ATTEMPTS:
+        if not isinstance(caught_exception, Unreachable | HTTPClientError) or attempts >= ATTEMPTS:
             return None
-        was_refused = isinstance(caught_exception, EndpointConnectionError)
+        was_refused = isinstance(caught_exception, Unreachable)
         if not was_refused and operation.name in _NEVER_REPEATED:
             return None
         self.address.renew(start=False)
-        return 0.0
+        return _PAUSE * attempts
 
 
 _backends: dict[tuple[str, str], Backend] = {}
@@ -298,6 +305,7 @@ os.register_at_fork(after_in_child=_forget)
 def translate(error: Exception) -> NbbatchError:
     """The one place where boto3's errors become nbbatch's."""
     from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError  # noqa: PLC0415
+    from botocore.exceptions import ConnectionError as Unreachable  # noqa: PLC0415
 
     match error:
         case ClientError():
@@ -305,7 +313,7 @@ def translate(error: Exception) -> NbbatchError:
             return _of_code(str(told.get("Code", "")), str(told.get("Message", error)))
         case ParamValidationError():
             return ClientException(str(error))
-        case HTTPClientError():
+        case Unreachable() | HTTPClientError():
             return BackendUnreachableError(f"The backend does not answer: {error}")
         case _:
             return BackendError(str(error))

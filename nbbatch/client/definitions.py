@@ -8,13 +8,11 @@ two equal revisions, which does no harm.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Lock
 from typing import Any
 
 from nbbatch.client.backend import Backend
 
 _known: dict[tuple[str, str, str], str] = {}
-_lock = Lock()
 
 
 def definition_for(backend: Backend, request: Mapping[str, Any]) -> str:
@@ -28,19 +26,14 @@ def definition_for(backend: Backend, request: Mapping[str, Any]) -> str:
         RegisterJobDefinition's parameters.
     """
     key = _key(backend, request)
-    with _lock:
-        known = _known.get(key)
-    if known is None:
-        known = _find(backend, request["jobDefinitionName"]) or _register(backend, request)
-        with _lock:
-            _known[key] = known
-    return known
+    if key not in _known:
+        _known[key] = _find(backend, request["jobDefinitionName"]) or _register(backend, request)
+    return _known[key]
 
 
 def forget_definition(backend: Backend, request: Mapping[str, Any]) -> None:
     """Look again next time: somebody has deregistered it, or the backend's memory was removed."""
-    with _lock:
-        _known.pop(_key(backend, request), None)
+    _known.pop(_key(backend, request), None)
 
 
 def _key(backend: Backend, request: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -215,9 +215,16 @@ def submit(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Job:
     >>> job.result()  # doctest: +SKIP
     """
     given, own = split_options(kwargs)
-    check_call(function, args, own)
+    return submit_call(function, args, own, given)
+
+
+def submit_call(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], given: Mapping[str, Any]
+) -> Job:
+    """Run a call as a job, its arguments and its options apart."""
+    check_call(function, args, kwargs)
     options = resolve(given)
-    packed = pack_for(Call(function=function, args=args, kwargs=own), options)
+    packed = pack_for(Call(function=function, args=args, kwargs=kwargs), options)
     return submit_packed(packed, options, name=name_of(function))
 
 

@@ -27,6 +27,7 @@ _FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]
 _START_OF_ID = re.compile(r"[0-9a-f-]{4,36}(:\d+)?")
 _EVERY_STATUS = {"filters": [{"name": "AFTER_CREATED_AT", "values": ["0"]}]}
 _PAGE = 100
+_TOLD = 5
 _SEARCHED = 2000
 """How many of a queue's newest jobs are looked through for the first letters of an id."""
 
@@ -187,7 +188,11 @@ def _search(backend: Backend, wanted: str) -> str:
     """Full id of the one job that a name or the first letters of an id mean."""
     queues = queue_names(backend)
     named = [{"name": "JOB_NAME", "values": [wanted]}]
-    found = [one["jobId"] for queue in queues for one in _summaries(backend, queue, filters=named)]
+    found = [
+        one["jobId"]
+        for queue in queues
+        for one in islice(_summaries(backend, queue, filters=named), _TOLD)
+    ]
     start, colon, index = wanted.partition(":")
     if not found and _START_OF_ID.fullmatch(wanted):
         found = [f"{job_id}{colon}{index}" for queue in queues for job_id in _ids_from(backend, queue, start)]
@@ -197,10 +202,8 @@ def _search(backend: Backend, wanted: str) -> str:
         raise UnknownNameError(
             f"Backend {backend.name!r} knows no job {wanted!r}.", cure="nbbatch.jobs() lists the newest."
         )
-    newest = ", ".join(short_id(job_id) for job_id in found[:5])
-    raise UnknownNameError(
-        f"{len(found)} jobs are called {wanted!r}.", cure=f"Use an id; the newest: {newest}."
-    )
+    newest = ", ".join(short_id(job_id) for job_id in found[:_TOLD])
+    raise UnknownNameError(f"Several jobs are called {wanted!r}.", cure=f"Use an id; the newest: {newest}.")
 
 
 def _ids_from(backend: Backend, queue: str, start: str) -> list[str]:

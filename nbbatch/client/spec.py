@@ -7,8 +7,9 @@ resources, timeout, retries) goes into the overrides.
 
 The local backend's own image is empty: the definition mounts this machine's system folders and the
 kernel's Python read-only into it, so a cell meets the packages it would have met here. The kernel's
-working directory is among them, read-only, because cells read files by relative path; what a job
-writes goes to its own scratch folder or comes back as a result.
+working directory is among them: its modules can be imported, its files read by absolute path. The
+job itself starts in an empty scratch folder, as on AWS: a relative path that would fail there does
+not work here by accident, and children of an array do not write over each other.
 """
 
 from __future__ import annotations

@@ -15,11 +15,13 @@ from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Packed, Payload, pack
 from nbbatch.client.config import load_config
 from nbbatch.client.definitions import definition_for, forget_definition
+from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
-from nbbatch.client.spec import JobSpec, host_definition, image_definition
-from nbbatch.errors import ClientException
+from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec, host_definition, image_definition
+from nbbatch.errors import BackendUnreachableError, ClientException
 
-FIRST_CHILD_ONLY = {"NBBATCH_INDEXES": "0"}
+_NEWEST = 100
+FIRST_CHILD_ONLY = {INDEXES: "0"}
 """Environment of an array of one, which AWS Batch runs as a plain job; see `nbbatch.client.arrays`."""
 
 
@@ -128,8 +130,39 @@ def _definition_request(backend: Backend, options: Options) -> dict[str, Any]:
 
 
 def _submit(backend: Backend, request: Mapping[str, Any]) -> str:
+    """SubmitJob, exactly once: AWS Batch knows no token by which it would recognise a repeated call."""
+    try:
+        with backend.errors():
+            return str(backend.batch.submit_job(**request)["jobId"])
+    except BackendUnreachableError:
+        if not _mark(request["containerOverrides"]):
+            raise
+        accepted = _accepted(backend, request)
+        if accepted is not None:
+            return accepted
     with backend.errors():
         return str(backend.batch.submit_job(**request)["jobId"])
+
+
+def _accepted(backend: Backend, request: Mapping[str, Any]) -> str | None:
+    """Id of the job if the request had arrived and only its answer was lost.
+
+    A bundle, with the base of a retry's attempts, is submitted once; that tells the job.
+    """
+    named = [{"name": "JOB_NAME", "values": [request["jobName"]]}]
+    with backend.errors():
+        page = backend.batch.list_jobs(jobQueue=request["jobQueue"], filters=named, maxResults=_NEWEST)
+        ids = [one["jobId"] for one in page["jobSummaryList"]]
+        details = backend.batch.describe_jobs(jobs=ids)["jobs"] if ids else []
+    wanted = _mark(request["containerOverrides"])
+    return next((one["jobId"] for one in details if _mark(one.get("container") or {}) == wanted), None)
+
+
+def _mark(container: Mapping[str, Any]) -> dict[str, str]:
+    """What tells one submission from every other; nothing where there is no bundle."""
+    variables = environment_of({"container": container})
+    marks = {name: variables[name] for name in (BUNDLE_VARIABLE, RETRY_BASE, INDEXES) if name in variables}
+    return marks if BUNDLE_VARIABLE in marks else {}
 
 
 def submit_again(backend: Backend, request: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ LINGER = 5.0
 """Seconds the thread stays after the last waiter left, for the next one."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
 """Seconds between two looks at AWS: doubled while nothing changes."""
-LONGEST_REST = 0.1
+LONGEST_REST = 0.25
 """Seconds at most in which the changes of an array's children are gathered into one look."""
 REST_SHARE = 0.1
 """Part of the time already waited that gathering may add, so that short arrays lose nothing."""

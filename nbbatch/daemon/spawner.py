@@ -36,7 +36,7 @@ _REPORT_SECONDS = 0.008
 """While orders wait, reports are held back this long, so that many travel together."""
 
 _LONGEST_SLEEP = 3600.0
-_LOCK_SECONDS = 5.0
+_LOCK_SECONDS = 2.0
 _ORPHAN_SECONDS = 30.0
 
 
@@ -229,6 +229,7 @@ def main(arguments: Sequence[str]) -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGXCPU):
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o022)
+    os.set_inheritable(int(listener), False)  # or every job would keep it open
     files = RunFiles(home)
     lock = _take_lock(files)
     past = read_past(files)

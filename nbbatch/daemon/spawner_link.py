@@ -133,6 +133,8 @@ async def open_link(
 
 
 def _connect(files: RunFiles) -> socket.socket | None:
+    if not os.path.lexists(files.socket):
+        return None
     address = os.path.realpath(files.socket)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

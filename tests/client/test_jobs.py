@@ -11,7 +11,10 @@ import sys
 import threading
 import time
 
+import numpy as np
+import psutil
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 import nbbatch
 from nbbatch.client.backend import get_backend
@@ -246,7 +249,7 @@ def test_an_unknown_or_ambiguous_name_is_refused():
     with pytest.raises(UnknownNameError, match="no job"):
         nbbatch.job("00000000-0000-4000-8000-000000000000")
     twins = [nbbatch.submit(add, 1, name="twin") for _ in range(2)]
-    with pytest.raises(UnknownNameError, match=f"(?s)2 jobs.*{twins[1].id[:8]}"):
+    with pytest.raises(UnknownNameError, match=f"(?s)Several jobs.*{twins[1].id[:8]}"):
         nbbatch.job("twin")
 
 
@@ -451,6 +454,108 @@ def test_waiting_goes_on_by_itself_when_the_daemon_is_killed(daemon, gate):
     gate.touch()
     waiting.join(DEADLINE)
     assert got == ["went through"]
+
+
+def test_waiting_goes_on_when_a_stopped_daemon_comes_back(daemon, gate):
+    """A stop by the user is respected: the wait goes on once the user starts it again."""
+    job = nbbatch.submit(wait_for, str(gate))
+    until(job.running, what="the job did not start")
+    got: list[object] = []
+    waiting = threading.Thread(target=lambda: got.append(job.result(DEADLINE)))
+    waiting.start()
+    pid = daemon.private("status", {})["pid"]
+    daemon.private("stop", {})
+    until(lambda: not psutil.pid_exists(pid), what="the daemon did not stop")
+    gate.touch()
+    waiting.join(0.3)
+    assert got == []
+    assert not (daemon.home / "endpoint.json").exists()
+    get_backend("local")
+    waiting.join(DEADLINE)
+    assert got == ["went through"]
+
+
+def test_a_submission_whose_answer_was_lost_is_not_made_twice(daemon, gate, monkeypatch):
+    """The daemon dies after it took the job and before it said so: the job is found, not submitted again."""
+
+    def lose_the_answer(parsed, **_):
+        daemon.batch.meta.events.unregister("after-call.batch.SubmitJob", lose_the_answer)
+        raise ReadTimeoutError(endpoint_url="nowhere")
+
+    nbbatch.submit(add, 1, name="once").result(DEADLINE)
+    daemon.batch.meta.events.register("after-call.batch.SubmitJob", lose_the_answer)
+    job = nbbatch.submit(add, 40, right=2, name="once")
+    assert job.result(DEADLINE) == 42
+    assert len(nbbatch.jobs()) == 2
+
+
+@pytest.mark.parametrize("stage", ["before", "after"])
+def test_a_submission_survives_a_killed_daemon(daemon, stage):
+    """Killed before or after the job was taken: the submission is there once, and its result comes."""
+    events = daemon.batch.meta.events
+    hook = {"before": "before-send.batch.SubmitJob", "after": "after-call.batch.SubmitJob"}[stage]
+
+    def kill(**_):
+        events.unregister(hook, kill)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not psutil.pid_exists(pid), what="the daemon is still there")
+
+    get_backend()
+    pid = daemon.private("status", {})["pid"]
+    events.register(hook, kill)
+    job = nbbatch.submit(add, 40, right=2)
+    assert job.result(DEADLINE) == 42
+    assert len(nbbatch.jobs()) == 1
+
+
+def test_a_job_finds_the_packages_of_the_notebook(executor, daemon, tmp_path):
+    """In a container as in a process: the same interpreter, its packages, a folder to write to."""
+    job = nbbatch.submit(_look_around)
+    found = job.result(DEADLINE)
+    assert found["python"] == sys.executable
+    assert found["numpy"] == np.__version__
+    assert found["user"] == os.getuid()
+    assert found["files"] == []
+    assert found["wrote"] == "here"
+
+
+@in_notebook
+def _look_around():
+    import os
+    import pathlib
+    import sys
+
+    import numpy
+
+    files = [name for name in os.listdir() if not name.startswith(".")] if os.getcwd() != "/" else []
+    pathlib.Path("somewhere").write_text("here", encoding="utf-8")
+    return {
+        "python": sys.executable,
+        "numpy": numpy.__version__,
+        "user": os.getuid(),
+        "files": files,
+        "wrote": pathlib.Path("somewhere").read_text(encoding="utf-8"),
+    }
+
+
+def test_a_decorated_function_runs_here_or_as_a_job():
+    """A plain call stays here; submit and map use its options, and every keyword is the function's."""
+
+    @nbbatch.batch(memory="512M", name="decorated")
+    @in_notebook
+    def named(number, name="nobody"):
+        return f"{name} {number}"
+
+    assert named(1) == "nobody 1"
+    assert named.__name__ == "named"
+    job = named.submit(2, name="somebody")
+    assert job.result(DEADLINE) == "somebody 2"
+    assert job.name == "decorated"
+    assert named.map([1, 2], name="all").results(DEADLINE) == ["all 1", "all 2"]
+    assert named.options(name="other").submit(3).name == "other"
+    assert nbbatch.batch(add)(1, 2) == 3
+    with pytest.raises(OptionError, match="Did you mean 'memory'"):
+        nbbatch.batch(memry=1)
 
 
 def test_a_handle_prints_as_one_line():

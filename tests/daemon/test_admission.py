@@ -60,7 +60,7 @@ def test_fractions_of_vcpus_are_exact():
 
 
 def test_more_vcpus_than_there_are_get_all_of_them():
-    """vCPUs are shares, so such an attempt runs, alone."""
+    """Since vCPUs are shares, such an attempt runs, alone."""
     admission = Admission(2, 1000)
     assert admission.refusal((64, 10, 0)) == ""
     admission.wait(A, (64, 10, 0))

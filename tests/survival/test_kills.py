@@ -5,6 +5,7 @@ import threading
 
 import psutil
 import pytest
+from load import Load
 
 from nbbatch.client.jobs import submit
 
@@ -68,8 +69,6 @@ def processes(monkeypatch):
 
 def test_the_spawner_is_killed(processes, tmp_path, home, daemon):
     """Its jobs end as on a lost host, their processes are gone before they are tried again, nothing doubles."""
-    from conftest import Load
-
     (tmp_path / "traces").mkdir()
     load = Load(daemon, home, tmp_path / "traces", "none", seed=1)
     lasting = load.submit(seconds=30)

@@ -31,10 +31,13 @@ from nbbatch.model.resources import Resources
 _ORDERS_A_LINE = 64
 """So many, that the spawner can begin the first while the rest is on its way."""
 
-_TRIES = 3
+_COME_UP_SECONDS = 5.0
+"""Until then, a spawner that ends as the daemon connects (it was idle) or fails to start is tried again."""
+
 _WELCOME_SECONDS = 90.0
 """A new spawner may have to wait for the death of what an old one has left."""
 
+_FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
 
 _log = logging.getLogger(__name__)
@@ -98,14 +101,14 @@ class ProcessExecutor:
         for attempt in expected:
             order = attempt.order
             self._known[order.job_id, order.attempt] = _Known(order, is_started=attempt.was_running)
-        for left in reversed(range(_TRIES)):
+        until = time.monotonic() + _COME_UP_SECONDS
+        while self._link is None:
             try:
                 await self._connect()
             except BackendUnreachableError:
-                if not left:
+                if time.monotonic() > until:
                     raise
-            else:
-                return
+                await asyncio.sleep(_FIRST_PAUSE)
 
     def start(self, orders: Sequence[StartAttempt]) -> None:
         """See `Executor.start`."""
@@ -203,7 +206,7 @@ class ProcessExecutor:
                 self._reconnection = asyncio.create_task(self._reconnect())
 
     async def _reconnect(self) -> None:
-        pause = 0.05
+        pause = _FIRST_PAUSE
         while self._link is None and not self._is_over:
             try:
                 await self._connect()
