@@ -189,9 +189,7 @@ def _search(backend: Backend, wanted: str) -> str:
     queues = queue_names(backend)
     named = [{"name": "JOB_NAME", "values": [wanted]}]
     found = [
-        one["jobId"]
-        for queue in queues
-        for one in islice(_summaries(backend, queue, filters=named), _TOLD)
+        one["jobId"] for queue in queues for one in islice(_summaries(backend, queue, filters=named), _TOLD)
     ]
     start, colon, index = wanted.partition(":")
     if not found and _START_OF_ID.fullmatch(wanted):

@@ -121,7 +121,11 @@ async def open_link(
     connection = _connect(files)
     if connection is None:
         starter, connection = _start(home, files, idle_seconds)
-        code = await asyncio.to_thread(starter.wait)
+        try:
+            code = await asyncio.to_thread(starter.wait)
+        except asyncio.CancelledError:
+            connection.close()
+            raise
         if code != 0:
             connection.close()
             raise BackendUnreachableError(

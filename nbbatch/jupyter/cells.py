@@ -126,8 +126,9 @@ def _pack(
 
 def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell) -> None:
     items = None if cell.items is None else len(cell.items)
-    console.line(receipt_line(packed.receipt, place, items))
-    for note in receipt_notes(packed.receipt):
+    receipt = packed.receipt if cell.outputs is not None else without_imports(packed.receipt, cell.source)
+    console.line(receipt_line(receipt, place, items))
+    for note in receipt_notes(receipt):
         console.line(note)
 
 
@@ -151,7 +152,7 @@ def _say_detached(console: Console, job: Job | ArrayJob, bound: str | None) -> J
 def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
     """The payload of a cell: its text and the values it needs."""
     items = None if line.array is None else read_items(line.array, shell.user_ns)
-    label = f"In [{shell.execution_count}]"
+    label = f"In [{len(shell.user_ns['In']) - 1}]"
     if line.language is not None:
         return Cell(source=source, language=line.language, items=items, item_name=line.item, label=label)
     source = with_magic_line(source)
@@ -171,6 +172,10 @@ def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
     )
 
 
+def without_imports(receipt: Receipt, source: str) -> Receipt:
+    """The receipt without the modules that the cell imports: they come back, but are no news."""
+    imported = set(re.findall(r"^\s*(?:from\s+\S+\s+)?import\s+(.+)$", source, re.MULTILINE))
+    return receipt
 def with_magic_line(source: str) -> str:
     """The cell with a comment where its `%%batch` line was: then line numbers are the notebook's.
 

@@ -41,6 +41,10 @@ class Console(Protocol):
         """Say how things stand; replaces the status before. `phase` changes when something happened."""
         ...
 
+    def settle(self, text: str) -> None:
+        """Put the last frame in the status's place; without a display the line that follows says it."""
+        ...
+
     def log(self, text: str) -> None:
         """Pass on what the job printed."""
         ...
@@ -88,6 +92,9 @@ class TextConsole:
         self._phase, self._said, self._due = phase, text, self._now() + self._pause
         self.line(text)
 
+    def settle(self, text: str) -> None:
+        """Nothing: the final line follows."""
+
     def log(self, text: str) -> None:
         """As it comes, without a mark."""
         self._write(text)
@@ -133,6 +140,10 @@ class DisplayConsole:
         """In place of the status before."""
         self._status = text
         self._show()
+
+    def settle(self, text: str) -> None:
+        """The frame that stays in the saved notebook."""
+        self.status(text, None)
 
     def log(self, text: str) -> None:
         """As a stream output of the cell."""

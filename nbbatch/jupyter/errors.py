@@ -38,7 +38,8 @@ def tell(error: NbbatchError) -> None:
 def message_lines(error: NbbatchError) -> list[str]:
     """An error as lines: the remote traceback or the log's tail, what happened, what to do."""
     lines: list[str] = []
-    if isinstance(error, RemoteError) and error.remote_traceback:
+    traceback = error.remote_traceback.strip() if isinstance(error, RemoteError) else ""
+    if isinstance(error, RemoteError) and traceback not in error.message:
         lines += [*error.remote_traceback.rstrip().splitlines(), ""]
     elif isinstance(error, JobError) and error.log_tail and not getattr(error, "_is_log_shown", False):
         lines += [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.format import plural
 from nbbatch.jupyter.gather import gather_values, gather_variables
 from nbbatch.jupyter.outputs import publish_here, show_outputs, show_result
-from nbbatch.jupyter.story import final_line
+from nbbatch.jupyter.story import final_line, status_line
 from nbbatch.jupyter.waiting import Watched
 
 MOST_DISPLAYS = 20
@@ -60,8 +61,9 @@ def finish(ending: Ending) -> None:
     JobError
         Unless the job SUCCEEDED.
     """
-    detail = ending.watched.detail
-    ending.console.line(final_line(detail, ending.job.account()))
+    detail, account = ending.watched.detail, ending.job.account()
+    ending.console.settle(status_line(detail, time.time(), account))
+    ending.console.line(final_line(detail, account))
     has_succeeded = outcome(detail) is Outcome.SUCCEEDED
     match ending.job:
         case ArrayJob() as array if has_succeeded:

@@ -102,7 +102,7 @@ def status_line(detail: Detail, now: float, account: Account | None = None, why:
     if is_array(detail):
         return _array_status(detail, now, account)
     status = str(detail.get("status", "SUBMITTED"))
-    instance_type = account.instance_type if account and status == "RUNNING" else ""
+    instance_type = account.instance_type if account and status not in _WAITING else ""
     place = f" on {instance_type}" if instance_type else ""
     parts = [f"job {short_id(detail['jobId'])} {status}{place}", clock(_elapsed(detail, now))]
     parts.append(_cost_so_far(account))

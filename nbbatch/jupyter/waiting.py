@@ -17,7 +17,6 @@ from nbbatch.client.logs import LogReader
 from nbbatch.client.outcome import Detail, short_id
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.story import phase, status_line
-from nbbatch.model.jobs import TERMINAL
 
 SECOND_INTERRUPT = 2.0
 """Seconds after an interrupt in which another one takes the job back."""
@@ -98,17 +97,14 @@ def _follow(job: Handle, console: Console) -> Watched:
         while True:
             is_over = vigil.is_over
             log.add(vigil.read())
+            detail = vigil.latest()
             if is_over:
-                vigil.latest()
-                return Watched(job.detail(), log.shown, log.held)
-            _tell(vigil.latest(), asked, console)
+                break
+            if detail is not None:
+                said = status_line(detail, time.time(), asked.account(detail), asked.why(detail))
+                console.status(said, phase(detail))
             vigil.wait(_TICK)
-
-
-def _tell(detail: Detail | None, asked: _Asked, console: Console) -> None:
-    if detail is not None and detail["status"] not in TERMINAL:
-        said = status_line(detail, time.time(), asked.account(detail), asked.why(detail))
-        console.status(said, phase(detail))
+    return Watched(job.detail(), log.shown, log.held)
 
 
 class LogText:

@@ -151,12 +151,21 @@ def _mend_pyplot(module: Any, displays: Displays) -> None:
 
 
 def _mend_ipython(module: Any, displays: Displays) -> None:
-    module.display = displays.display
-    module.update_display = displays.update_display
-    module.clear_output = displays.clear_output
+    for name in ("display", "update_display", "clear_output"):
+        setattr(module, name, _as_function_of(module.__name__, name, getattr(displays, name)))
     module.publish_display_data = lambda data, metadata=None, *, transient=None, update=False, **_others: (
         displays.publish(data, metadata, (transient or {}).get("display_id"), update)
     )
+
+
+def _as_function_of(module: str, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a method so that it travels by name: a cell's `display` is IPython's own in the notebook."""
+
+    def function(*things: Any, **options: Any) -> Any:
+        return method(*things, **options)
+
+    function.__module__, function.__qualname__ = module, name
+    return function
 
 
 class _AfterImport:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -314,6 +315,28 @@ async def test_a_large_log_is_complete(world):
     job = order("python3", "-c", code)
     await world.run(job)
     assert world.log(job) == b"".join(b"%d\n" % n for n in range(200_000))
+
+
+async def test_a_log_has_one_writer_at_a_time(world, monkeypatch):
+    """A short job's log does not become live while its final copy is under way."""
+    from nbbatch.daemon.executors import docker
+
+    followers, counts = [], []
+    copy = docker.bring_log_home
+
+    def slow_copy(*arguments):
+        counts.append(len(followers))
+        time.sleep(0.3)
+        copy(*arguments)
+        counts.append(len(followers))
+
+    monkeypatch.setattr(docker, "_FOLLOW_AFTER", 0.2)
+    monkeypatch.setattr(docker, "LogFollower", lambda *arguments: followers.append(arguments))
+    monkeypatch.setattr(docker, "bring_log_home", slow_copy)
+    job = python("print('once')")
+    await world.run(job)
+    assert world.log(job) == b"once\n"
+    assert counts[0] == counts[1]
 
 
 async def test_stop_terminates_politely_first(world):

@@ -13,22 +13,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-def kills(executor) -> int:
-    """How many times the daemon is killed: containers take their time."""
-    return 20 if executor == "process" else 6
+def rounds(executor) -> tuple[int, int]:
+    """How often the daemon is killed, and how many jobs come each time: containers take their time."""
+    return (20, 30) if executor == "process" else (5, 4)
 
 
-def test_the_daemon_is_killed_again_and_again_under_load(load, kills):
+def test_the_daemon_is_killed_again_and_again_under_load(load, rounds):
     """Arrays run, submissions arrive, SIGKILL at random moments: every acknowledged job ends exactly once."""
-    per_round = 30 if kills > 10 else 5
+    kills, many = rounds
     for _ in range(kills):
-        load.submit(seconds=0.05, size=load.random.randint(2, per_round))
-        for _ in range(load.random.randint(1, per_round)):
-            load.submit(seconds=load.random.choice([0.0, 0.0, 0.02]))
-        killer = threading.Timer(load.random.uniform(0, 0.05), load.kill_daemon)
+        load.submit(seconds=0.05, size=load.random.randint(2, many))
+        killer = threading.Timer(load.random.uniform(0, 0.1), load.kill_daemon)
         killer.start()
-        while killer.is_alive():
-            load.submit()
+        for _ in range(load.random.randint(1, many)):
+            load.submit(seconds=load.random.choice([0.0, 0.0, 0.02]))
         killer.join()
     load.submit()
     load.check()

@@ -174,6 +174,9 @@ class DockerExecutor:
         """Let go of the engine; containers run on."""
         if self._sampler is not None:
             self._sampler.cancel()
+        for attempt in self._attempts.values():
+            if attempt.follow_timer is not None:
+                attempt.follow_timer.cancel()
         await self._link.disconnect()
         tasks = list(self._tasks)
         for task in tasks:
@@ -273,16 +276,13 @@ class DockerExecutor:
         """Watch a container that has begun, to its end."""
         if attempt.stopping.is_set():
             self._spawn(self._terminate(attempt))
-        timer = asyncio.get_running_loop().call_later(_FOLLOW_AFTER, self._follow, attempt)
-        try:
-            while True:
-                await attempt.died.wait()
-                attempt.died.clear()
-                end = await self._end(attempt)
-                if end is not None:
-                    return end
-        finally:
-            timer.cancel()
+        attempt.follow_timer = asyncio.get_running_loop().call_later(_FOLLOW_AFTER, self._follow, attempt)
+        end = None
+        while end is None:
+            await attempt.died.wait()
+            attempt.died.clear()
+            end = await self._end(attempt)
+        return end
 
     async def _end(self, attempt: LiveAttempt) -> AttemptExited | AttemptVanished | None:
         """What became of a container that is said to be dead; None when it runs after all."""
@@ -359,6 +359,8 @@ class DockerExecutor:
 
     async def _bring_log_home(self, attempt: LiveAttempt) -> None:
         """Complete the log stream; a log that cannot be had does not change how the job ended."""
+        if attempt.follow_timer is not None:
+            attempt.follow_timer.cancel()  # one writer at a time
         follower, attempt.follower = attempt.follower, None
         if follower is not None and await follower.finish():
             return

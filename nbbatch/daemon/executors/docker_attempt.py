@@ -49,6 +49,7 @@ class LiveAttempt:
     out_of_memory: bool = False
     usage: Usage = field(default_factory=Usage)
     usage_files: UsageFiles | None = None
+    follow_timer: asyncio.TimerHandle | None = None
     follower: LogFollower | None = None
     grace_seconds: int = 30
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
