@@ -19,11 +19,11 @@ from nbbatch.client.handle import Handle
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of, read_indexes, retry_environment
 from nbbatch.client.inputs import calls_of, list_items, read_chunk
 from nbbatch.client.items import Item, Reader, failed_children, first_error
-from nbbatch.client.jobs import Job, check_call, name_of
+from nbbatch.client.jobs import Job, check_call, name_of, value_of
 from nbbatch.client.options import Options, split_options
 from nbbatch.client.outcome import Detail
 from nbbatch.client.results import ItemResult
-from nbbatch.client.shape import read_shape
+from nbbatch.client.shape import read_array
 from nbbatch.client.spec import resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again
 from nbbatch.client.watch import watcher_of
@@ -187,12 +187,14 @@ class ArrayJob(Handle):
         if self._known is None:
             detail, backend = self.detail(), self.backend
             bundle_id, variables = bundle_of(detail), environment_of(detail)
-            shape = read_shape(backend.store, bundle_id) if bundle_id else None
-            if shape is None:
+            bundle = read_array(backend.store, bundle_id) if bundle_id else None
+            if bundle is None:
                 raise UserError(f"{self!r} has no items: it was not made by map or %%batch --array.")
-            indexes = read_indexes(variables[INDEXES]) if INDEXES in variables else range(shape.children)
+            indexes = (
+                read_indexes(variables[INDEXES]) if INDEXES in variables else range(bundle.shape.children)
+            )
             places = {index: place for place, index in enumerate(indexes)}
-            self._known = Reader(backend, bundle_id, shape, self._inputs), places
+            self._known = Reader(bundle, self._inputs), places
         return self._known
 
     def _child_id(self, index: int) -> str:
@@ -254,7 +256,7 @@ class ItemJob(Job):
         """The item's value; see `Job.result`."""
         self._wait_for_end(timeout)
         if self.place < len(items := self._items_left()) and items[self.place].error is None:
-            return items[self.place].value
+            return value_of(items[self.place], self.id)
         return super().result(timeout)
 
     def _items_left(self) -> Sequence[ItemResult]:

@@ -116,7 +116,7 @@ class Captor:
 
     def unpicklable(self, name: str, value: Any, error: Exception) -> UnpicklableError:
         """Find what is to blame and say so."""
-        if isinstance(error, RecursionError):
+        if any(isinstance(each, RecursionError) for each in (error, error.__cause__, error.__context__)):
             return UnpicklableError(
                 f"{name} is nested too deeply to be pickled.", cure="Send it in a flatter form."
             )

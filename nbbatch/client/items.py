@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbbatch.client.backend import Backend
-from nbbatch.client.jobs import remote_error
+from nbbatch.client.jobs import lost_value, remote_error
 from nbbatch.client.outcome import Detail, error_of
 from nbbatch.client.results import ItemResult, RemoteErrorInfo, load_result
-from nbbatch.client.shape import ArrayShape, newest_attempts, read_input
+from nbbatch.client.shape import ArrayBundle, ArrayShape
 from nbbatch.errors import JobError, NbbatchError, RemoteError, ResultLostError
+from nbbatch.runner.report import LAST_VALUE
 
 SUCCEEDED = "succeeded"
 """`Result.status` of a child whose items all went well."""
@@ -35,10 +36,10 @@ class Item:
     ----------
     position : int
         Its place among the items.
-    input : Any
-        The item itself; keyword arguments as a dict.
     job_id : str
         Of the child that ran it.
+    source : ArrayBundle or sequence
+        Where the item itself is: read when it is asked for, as it may be large.
     value : Any
         What the function returned; None where it failed.
     error : BaseException or None
@@ -46,10 +47,25 @@ class Item:
     """
 
     position: int
-    input: Any
     job_id: str
+    source: ArrayBundle | Sequence[Any] = field(repr=False)
     value: Any = None
     error: BaseException | None = None
+
+    @property
+    def input(self) -> Any:
+        """The item itself; keyword arguments as a dict."""
+        if isinstance(self.source, ArrayBundle):
+            return self.source.input(self.position)
+        return self.source[self.position]
+
+    @property
+    def label(self) -> str:
+        """The item itself in a few words."""
+        try:
+            return label(self.input)
+        except Exception as error:  # noqa: BLE001 - its class may not be importable here
+            return f"cannot be read here: {type(error).__name__}"
 
     def result(self) -> Any:
         """Its value; raises its error."""
@@ -67,7 +83,7 @@ class Item:
             if self.error
             else reprlib.repr(self.value)
         )
-        return f"<Item {self.position} · {label(self.input)} → {state}>"
+        return f"<Item {self.position} · {self.label} → {state}>"
 
 
 def label(value: Any) -> str:
@@ -88,20 +104,23 @@ class Reader:
 
     Parameters
     ----------
-    backend, bundle_id, shape
-        Where its bundle is, and how many items in how many children it has.
+    bundle : ArrayBundle
+        Where they and their results are.
     inputs : sequence, optional
         The items where they are at hand; otherwise they are read from the bundle.
     """
 
-    backend: Backend
-    bundle_id: str
-    shape: ArrayShape
+    bundle: ArrayBundle
     inputs: Sequence[Any] | None
+
+    @property
+    def shape(self) -> ArrayShape:
+        """How many items in how many children."""
+        return self.bundle.shape
 
     def attempts(self) -> dict[int, int]:
         """Children that have left a result, and the attempt of the newest; one listing."""
-        return newest_attempts(self.backend.store, self.bundle_id)
+        return self.bundle.newest_attempts()
 
     def ended(self, index: int, attempt: int | None, job_id: str, failure: Detail | None) -> list[Item]:
         """Items of the child `index` of the bundle, which has ended.
@@ -116,7 +135,7 @@ class Reader:
         found: dict[int, ItemResult] = {}
         lost: ResultLostError | None = None
         try:
-            result = load_result(self.backend.store, self.bundle_id, index=index, attempt=attempt)
+            result = load_result(self.bundle.store, self.bundle.bundle_id, index=index, attempt=attempt)
             found = dict(zip(self.shape.positions(index), result.items, strict=False))
         except ResultLostError as error:
             lost = error
@@ -129,18 +148,12 @@ class Reader:
         """Whether this attempt's result is a success."""
         if attempt is None:
             return False
-        store = self.backend.store
+        bundle = self.bundle
         try:
-            result = load_result(store, self.bundle_id, index=index, attempt=attempt, is_light=True)
+            result = load_result(bundle.store, bundle.bundle_id, index=index, attempt=attempt, is_light=True)
         except ResultLostError:
             return False
         return result.status == SUCCEEDED
-
-    def input(self, position: int) -> Any:
-        """The item itself."""
-        if self.inputs is not None:
-            return self.inputs[position]
-        return read_input(self.backend.store, self.bundle_id, position)
 
     def _item(
         self,
@@ -150,12 +163,15 @@ class Reader:
         failure: Detail | None,
         lost: NbbatchError | None,
     ) -> Item:
-        given = self.input(position)
-        if found is not None and found.error is None:
-            return Item(position=position, input=given, job_id=job_id, value=found.value)
-        where = f"item {position} of {self.shape.items} ({label(given)})"
-        error = _error(where, job_id, found.error if found else None, failure, lost)
-        return Item(position=position, input=given, job_id=job_id, error=error)
+        source = self.bundle if self.inputs is None else self.inputs
+        item = Item(position=position, job_id=job_id, source=source)
+        left = found.left_behind.get(LAST_VALUE) if found is not None else None
+        if found is not None and found.error is None and left is None:
+            return replace(item, value=found.value)
+        where = f"item {position} of {self.shape.items} ({item.label})"
+        if left is not None:
+            return replace(item, error=_said(lost_value(left, job_id), where))
+        return replace(item, error=_error(where, job_id, found.error if found else None, failure, lost))
 
 
 def _error(

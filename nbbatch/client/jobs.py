@@ -19,11 +19,12 @@ from nbbatch.client.logs import LogReader, streams_of, tail
 from nbbatch.client.logs import StreamReader as _StreamReader
 from nbbatch.client.options import Options, split_options, suggestion
 from nbbatch.client.outcome import Detail, Outcome, error_of, outcome
-from nbbatch.client.results import RemoteErrorInfo, Result, load_result
+from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
 from nbbatch.client.spec import job_name, resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again
 from nbbatch.errors import JobError, OptionError, RemoteError, ResultLostError, UserError
 from nbbatch.model.jobs import TERMINAL, split_child_id
+from nbbatch.runner.report import LAST_VALUE
 
 TAIL = 20
 """Lines of the log that an error carries."""
@@ -57,7 +58,10 @@ class Job(Handle):
         error = self.exception(timeout)
         if error is not None:
             raise error
-        return self.load().value if bundle_of(self.detail()) else None
+        if not bundle_of(self.detail()):
+            return None
+        items = self.load().items
+        return value_of(items[0], self.id) if items else None
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What `result` would raise, None for a job that succeeded; TimeoutError is raised."""
@@ -179,6 +183,28 @@ def remote_error(info: RemoteErrorInfo, job_id: str, *, where: str = "") -> Remo
     )
     error.add_note(info.traceback)
     return error
+
+
+def value_of(item: ItemResult, job_id: str) -> Any:
+    """The value of a function or cell; never a silent None for one that was lost on its way.
+
+    Raises
+    ------
+    ResultLostError
+        It could not travel; says why.
+    """
+    if LAST_VALUE in item.left_behind:
+        raise lost_value(item.left_behind[LAST_VALUE], job_id)
+    return item.value
+
+
+def lost_value(why: str, job_id: str) -> ResultLostError:
+    """The error of a value that could not come back."""
+    return ResultLostError(
+        f"The value could not come back: {why}.",
+        job_id=job_id,
+        cure="Return something that can be pickled here; .load() has the rest.",
+    )
 
 
 def _chained(exception: BaseException, cause: RemoteError) -> BaseException:

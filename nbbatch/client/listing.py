@@ -20,7 +20,7 @@ from nbbatch.client.handle import describe
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.jobs import Job
 from nbbatch.client.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
-from nbbatch.client.shape import read_shape
+from nbbatch.client.shape import read_array
 from nbbatch.errors import ResultLostError, UnknownNameError
 
 _FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(:\d+)?")
@@ -179,7 +179,7 @@ def _is_array(backend: Backend, detail: Detail) -> bool:
     if INDEXES not in environment_of(detail) or "index" in detail.get("arrayProperties", {}):
         return False
     try:
-        return read_shape(backend.store, bundle_of(detail)) is not None
+        return read_array(backend.store, bundle_of(detail)) is not None
     except ResultLostError:
         return False
 

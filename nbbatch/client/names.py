@@ -340,7 +340,7 @@ class _Walk:
             self.visit(part)
         self.bind(node.name)
         self.globals_of(node)
-        self.later[node.name] = dict.fromkeys(_free_names(node))
+        self.later[node.name] = dict.fromkeys((*_free_names(node), *_augmented_globals(node)))
         if node.decorator_list:
             self.run_body(node.name)
 
@@ -444,6 +444,14 @@ def _free_names(node: ast.AST) -> Iterator[str]:
     yield from _globals_of(symtable.symtable(code, "scope", "exec").get_children()[0])
 
 
+def _augmented_globals(node: ast.AST) -> Iterator[str]:
+    """Names under `global` that are read by `x += 1`, which a symbol table calls assigned only."""
+    declared = {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
+    for each in ast.walk(node):
+        if isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name) and each.target.id in declared:
+            yield each.target.id
+
+
 def _free_names_of_methods(node: ast.ClassDef) -> Iterator[str]:
     for each in node.body:
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -477,7 +485,7 @@ def _globals_of(table: object) -> Iterator[str]:
 
     assert isinstance(table, symtable.SymbolTable)  # noqa: S101 - typeshed has no name for its children
     for symbol in table.get_symbols():
-        if symbol.is_global() and symbol.is_referenced():
+        if symbol.is_global() and symbol.is_referenced() and symbol.get_name() != "__class__":
             yield symbol.get_name()
     for child in table.get_children():
         yield from _globals_of(child)

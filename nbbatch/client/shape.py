@@ -47,25 +47,68 @@ def chunk_for(items: int) -> int:
     return max(1, -(-items // MOST_CHILDREN))
 
 
-def read_shape(store: Store, bundle_id: str) -> ArrayShape | None:
-    """Shape of the array in a bundle, None where it holds a single job.
+@dataclass(frozen=True, slots=True)
+class ArrayBundle:
+    """The bundle of an array: what can be known of its items without its job.
+
+    Parameters
+    ----------
+    store, bundle_id : Store, str
+        Where it is.
+    shape : ArrayShape
+        How its items lie over the children.
+    blob : str
+        The blob with all items, each readable by itself.
+    is_call : bool
+        Whether an item is a call's arguments.
+    """
+
+    store: Store
+    bundle_id: str
+    shape: ArrayShape
+    blob: str
+    is_call: bool
+
+    def input(self, position: int) -> Any:
+        """One item as it was given: a call's keyword arguments as a dict, its only argument by itself."""
+        with self.store.open(self.bundle_id, f"blobs/{self.blob}") as file:
+            item = read_item(file, position)
+        return input_of_call(*item) if self.is_call else item
+
+    def newest_attempts(self) -> dict[int, int]:
+        """Children that have left a result, of whatever kind, and the last attempt that did.
+
+        One listing at any size; a retry's attempts count on from those of the job it repeats.
+        """
+        newest: dict[int, int] = {}
+        for path in self.store.list(self.bundle_id, "results"):
+            match = _RESULT.fullmatch(path)
+            if match:
+                index, attempt = int(match[1]), int(match[2])
+                newest[index] = max(attempt, newest.get(index, 0))
+        return newest
+
+
+def read_array(store: Store, bundle_id: str) -> ArrayBundle | None:
+    """The array in a bundle, None where it holds a single job.
 
     Raises
     ------
     ResultLostError
         The bundle is gone.
     """
-    manifest = _manifest(store, bundle_id)
+    try:
+        with store.open(bundle_id, "manifest.json") as file:
+            manifest = json.load(file)
+    except (FileNotFoundError, ValueError) as error:
+        raise ResultLostError(
+            f"The bundle {bundle_id} of the array is gone or damaged: {error}.", cure="Submit it again."
+        ) from error
     entry = manifest.get("items")
-    return None if entry is None else ArrayShape(entry["count"], manifest["chunk"])
-
-
-def read_input(store: Store, bundle_id: str, position: int) -> Any:
-    """One item as it was given: a call's keyword arguments as a dict, its only argument by itself."""
-    manifest = _manifest(store, bundle_id)
-    with store.open(bundle_id, f"blobs/{manifest['items']['blob']}") as file:
-        item = read_item(file, position)
-    return input_of_call(*item) if manifest["kind"] == "call" else item
+    if entry is None:
+        return None
+    shape = ArrayShape(entry["count"], manifest["chunk"])
+    return ArrayBundle(store, bundle_id, shape, entry["blob"], manifest["kind"] == "call")
 
 
 def input_of_call(args: Any, kwargs: Any) -> Any:
@@ -73,28 +116,3 @@ def input_of_call(args: Any, kwargs: Any) -> Any:
     if kwargs and not args:
         return dict(kwargs)
     return args[0] if len(args) == 1 and not kwargs else (args, kwargs)
-
-
-def newest_attempts(store: Store, bundle_id: str) -> dict[int, int]:
-    """Children that have left a result, of whatever kind, and the last attempt that did.
-
-    One listing at any size; a retry's attempts count on from those of the job it repeats.
-    """
-    newest: dict[int, int] = {}
-    for path in store.list(bundle_id, "results"):
-        match = _RESULT.fullmatch(path)
-        if match:
-            index, attempt = int(match[1]), int(match[2])
-            newest[index] = max(attempt, newest.get(index, 0))
-    return newest
-
-
-def _manifest(store: Store, bundle_id: str) -> dict[str, Any]:
-    try:
-        with store.open(bundle_id, "manifest.json") as file:
-            manifest: dict[str, Any] = json.load(file)
-    except (FileNotFoundError, ValueError) as error:
-        raise ResultLostError(
-            f"The bundle {bundle_id} of the array is gone or damaged: {error}.", cure="Submit it again."
-        ) from error
-    return manifest

@@ -32,7 +32,8 @@ DEFAULT_RESOURCES = Resources(vcpus=1, memory=2048)
 BUNDLE_VARIABLE = "NBBATCH_BUNDLE"
 LONGEST_OVERRIDES = 8192
 """Bytes of JSON that ECS takes as container overrides; a longer one fails at dispatch, unseen."""
-SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc", "/opt")
+SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/etc", "/opt")
+"""What a Python installation may link to; /sbin stays the image's own, Docker puts its init there."""
 _NEVER_MOUNTED = ("/", "/proc", "/sys", "/dev", "/tmp", "/run", "/var", "/var/tmp")  # noqa: S108 - paths, not files
 _TMPFS = {
     "containerPath": "/tmp",  # noqa: S108 - a mount point
@@ -173,7 +174,7 @@ def host_definition(*, folders: Sequence[str], user: str) -> dict[str, Any]:
             "mountPoints": [
                 {"sourceVolume": name, "containerPath": folder, "readOnly": True} for name, folder in named
             ],
-            "linuxParameters": {"tmpfs": [_TMPFS]},
+            "linuxParameters": {"initProcessEnabled": True, "tmpfs": [_TMPFS]},
         },
     )
 

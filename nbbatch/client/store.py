@@ -14,6 +14,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -153,11 +154,15 @@ class FolderStore:
         target = self._inside(bundle_id, path)
         try:
             # A job may have left a link or a named pipe where its result belongs.
-            return os.fdopen(os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+            file = os.fdopen(os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
         except FileNotFoundError:
             raise
         except OSError as error:
             raise StoreError(f"{target} cannot be read: {error.strerror}.") from error
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise StoreError(f"{target} is not a file.")
+        return file
 
     def exists(self, bundle_id: str, path: str = "manifest.json") -> bool:
         """Whether the bundle has a file of that path."""

@@ -167,9 +167,9 @@ class Spawner:
 
 
 def log(text: str) -> None:
-    """One line into `run/spawner.log`; never a command or an environment."""
-    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {os.getpid()} {text}\n")
-    sys.stderr.flush()
+    """One line into `run/spawner.log`; never a command or an environment. A full disk gets none."""
+    with suppress(OSError):
+        os.write(2, f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {os.getpid()} {text}\n".encode())
 
 
 def _wake_on_child() -> int:

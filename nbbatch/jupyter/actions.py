@@ -10,10 +10,10 @@ from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.backend import get_backend
 from nbbatch.client.handle import Handle
 from nbbatch.client.jobs import Job
-from nbbatch.client.listing import find, jobs
+from nbbatch.client.listing import jobs
 from nbbatch.client.outcome import in_words, short_id
 from nbbatch.errors import OptionError
-from nbbatch.jupyter.cells import attach_to
+from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.story import final_line, status_line
@@ -30,7 +30,7 @@ def show_jobs(_shell: Any, call: Call, backend: str | None) -> Any:
 
 def show_job(shell: Any, call: Call, backend: str | None) -> Any:
     """`%batch job ID`: how it stands, in a line; gives the handle."""
-    job = find(call.job, backend=backend)
+    job = find_job(call.job, shell.user_ns, backend)
     detail, console = job.detail(), console_for(shell)
     is_over = detail["status"] in TERMINAL
     if is_over:
@@ -43,7 +43,7 @@ def show_job(shell: Any, call: Call, backend: str | None) -> Any:
 
 def show_logs(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch logs ID [-f] [--tail N]`: the log as text; `-f` goes on until the job has ended."""
-    job = find(call.job, backend=backend)
+    job = find_job(call.job, shell.user_ns, backend)
     console = TextConsole()
     if isinstance(job, ArrayJob):
         raise OptionError(
@@ -68,7 +68,7 @@ def _follow_log(job: Job, console: Console, shell: Any) -> None:
 def show_why(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch why ID`: why it waits, or why it failed, in words."""
     console = console_for(shell)
-    for line in find(call.job, backend=backend).why().splitlines():
+    for line in find_job(call.job, shell.user_ns, backend).why().splitlines():
         console.line(line)
 
 
@@ -76,12 +76,12 @@ def attach(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch attach ID [--out A,B]`: the story from here on, then outputs and variables."""
     names = call.options.get("out")
     outputs = None if names is None else tuple(name.strip() for name in names.split(",") if name.strip())
-    attach_to(shell, find(call.job, backend=backend), outputs, console_for(shell))
+    attach_to(shell, find_job(call.job, shell.user_ns, backend), outputs, console_for(shell))
 
 
 def cancel(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch cancel ID`: take it back before it starts; a running one is told how to stop."""
-    job, console = find(call.job, backend=backend), console_for(shell)
+    job, console = find_job(call.job, shell.user_ns, backend), console_for(shell)
     if _has_ended(job, console):
         return
     name = short_id(job.id)
@@ -95,7 +95,7 @@ def cancel(shell: Any, call: Call, backend: str | None) -> None:
 
 def terminate(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch terminate ID`: stop it wherever it is."""
-    job, console = find(call.job, backend=backend), console_for(shell)
+    job, console = find_job(call.job, shell.user_ns, backend), console_for(shell)
     if not _has_ended(job, console):
         job.terminate()
         console.line(f"job {short_id(job.id)} is being stopped: SIGTERM, and SIGKILL after 30 s")
@@ -103,7 +103,7 @@ def terminate(shell: Any, call: Call, backend: str | None) -> None:
 
 def retry(shell: Any, call: Call, backend: str | None) -> Any:
     """`%batch retry ID`: submit it again; gives the new handle."""
-    job = find(call.job, backend=backend)
+    job = find_job(call.job, shell.user_ns, backend)
     again = job.retry_failed() if isinstance(job, ArrayJob) else job.retry()
     name = short_id(again.id)
     console_for(shell).line(f"job {name} repeats {short_id(job.id)} · %batch attach {name} waits for it")

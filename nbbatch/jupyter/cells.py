@@ -6,19 +6,20 @@ anything is sent, and whatever fails later raises, so that Run All stops.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import Backend, get_backend
-from nbbatch.client.bundle import Cell, Packed, pack
+from nbbatch.client.bundle import Cell, Packed, Receipt, pack
 from nbbatch.client.guards import Chosen, choose_inputs
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
 from nbbatch.client.jobs import Job, submit_packed
 from nbbatch.client.listing import find
-from nbbatch.client.names import Names, read_names
+from nbbatch.client.names import Names, read_names, to_python
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import short_id
 from nbbatch.client.spec import job_name
@@ -104,14 +105,20 @@ def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     if line.options.spot is not None:
         defaults = replace(defaults, queue=None)
     options = line.options.over(defaults)
-    depends = tuple(_dependency(text, namespace, options.backend) for text in options.depends)
+    depends = tuple(find_job(text, namespace, options.backend).id for text in options.depends)
     return replace(options, depends=depends)
 
 
-def _dependency(text: str, namespace: Mapping[str, Any], backend: str | None) -> str:
-    """Id of a job named by a variable, by its name, or by the beginning of its id."""
+def find_job(text: str, namespace: Mapping[str, Any], backend: str | None) -> Any:
+    """A handle by its variable, or a job by its name, its id or the beginning of that.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is none, or more than one.
+    """
     handle = namespace.get(text)
-    return str(handle.id if isinstance(handle, Handle) else find(text, backend=backend).id)
+    return handle if isinstance(handle, Handle) else find(text, backend=backend)
 
 
 def _pack(
@@ -126,7 +133,9 @@ def _pack(
 
 def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell) -> None:
     items = None if cell.items is None else len(cell.items)
-    receipt = packed.receipt if cell.outputs is not None else without_imports(packed.receipt, cell.source)
+    receipt = packed.receipt
+    if cell.language == "python" and cell.outputs is None:
+        receipt = without_imports(receipt, to_python(cell.source)[0])
     console.line(receipt_line(receipt, place, items))
     for note in receipt_notes(receipt):
         console.line(note)
@@ -174,8 +183,14 @@ def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
 
 def without_imports(receipt: Receipt, source: str) -> Receipt:
     """The receipt without the modules that the cell imports: they come back, but are no news."""
-    imported = set(re.findall(r"^\s*(?:from\s+\S+\s+)?import\s+(.+)$", source, re.MULTILINE))
-    return receipt
+    statements = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    aliases = [alias for statement in statements for alias in statement.names]
+    imported = {alias.asname or alias.name.partition(".")[0] for alias in aliases}
+    return replace(receipt, back=tuple(name for name in receipt.back if name not in imported))
+
+
 def with_magic_line(source: str) -> str:
     """The cell with a comment where its `%%batch` line was: then line numbers are the notebook's.
 

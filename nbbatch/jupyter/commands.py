@@ -109,7 +109,7 @@ def command_help() -> str:
     lines = [f"  %batch {command.usage:<{width}}  {command.help}" for command in COMMANDS]
     return "\n".join(
         [
-            "Commands (an ID may be shortened, or be a job's name):",
+            "Commands (ID: a job's id or its beginning, its name, or the variable of its handle):",
             *lines,
             "",
             "%%batch -h shows the options of a cell.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
+from traceback import format_exception_only
 from typing import ParamSpec, TypeVar
 
 from nbbatch.errors import JobError, NbbatchBugError, NbbatchError, RemoteError
@@ -22,17 +23,24 @@ def told(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except NbbatchError as error:
+        except (NbbatchError, SyntaxError) as error:
             tell(error)
             raise
 
     return call
 
 
-def tell(error: NbbatchError) -> None:
+def tell(error: NbbatchError | SyntaxError) -> None:
     """Give an error IPython's `_render_traceback_` hook, unless its frames are what matters."""
-    if not isinstance(error, NbbatchBugError):
-        error._render_traceback_ = lambda: message_lines(error)  # type: ignore[attr-defined, method-assign, unused-ignore]
+    if isinstance(error, SyntaxError):
+        vars(error)["_render_traceback_"] = partial(_syntax_lines, error)
+    elif not isinstance(error, NbbatchBugError):
+        vars(error)["_render_traceback_"] = partial(message_lines, error)
+
+
+def _syntax_lines(error: SyntaxError) -> list[str]:
+    """The cell's own line, as Python shows it."""
+    return "".join(format_exception_only(error)).rstrip().splitlines()
 
 
 def message_lines(error: NbbatchError) -> list[str]:

@@ -96,7 +96,7 @@ def _failure(ending: Ending, job: Job) -> JobError:
         ending.console.log(ending.watched.held)
     if isinstance(error, RemoteError):
         error.cure = f"The whole log: %batch logs {name}. Change the cell and run it again."
-    error._is_log_shown = bool(ending.watched.log)  # type: ignore[attr-defined]  # noqa: SLF001 - for this display only
+    vars(error)["_is_log_shown"] = bool(ending.watched.log)
     return error
 
 
@@ -156,17 +156,17 @@ def array_failure(array: ArrayJob, detail: Detail) -> JobError:
     """
     failed = array.failed()
     name, total = short_id(array.id), len(array)
-    message = f"{len(failed)} of {plural(total, 'item')} failed: {_named(failed)}."
+    message = f"{len(failed):,} of {plural(total, 'item')} failed: {_named(failed)}."
     cure = (
         f"nbbatch.job({name!r}) has the values of the others: .results(return_exceptions=True). "
         f"%batch retry {name} repeats only the failed ones."
     )
     first = _told(failed[0]) if failed else None
     if not isinstance(first, RemoteError):
-        reason = f" First: {first.message}" if first is not None else f" {detail.get('statusReason', '')}"
-        return JobFailedError(message + reason, job_id=array.id, cure=cure)
+        reason = f"First: {first.message}" if first is not None else str(detail.get("statusReason", ""))
+        return JobFailedError(f"{message} {reason}".rstrip(), job_id=array.id, cure=cure)
     return RemoteError(
-        f"{message} First: {first.message}",
+        f"{message} First: {first.message.partition('): ')[2] or first.message}",
         job_id=array.id,
         cure=cure,
         remote_traceback=first.remote_traceback,
@@ -181,6 +181,6 @@ def _told(item: Item) -> JobError | None:
 
 
 def _named(failed: Sequence[Item]) -> str:
-    named = [f"{item.position} ({label(item.input)})" for item in failed[:_MOST_NAMED]]
+    named = [f"item {item.position} ({label(item.input)})" for item in failed[:_MOST_NAMED]]
     rest = len(failed) - len(named)
     return ", ".join(named) + (f" and {rest:,} more" if rest else "")

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import binascii
 import importlib
+import io
 import pickle
+import sys
 from types import FunctionType, ModuleType
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
@@ -153,6 +155,9 @@ def _make_cloud_pickler() -> Any:
             self._rules = rules
 
         def reducer_override(self, thing: Any) -> Any:
+            if isinstance(thing, io.TextIOWrapper) and thing not in (sys.stdout, sys.stderr):
+                # Cloudpickle would read the file to its end and send that.
+                raise pickle.PicklingError("an open file")
             if not isinstance(thing, (type, FunctionType, ModuleType)):
                 return super().reducer_override(thing)
             self._rules.note(thing)

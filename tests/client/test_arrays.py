@@ -344,7 +344,7 @@ def test_inputs_are_told_in_a_few_words():
     assert label({"lr": 0.1, "depth": 3}) == "lr=0.1, depth=3"
     assert len(label("x" * 1000)) < 80
     assert len(label(list(range(1000)))) < 80
-    assert len(repr(Item(position=1, input=pd.DataFrame({"a": range(50)}), job_id="j"))) < 250
+    assert len(repr(Item(position=0, job_id="j", source=[pd.DataFrame({"a": range(50)})]))) < 250
 
 
 @pytest.mark.parametrize(
@@ -354,3 +354,17 @@ def test_indexes_are_written_as_ranges(indexes, text):
     """Thousands of neighbours fit into an environment variable."""
     assert write_indexes(indexes) == text
     assert read_indexes(text) == indexes
+
+
+def test_an_array_found_again_reads_its_inputs_from_its_bundle():
+    """Inputs are read when asked for; as_completed works on an array of one, too."""
+    arr = nbbatch.map(area, {"width": [3], "height": [4]})
+    [item] = arr.as_completed(DEADLINE)
+    assert item.input == {"width": 3, "height": 4}
+    [again] = nbbatch.job(arr.id).as_completed(DEADLINE)
+    assert again.input == {"width": 3, "height": 4}
+    assert again.label == "width=3, height=4"
+    assert repr(again) == "<Item 0 · width=3, height=4 → {'area': 12, 'unit': 'cm'}>"
+    assert pickle.loads(pickle.dumps(again)).input == again.input
+    listed = nbbatch.job(nbbatch.map(square, [5, 6]).id)
+    assert [item.input for item in listed.as_completed(DEADLINE)] in ([5, 6], [6, 5])

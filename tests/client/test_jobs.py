@@ -569,3 +569,22 @@ def test_errors_survive_pickling():
     assert isinstance(again, JobError)
     assert str(again) == str(error)
     assert again.remote_traceback == error.remote_traceback
+
+
+def test_a_value_that_cannot_be_read_here_is_an_error_not_none():
+    """A class that only the job knows does not silently become None."""
+    job = nbbatch.submit(_something_of_its_own)
+    with pytest.raises(ResultLostError, match=r"could not come back.*only_there"):
+        job.result(DEADLINE)
+    assert job.status == "SUCCEEDED"
+
+
+@in_notebook
+def _something_of_its_own():
+    import sys
+    import types
+
+    module = types.ModuleType("only_there")
+    exec("class Thing: pass", module.__dict__)
+    sys.modules["only_there"] = module
+    return module.Thing()

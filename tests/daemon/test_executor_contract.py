@@ -4,53 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from docker_kind import DockerKind, has_image
-from executor_contract import DEADLINE, IMAGE, Bench, Kind
+from executor_contract import IMAGE, Bench, Kind
+from process_kind import ProcessKind
 
-from nbbatch.daemon.executors.process import ProcessExecutor
-from nbbatch.daemon.spawner_link import mark_of
-from nbbatch.daemon.spawner_protocol import MARKER, marker_of
 from nbbatch.model.jobs import Mount
 
 NOT_STARTED = "Task failed to start"
-
-
-class ProcessKind:
-    """Processes: asked about by the marker in their environment, remembered in `run/exits`."""
-
-    keeps_order = True
-
-    def make(self, home, machine, report, logs):
-        return ProcessExecutor(home, machine, report, logs, idle_seconds=0.2)
-
-    def is_alive(self, home, order):
-        wanted = marker_of(mark_of(home), (order.job_id, order.attempt))
-        for process in psutil.process_iter():
-            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                if process.environ().get(MARKER) == wanted:
-                    return True
-        return False
-
-    def remembers(self, home, order):
-        return (home / "scratch").is_dir() and any((home / "scratch").iterdir())
-
-    def clean(self, home):
-        """The spawner ends by itself soon, and before that its attempts have."""
-        deadline = time.monotonic() + DEADLINE
-        while _runs(int((home / "run" / "pid").read_text())):
-            assert time.monotonic() < deadline, "the spawner stays"
-            time.sleep(0.01)
-
-
-def _runs(pid: int) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 KINDS = [

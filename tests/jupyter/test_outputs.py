@@ -9,7 +9,11 @@ from nbbatch.jupyter.console import TextConsole
 from nbbatch.jupyter.outputs import needs_replay, show_result
 
 FIGURE = {"output_type": "display_data", "data": {"text/plain": "<figure>"}, "metadata": {}}
-VALUE = {"output_type": "execute_result", "data": {"text/plain": "42", "text/html": "<b>42</b>"}, "metadata": {}}
+VALUE = {
+    "output_type": "execute_result",
+    "data": {"text/plain": "42", "text/html": "<b>42</b>"},
+    "metadata": {},
+}
 
 
 def said(text, name="stdout"):

@@ -236,6 +236,7 @@ class DockerExecutor:
             end = await self._live(attempt)
         except EngineRefusedError as refusal:
             _log.warning("The Docker Engine has lost %s: %s", attempt.name, refusal)
+            await self._remove(attempt.name)
             end = attempt.vanished()
         attempt.stage = Stage.ENDED
         attempt.over.set()

@@ -1,0 +1,218 @@
+"""`%%batch` in a shell of IPython's own, against a real daemon."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from nbbatch.errors import JobFailedError, NbbatchError, RemoteError, UserError
+
+
+def run(shell, cell):
+    """Run a cell, raise what it raised."""
+    result = shell.run_cell(cell, store_history=True)
+    result.raise_error()
+    return result
+
+
+def test_a_cell_runs_as_a_job_and_its_results_come_home(batch_shell, capsys):
+    """The story is told, output appears, variables are assigned, `_` is the last value."""
+    run(batch_shell, "x = 20\ndef f(a):\n    return a + 1")
+    run(batch_shell, "%%batch\nprint('from the job', x)\ny = f(x)\ny * 2")
+    said = capsys.readouterr().out
+    assert "nbbatch › sends x" in said
+    assert "1 function" in said
+    assert "back: y" in said
+    assert "queue default (local, process)" in said
+    assert "from the job 20\n" in said
+    assert re.search(r"nbbatch › SUCCEEDED in .* · used .* · .* on demand", said)
+    assert "42" in said
+    assert (batch_shell.user_ns["y"], batch_shell.user_ns["_"]) == (21, 42)
+
+
+def test_a_failed_cell_raises_with_the_cell_s_own_lines(batch_shell, capsys):
+    """The error is raised, not printed, and its traceback counts lines as the notebook does."""
+    with pytest.raises(RemoteError) as caught:
+        run(batch_shell, "%%batch\nz = 1\n1 / 0")
+    assert caught.value.remote_type == "ZeroDivisionError"
+    assert "line 3" in caught.value.remote_traceback
+    assert "1 / 0" in caught.value.remote_traceback
+    said = capsys.readouterr().out
+    assert said.count("Traceback") == 1
+    assert "%batch logs" in said
+    assert "nbbatch/" not in said
+    assert "z" not in batch_shell.user_ns
+
+
+def test_a_script_runs_and_its_exit_code_raises(batch_shell, capsys):
+    """--lang bash runs the cell as a script."""
+    run(batch_shell, "%%batch --lang bash --env GREETING='hello world'\necho $GREETING {x}")
+    assert "hello world {x}" in capsys.readouterr().out
+    with pytest.raises(JobFailedError, match="code 3"):
+        run(batch_shell, "%%batch --lang bash\nexit 3")
+
+
+def test_named_inputs_and_outputs_are_the_only_ones(batch_shell):
+    """--in and --out send and bring back what they name."""
+    run(batch_shell, "a, b = 1, 2")
+    run(batch_shell, "%%batch --in a --out c\nc = a\nd = a")
+    assert batch_shell.user_ns["c"] == 1
+    assert "d" not in batch_shell.user_ns
+    with pytest.raises(RemoteError, match="NameError"):
+        run(batch_shell, "%%batch --in a\na + b")
+
+
+def test_credentials_stay_here_unless_named(batch_shell, capsys):
+    """What looks like a credential is held back, named with the option that sends it."""
+    run(batch_shell, "api_key = 'sk-1234567890abcdef'")
+    run(batch_shell, "%%batch\nk = 'api_key' in globals()")
+    with pytest.raises(RemoteError, match="NameError"):
+        run(batch_shell, "%%batch\nk = api_key")
+    assert "--in api_key" in capsys.readouterr().out
+    run(batch_shell, "%%batch --in api_key\nk = api_key")
+    assert batch_shell.user_ns["k"].startswith("sk-")
+
+
+def test_an_array_gathers_its_results(batch_shell, capsys):
+    """Each out name becomes the list over the items; rows become a table."""
+    run(batch_shell, "base = 10")
+    run(batch_shell, "%%batch --array [3, 1, 2] --item k\ns = base + k\n{'k': k, 's': s}")
+    said = capsys.readouterr().out
+    assert "array of 3 items" in said
+    assert "SUCCEEDED: 3 items" in said
+    assert batch_shell.user_ns["s"] == [13, 11, 12]
+    assert list(batch_shell.user_ns["_"]["s"]) == [13, 11, 12]
+
+
+def test_a_failed_array_says_which_inputs_failed(batch_shell, capsys):
+    """The error counts and names failed items; the others' values stay reachable by the handle."""
+    with pytest.raises(RemoteError, match=r"1 of 3 items failed: item 1 \(0\)") as caught:
+        run(batch_shell, "%%batch --array [1, 0, 2] --item k --name divide\n1 / k")
+    assert "ZeroDivisionError" in caught.value.remote_traceback
+    assert "return_exceptions=True" in caught.value.cure
+    run(batch_shell, "import nbbatch")
+    run(batch_shell, f"values = nbbatch.job({caught.value.job_id!r}).results(return_exceptions=True)")
+    values = batch_shell.user_ns["values"]
+    assert (values[0], values[2]) == (1.0, 0.5)
+
+
+def test_an_array_of_one_item_is_an_array(batch_shell):
+    """A single item gathers into a list of one."""
+    run(batch_shell, "%%batch --array [7]\nsquare = item * item")
+    assert batch_shell.user_ns["square"] == [49]
+
+
+def test_a_detached_cell_is_attached_later(batch_shell, capsys):
+    """--as binds the handle and goes on; attach brings output and variables."""
+    run(batch_shell, "%%batch --as job\nprint('over there')\nfar = 5\nfar + 1")
+    assert "far" not in batch_shell.user_ns
+    assert "%batch attach" in capsys.readouterr().out
+    run(batch_shell, "%batch attach job")
+    said = capsys.readouterr().out
+    assert "over there" in said
+    assert "SUCCEEDED" in said
+    assert (batch_shell.user_ns["far"], batch_shell.user_ns["_"]) == (5, 6)
+
+
+def test_attach_takes_the_beginning_of_an_id_and_names(batch_shell):
+    """A handle is found by a shortened id, and --out limits what is assigned."""
+    run(batch_shell, "%%batch --as job\nleft, right = 1, 2")
+    job_id = batch_shell.user_ns["job"].id
+    run(batch_shell, f"%batch attach {job_id[:8]} --out left")
+    assert batch_shell.user_ns["left"] == 1
+    assert "right" not in batch_shell.user_ns
+
+
+def test_detach_gives_the_handle(batch_shell):
+    """--detach shows the handle as the cell's value."""
+    handle = run(batch_shell, "%%batch --detach\n1").result
+    assert handle.result(60) == 1
+
+
+def test_a_job_waits_for_the_one_it_depends_on(batch_shell):
+    """--depends takes a variable of a handle; a failed dependency is told as such."""
+    run(batch_shell, "%%batch --as first\nraise SystemExit(3)")
+    with pytest.raises(NbbatchError, match="depends on failed"):
+        run(batch_shell, "%%batch --depends first\n1")
+
+
+def test_a_dry_run_sends_nothing(batch_shell, capsys):
+    """The receipt is told and no job is made."""
+    run(batch_shell, "import nbbatch; before = len(nbbatch.jobs()); x = 1")
+    run(batch_shell, "%%batch --dry-run\nx + 1")
+    assert "nothing was sent" in capsys.readouterr().out
+    run(batch_shell, "after = len(nbbatch.jobs())")
+    assert batch_shell.user_ns["before"] == batch_shell.user_ns["after"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%%batch --queue defalt\n1", "Did you mean default"),
+        ("%%batch --memory 4000G\n1", "this machine has"),
+        ("%%batch --in nowhere\n1", "nowhere"),
+        ("%%batch --array nowhere\n1", "nowhere"),
+        ("%%batch --array 5\n1", "5"),
+        ("%%batch --array []\n1", "item"),
+        ("%%batch --depends nowhere\n1", "nowhere"),
+        ("%%batch --backend nowhere\n1", "nowhere"),
+        ("%batch attach nowhere", "nowhere"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_sent(batch_shell, cell, said):
+    """A mistake raises a user's error with its cure; the notebook goes on."""
+    with pytest.raises(UserError) as caught:
+        run(batch_shell, cell)
+    assert said in str(caught.value)
+    run(batch_shell, "1 + 1")
+
+
+def test_a_value_that_cannot_travel_is_named(batch_shell):
+    """An unpicklable input raises before the job is sent and names variable and attribute."""
+    run(batch_shell, "import threading\nclass Box:\n    pass\nbox = Box()\nbox.lock = threading.Lock()")
+    with pytest.raises(UserError, match=r"box.*lock"):
+        run(batch_shell, "%%batch\nbox")
+
+
+def test_a_syntax_error_is_the_cell_s_own(batch_shell, capsys):
+    """What is not Python is refused here, with the notebook's line number and no frames of ours."""
+    with pytest.raises(SyntaxError) as caught:
+        run(batch_shell, "%%batch\nx ===")
+    assert caught.value.lineno == 2
+    assert "nbbatch/" not in capsys.readouterr().out
+
+
+def test_ipython_syntax_and_await_work(batch_shell, capsys):
+    """Shell lines, line magics and top-level await run in the job."""
+    run(
+        batch_shell, "%%batch\n!echo from a shell\nimport asyncio\nawait asyncio.sleep(0)\n%time 1 + 1\nw = 3"
+    )
+    said = capsys.readouterr().out
+    assert "from a shell" in said
+    assert "Wall time" in said
+    assert batch_shell.user_ns["w"] == 3
+
+
+def test_configured_defaults_are_used(batch_shell, capsys):
+    """c.BatchMagics.queue is the queue of cells that name none."""
+    batch_shell.magics_manager.registry["BatchMagics"].queue = "spot"
+    run(batch_shell, "%%batch --dry-run\n1")
+    assert "queue spot" in capsys.readouterr().out
+
+
+def test_help_is_printed(batch_shell, capsys):
+    """%%batch -h and %batch show what can be typed."""
+    run(batch_shell, "%%batch -h\n1")
+    assert "--array ITEMS" in capsys.readouterr().out
+    run(batch_shell, "%batch")
+    assert "%batch attach ID" in capsys.readouterr().out
+
+
+def test_unloading_takes_everything_back(batch_shell):
+    """The extension can be loaded twice and unloaded."""
+    run(batch_shell, "%load_ext nbbatch")
+    count = len(batch_shell.Completer.custom_matchers)
+    run(batch_shell, "%unload_ext nbbatch")
+    assert batch_shell.find_cell_magic("batch") is None
+    assert len(batch_shell.Completer.custom_matchers) == count - 1
