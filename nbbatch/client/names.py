@@ -448,7 +448,11 @@ def _augmented_globals(node: ast.AST) -> Iterator[str]:
     """Names under `global` that are read by `x += 1`, which a symbol table calls assigned only."""
     declared = {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
     for each in ast.walk(node):
-        if isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name) and each.target.id in declared:
+        if (
+            isinstance(each, ast.AugAssign)
+            and isinstance(each.target, ast.Name)
+            and each.target.id in declared
+        ):
             yield each.target.id
 
 

@@ -152,6 +152,8 @@ class FolderStore:
     def open(self, bundle_id: str, path: str) -> BinaryIO:
         """Read a file of a bundle; see `Store`."""
         target = self._inside(bundle_id, path)
+        if not target.parent.resolve().is_relative_to(self._bundle_path(bundle_id).resolve()):
+            raise StoreError(f"{target} leads out of its bundle.")
         try:
             # A job may have left a link or a named pipe where its result belongs.
             file = os.fdopen(os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")

@@ -15,6 +15,7 @@ import time
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,11 +155,7 @@ class LogStore:
         ClientException
             When the name or the token is malformed.
         """
-        try:
-            descriptor = os.open(self._path(stream), os.O_RDONLY | os.O_CLOEXEC)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            raise UnknownNameError("The specified log stream does not exist.") from error
-        try:
+        with self._opened(stream) as descriptor:
             status = os.fstat(descriptor)
             notes = self._note(stream, status, started_at)
             window = _Window(descriptor, 0, status.st_size, _with_last(notes, status))
@@ -171,6 +168,15 @@ class LogStore:
                 is_complete=is_complete or window.end < status.st_size,
                 times=(start_time, end_time),
             )
+
+    @contextmanager
+    def _opened(self, stream: str) -> Iterator[int]:
+        try:
+            descriptor = os.open(self._path(stream), os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise UnknownNameError("The specified log stream does not exist.") from error
+        try:
+            yield descriptor
         finally:
             os.close(descriptor)
 

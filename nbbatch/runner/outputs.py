@@ -98,9 +98,9 @@ class Stream(io.TextIOBase):
         """Write through; a started line is sent as soon as the other stream speaks."""
         if self.other is not None and self.other.is_pending:
             self.other.flush()
+        self._recorder.text(self._name, text)  # first: a signal may come between the two
         self._real.write(text)
         self.is_pending = not text.endswith("\n")
-        self._recorder.text(self._name, text)
         return len(text)
 
     def flush(self) -> None:

@@ -41,7 +41,7 @@ def test_a_job_runs_and_its_detail_is_as_aws_shows_it(batch, register, ended):
 
 def test_the_job_sees_awss_environment_and_its_output_is_in_the_logs(batch, logs, register, ended):
     """Stdout and stderr in one stream, one event a line, in order; the variables are AWS's."""
-    line = "echo id=$AWS_BATCH_JOB_ID; echo oops >&2; echo q=$AWS_BATCH_JQ_NAME n=$AWS_BATCH_JOB_ATTEMPT"
+    line = "exec 2>&1; echo id=$AWS_BATCH_JOB_ID; echo oops >&2; echo q=$AWS_BATCH_JQ_NAME n=$AWS_BATCH_JOB_ATTEMPT"
     job_id = batch.submit_job(jobName="say", jobQueue="default", jobDefinition=register(line))["jobId"]
     job = ended(job_id)
     page = logs.get_log_events(

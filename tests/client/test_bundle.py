@@ -49,7 +49,15 @@ def test_receipt_of_nothing(main, store) -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (340_000, "340 kB"), (999_600, "1.0 MB"), (12_340_000, "12 MB"), (3 * 10**15, "3000 TB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (340_000, "340 kB"),
+        (999_600, "1.0 MB"),
+        (12_340_000, "12 MB"),
+        (3 * 10**15, "3000 TB"),
+    ],
 )
 def test_sizes_in_words(size: int, text: str) -> None:
     """Two digits below ten, none above, units of 1000."""
@@ -167,7 +175,9 @@ def test_local_modules_travel(main, store, tmp_path, monkeypatch) -> None:
     """Modules of the project folder go along, with what they import, and work without the folder."""
     project = tmp_path / "project"
     (project / "pkg" / "sub").mkdir(parents=True)
-    (project / "pkg" / "__init__.py").write_text("from pkg.sub.deep import value\nfrom other_local import more\n")
+    (project / "pkg" / "__init__.py").write_text(
+        "from pkg.sub.deep import value\nfrom other_local import more\n"
+    )
     (project / "pkg" / "sub" / "__init__.py").write_text("")
     (project / "pkg" / "sub" / "deep.py").write_text("value = 40\n")
     (project / "other_local.py").write_text("more = 2\ndef f(): return more\n")

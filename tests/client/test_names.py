@@ -27,7 +27,10 @@ READS = [
     ("def f():\n    return [z for q in w]", "z w"),
     ("def fact(n):\n    return n * fact(n - 1)", ""),
     ("@deco(arg)\ndef f(): return x", "deco arg x"),
-    ("class A(Base, metaclass=M):\n    a = b\n    c = a\n    def m(self): return a + d + super().m()", "Base M b a d"),
+    (
+        "class A(Base, metaclass=M):\n    a = b\n    c = a\n    def m(self): return a + d + super().m()",
+        "Base M b a d",
+    ),
     ("if c:\n    x = 1\nx", "c x"),
     ("if c:\n    x = 1\nelse:\n    x = 2\nx", "c"),
     ("if c:\n    x = 1\nelse:\n    raise E\nx", "c E"),
@@ -36,7 +39,10 @@ READS = [
     ("try:\n    x = f()\nexcept E as e:\n    x = e\nx", "f E"),
     ("try:\n    x = f()\nexcept E:\n    pass\nx", "f E x"),
     ("with open(p) as f, g() as (a, b):\n    a", "p g"),
-    ("match m:\n    case {'k': v, **rest}: v, rest\n    case [a, *b] if a > lim: b\n    case P(x=q): q", "m lim P"),
+    (
+        "match m:\n    case {'k': v, **rest}: v, rest\n    case [a, *b] if a > lim: b\n    case P(x=q): q",
+        "m lim P",
+    ),
     ("a, *b = c\na, b", "c"),
     ("d[k] = v\nd.a.b = w", "v d k w"),
     ("f'{x!r:>{w}}'", "x w"),
@@ -69,7 +75,10 @@ ASSIGNS = [
     ("def f():\n    global g\n    g = 1", "f g"),
     ("x = 1\ndel x", ""),
     ("try:\n    pass\nexcept E as e:\n    pass", ""),
-    ("match v:\n    case [a, *b]: pass\n    case {'k': c, **d}: pass\n    case int() as e: pass", "a b c d e"),
+    (
+        "match v:\n    case [a, *b]: pass\n    case {'k': c, **d}: pass\n    case int() as e: pass",
+        "a b c d e",
+    ),
     ("async def f(): pass", "f"),
 ]
 

@@ -126,6 +126,15 @@ def test_ids_that_are_paths_are_refused(store, bundle_id: str) -> None:
         store.exists(bundle_id)
 
 
+def test_links_in_the_way_are_not_followed(store, tmp_path) -> None:
+    """A folder that a job replaced by a link to one outside is not read from."""
+    store.create_bundle("a", manifest=b"", blobs={})
+    (tmp_path / "secret").write_text("s")
+    (store.root / "bundles" / "a" / "results" / "0.1.files").symlink_to(tmp_path)
+    with pytest.raises(StoreError, match="leads out"):
+        store.open("a", "results/0.1.files/secret")
+
+
 @pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
 def test_results_that_are_no_files_are_refused(store, tmp_path, kind: str) -> None:
     """A link, a folder or a named pipe where a job should have left a file is not followed, nor waited for."""

@@ -39,7 +39,9 @@ def test_functions_share_the_notebooks_variables(desk) -> None:
 
 def test_objects_of_notebook_classes_come_back_as_the_notebooks(desk) -> None:
     """An instance of a class of the notebook is one of that very class when it comes back."""
-    desk.write("class Model:\n    def __init__(self): self.t = 1\n    def next(self): self.t += 1; return self")
+    desk.write(
+        "class Model:\n    def __init__(self): self.t = 1\n    def next(self): self.t += 1; return self"
+    )
     ran = desk.run("m = Model().next()")
     assert isinstance(ran.result.variables["m"], desk.namespace["Model"])
     assert ran.result.variables["m"].next().t == 3

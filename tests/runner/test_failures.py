@@ -54,7 +54,11 @@ def test_own_exception_classes_travel(desk) -> None:
 
 @pytest.mark.parametrize(
     ("source", "code", "status"),
-    [("import sys; sys.exit(3)", 3, "failed"), ("exit(0)", 0, "succeeded"), ("raise SystemExit('no')", 1, "failed")],
+    [
+        ("import sys; sys.exit(3)", 3, "failed"),
+        ("exit(0)", 0, "succeeded"),
+        ("raise SystemExit('no')", 1, "failed"),
+    ],
 )
 def test_exit_codes_are_kept(desk, source: str, code: int, status: str) -> None:
     """sys.exit ends the job with its code."""

@@ -59,7 +59,9 @@ def _needs_image() -> None:
 @pytest.mark.docker
 def test_bare_image_runs_functions_of_the_notebook(desk) -> None:
     """Functions by value, standard library values and rich outputs need no package in the image."""
-    desk.write("k = 2\nclass P:\n    def __init__(self, x): self.x = x\ndef f(p): print('there'); return P(p.x * k)")
+    desk.write(
+        "k = 2\nclass P:\n    def __init__(self, x): self.x = x\ndef f(p): print('there'); return P(p.x * k)"
+    )
     packed = pack_for_image(desk, desk.cell("p = f(P(4))\ndef g(): return k\n{'x': p.x}"))
     code, log = run_in_image(packed)
     result = load_result(desk.store, packed.bundle_id)

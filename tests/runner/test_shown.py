@@ -119,7 +119,7 @@ def test_numbers_and_frames_do_not_import_ipython(desk) -> None:
 
 
 def test_tqdm_works(desk) -> None:
-    """tqdm's text bar runs to its end on standard error."""
+    """Tqdm's text bar runs to its end on standard error."""
     ran = desk.run("from tqdm.auto import tqdm\nsum(tqdm(range(5)))")
     assert ran.result.value == 10
     assert "5/5" in ran.stderr
