@@ -23,12 +23,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 from nbbatch.client.config import BackendConfig, home, load_config
 from nbbatch.client.daemon_process import (
+    LOG,
     Endpoint,
     Starting,
     check_version,
     find_daemon,
     is_older,
-    running_pid,
     stop_by_signal,
     wait_for_daemon,
     was_stopped,
@@ -96,13 +96,20 @@ class Address:
             return found
 
     def _start(self, *, start: bool) -> Endpoint:
-        if running_pid(self.home) is None:
-            if not start and was_stopped(self.home):
-                raise BackendUnreachableError(
-                    "The local daemon was stopped.", cure="`nbbatch local start` goes on; no job is lost."
-                )
-            Starting(self.home).wait()
-        return wait_for_daemon(self.home)
+        found = wait_for_daemon(self.home)
+        if found is not None:
+            return found
+        if not start and was_stopped(self.home):
+            raise BackendUnreachableError(
+                "The local daemon was stopped.", cure="`nbbatch local start` goes on; no job is lost."
+            )
+        Starting(self.home).wait()
+        found = wait_for_daemon(self.home)
+        if found is None:
+            raise BackendUnreachableError(
+                f"The daemon of {self.home} came up and went again.", cure=f"Its log is {self.home / LOG}."
+            )
+        return found
 
     def _replace(self, found: Endpoint) -> Endpoint:
         """An older daemon gives way to this version: its jobs go on and are taken over."""

@@ -34,6 +34,10 @@ _CODE_WORDS = (
 class Cell:
     """A notebook cell.
 
+    In another language than Python the inputs, text and numbers only, become environment variables,
+    and an output is the text of the shell variable of that name (bash), else of the file of that name
+    in the working directory. Bash runs under `-e`.
+
     Parameters
     ----------
     source : str
@@ -209,6 +213,13 @@ def pack(
     """
     variables = vars(sys.modules["__main__"]) if namespace is None else namespace
     parcel = Parcel(store, variables, limit_bytes=limit_bytes, ask_bytes=ask_bytes)
+    _fill(parcel, payload)
+    if parcel.manifest["kind"] in ("cell", "call"):
+        parcel.add_environment(with_modules=local_modules, is_same=is_same_environment)
+    return _sealed(parcel, python)
+
+
+def _fill(parcel: Parcel, payload: Payload) -> None:
     match payload:
         case Cell(language="python"):
             _add_cell(parcel, payload)
@@ -218,8 +229,9 @@ def pack(
             _add_call(parcel, payload)
         case Command():
             _add_command(parcel, payload)
-    if parcel.manifest["kind"] in ("cell", "call"):
-        parcel.add_environment(with_modules=local_modules, is_same=is_same_environment)
+
+
+def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
     folder = url.removeprefix("file://")
     return Packed(
@@ -253,6 +265,7 @@ def _add_cell(parcel: Parcel, cell: Cell) -> None:
     }
     parcel.back = tuple(candidates if outputs is None else outputs)
     parcel.imports |= set(names.imports)
+    parcel.codes.append(names.code)
     there = {*cell.inputs, *cell.modules, cell.item_name}
     variables = parcel.captor.rules.namespace
     parcel.hold_back(

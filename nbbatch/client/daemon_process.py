@@ -77,7 +77,7 @@ def running_pid(home: Path) -> int | None:
     """Process id of the daemon that has this home; 0 when it has just come up, None when none runs."""
     try:
         descriptor = os.open(home / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -149,23 +149,25 @@ class Starting:
         return words or "it said nothing."
 
 
-def wait_for_daemon(home: Path) -> Endpoint:
-    """The endpoint of a daemon that somebody else is starting.
+def wait_for_daemon(home: Path) -> Endpoint | None:
+    """The endpoint of a daemon that is on its way up; None when there is none, or it went.
 
     Raises
     ------
     BackendUnreachableError
-        When it does not come up in time.
+        When it neither takes requests nor goes.
     """
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    while running_pid(home) is not None:
         endpoint = find_daemon(home)
         if endpoint is not None:
             return endpoint
-        if running_pid(home) is None:
-            break
+        if time.monotonic() > deadline:
+            raise BackendUnreachableError(
+                f"The daemon of {home} runs, but takes no requests.", cure=f"Its log is {home / LOG}."
+            )
         time.sleep(_STEP)
-    raise BackendUnreachableError(f"The daemon of {home} does not come up.", cure=f"Its log is {home / LOG}.")
+    return None
 
 
 def wait_until_gone(home: Path, pid: int) -> bool:
@@ -228,7 +230,7 @@ def _numbers(version: str) -> list[int]:
 def _read_endpoint(path: Path) -> Endpoint | None:
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     known = json.loads(text)
     return Endpoint(**{name: known[name] for name in Endpoint.__slots__})

@@ -11,10 +11,12 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from types import CodeType
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+from nbbatch.client.scopes import augmented_globals, free_names, free_names_of_methods, parts_at_definition
+
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 _BUILTINS = frozenset((*dir(builtins), "display", "get_ipython", "exit", "quit"))
@@ -39,6 +41,8 @@ class Names:
         Top-level names of the modules imported anywhere in the cell.
     python : str
         The cell in Python, IPython syntax translated.
+    code : CodeType
+        The same, compiled.
     is_ipython : bool
         The cell has IPython syntax.
     """
@@ -48,6 +52,7 @@ class Names:
     changes: tuple[str, ...]
     imports: tuple[str, ...]
     python: str
+    code: CodeType
     is_ipython: bool = False
 
     @property
@@ -74,7 +79,7 @@ def read_names(source: str, *, label: str = "cell") -> Names:
     python, is_ipython = to_python(source, label)
     walk = _Walk()
     tree = _parse(python, label)
-    _check(tree, python, label)
+    code = _compiled(tree, python, label)
     walk.block(tree.body)
     walk.settle()
     return Names(
@@ -83,6 +88,7 @@ def read_names(source: str, *, label: str = "cell") -> Names:
         changes=tuple(name for name in walk.changes if name in walk.reads),
         imports=tuple(walk.imports),
         python=python,
+        code=code,
         is_ipython=is_ipython,
     )
 
@@ -114,14 +120,15 @@ def _parse(source: str, label: str) -> ast.Module:
     return tree
 
 
-def _check(tree: ast.Module, source: str, label: str) -> None:
-    """Find what parses and does not compile, such as a `return` outside a function."""
+def _compiled(tree: ast.Module, source: str, label: str) -> CodeType:
+    """Compile, to find what parses and is not Python all the same, such as `return` outside a function."""
     try:
-        compile(tree, label, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        code: CodeType = compile(tree, label, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
         if error.text is None and error.lineno is not None:
             error.text = source.splitlines()[error.lineno - 1]
         raise
+    return code
 
 
 class _Walk:
@@ -336,20 +343,20 @@ class _Walk:
     # Scopes
 
     def on_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:  # noqa: N802
-        for part in _parts_at_definition(node):
+        for part in parts_at_definition(node):
             self.visit(part)
         self.bind(node.name)
         self.globals_of(node)
-        self.later[node.name] = dict.fromkeys((*_free_names(node), *_augmented_globals(node)))
+        self.later[node.name] = dict.fromkeys((*free_names(node), *augmented_globals(node)))
         if node.decorator_list:
             self.run_body(node.name)
 
     on_AsyncFunctionDef = on_FunctionDef  # noqa: N815
 
     def on_Lambda(self, node: ast.Lambda) -> None:  # noqa: N802
-        for part in _parts_at_definition(node):
+        for part in parts_at_definition(node):
             self.visit(part)
-        for name in _free_names(node):  # it may run at once, as a sort key does
+        for name in free_names(node):  # it may run at once, as a sort key does
             self.read(name)
 
     def globals_of(self, node: ast.AST) -> None:
@@ -372,11 +379,11 @@ class _Walk:
             self.read(name)
         self.imports |= inner.imports
         self.bind(node.name)
-        self.later[node.name] = dict.fromkeys(_free_names_of_methods(node))
+        self.later[node.name] = dict.fromkeys(free_names_of_methods(node))
 
     def on_comprehension_like(self, node: Comprehension) -> None:
         """Its variables are its own; its first iterable is evaluated outside."""
-        for name in _free_names(node):
+        for name in free_names(node):
             self.read(name)
         for each in ast.walk(node):
             if isinstance(each, ast.NamedExpr):
@@ -411,88 +418,6 @@ class _Walk:
 def _leaves(block: Sequence[ast.stmt]) -> bool:
     """Whether a block never reaches its end."""
     return bool(block) and isinstance(block[-1], ast.Raise | ast.Return | ast.Continue | ast.Break)
-
-
-def _parts_at_definition(node: Function) -> Iterator[ast.AST]:
-    """What is evaluated when a function is defined: decorators, defaults, annotations."""
-    arguments = node.args
-    yield from arguments.defaults
-    yield from (default for default in arguments.kw_defaults if default is not None)
-    if isinstance(node, ast.Lambda):
-        return
-    yield from node.decorator_list
-    every = (
-        *arguments.posonlyargs,
-        *arguments.args,
-        *arguments.kwonlyargs,
-        arguments.vararg,
-        arguments.kwarg,
-    )
-    yield from (each.annotation for each in every if each is not None and each.annotation is not None)
-    if node.returns is not None:
-        yield node.returns
-
-
-def _free_names(node: ast.AST) -> Iterator[str]:
-    """Global names that a function, lambda or comprehension reads when it runs, by Python's own scoping."""
-    import symtable  # noqa: PLC0415 - only where a cell has scopes of its own
-
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        code = ast.unparse(_bare(node))
-    else:
-        code = f"async def scope():\n return ({ast.unparse(node)})"
-    yield from _globals_of(symtable.symtable(code, "scope", "exec").get_children()[0])
-
-
-def _augmented_globals(node: ast.AST) -> Iterator[str]:
-    """Names under `global` that are read by `x += 1`, which a symbol table calls assigned only."""
-    declared = {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
-    for each in ast.walk(node):
-        if (
-            isinstance(each, ast.AugAssign)
-            and isinstance(each.target, ast.Name)
-            and each.target.id in declared
-        ):
-            yield each.target.id
-
-
-def _free_names_of_methods(node: ast.ClassDef) -> Iterator[str]:
-    for each in node.body:
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from _free_names(each)
-        if isinstance(each, ast.ClassDef):
-            yield from _free_names_of_methods(each)
-
-
-def _bare(node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-    """A function without what is evaluated at its definition."""
-    given = node.args
-    arguments = ast.arguments(
-        posonlyargs=_bare_arguments(given.posonlyargs),
-        args=_bare_arguments(given.args),
-        vararg=ast.arg(arg=given.vararg.arg) if given.vararg else None,
-        kwonlyargs=_bare_arguments(given.kwonlyargs),
-        kwarg=ast.arg(arg=given.kwarg.arg) if given.kwarg else None,
-        kw_defaults=[None] * len(given.kwonlyargs),
-        defaults=[],
-    )
-    bare = type(node)(name=node.name, args=arguments, body=node.body, decorator_list=[])
-    return ast.fix_missing_locations(bare)
-
-
-def _bare_arguments(arguments: Sequence[ast.arg]) -> list[ast.arg]:
-    return [ast.arg(arg=each.arg) for each in arguments]
-
-
-def _globals_of(table: object) -> Iterator[str]:
-    import symtable  # noqa: PLC0415 - see above
-
-    assert isinstance(table, symtable.SymbolTable)  # noqa: S101 - typeshed has no name for its children
-    for symbol in table.get_symbols():
-        if symbol.is_global() and symbol.is_referenced() and symbol.get_name() != "__class__":
-            yield symbol.get_name()
-    for child in table.get_children():
-        yield from _globals_of(child)
 
 
 def _ipython_call(node: ast.Call) -> tuple[str, list[str]]:

@@ -15,11 +15,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import msgspec
 
+from nbbatch.client.bytecode import global_names, submodules
 from nbbatch.client.capture import Captor, size_text
 from nbbatch.client.carried import cloudpickle_zip, runner_zip
 from nbbatch.client.guards import held_back
@@ -75,6 +76,7 @@ class Parcel:
         self.array_size: int | None = None
         self.back: tuple[str, ...] = ()
         self.imports: set[str] = set()
+        self.codes: list[CodeType] = []
         self._ask_bytes = ask_bytes
         self.sent: list[Sent] = []
         self.held_back: dict[str, str] = {}
@@ -115,7 +117,7 @@ class Parcel:
     def keep_needs(self, named: AbstractSet[str] = frozenset()) -> None:
         """Keep what functions that go by value read of the notebook, as far as it is there."""
         done = {*self.manifest["inputs"], *self.manifest["modules"], *self.held_back}
-        while missing := [name for name in self.captor.rules.needs if name not in done]:
+        while missing := [name for name in self._needs() if name not in done]:
             done.update(missing)
             values = {name: self.captor.rules.namespace[name] for name in missing}
             self.held_back |= held_back({name: value for name, value in values.items() if name not in named})
@@ -126,11 +128,20 @@ class Parcel:
                     entry = self.keep(name, value, is_named=name in named, because="a function reads it")
                     self.manifest["inputs"][name] = entry
 
+    def _needs(self) -> list[str]:
+        """What functions that went by value so far read of the notebook."""
+        read = (name for code in self.captor.rules.codes for name in global_names(code))
+        return [name for name in dict.fromkeys(read) if name in self.captor.rules.namespace]
+
     def add_environment(self, *, with_modules: bool, is_same: bool) -> None:
         """Add what makes the job's Python like this one: version, paths, local modules, cloudpickle."""
         self.manifest["python"] = "{}.{}".format(*sys.version_info[:2])
         self.manifest["held_back"] = self.held_back
-        self.manifest["sources"] = self.manifest.get("sources", {}) | _sources(self.captor.rules.files)
+        codes = self.captor.rules.codes
+        self.manifest["submodules"] = submodules(self.manifest["modules"].values(), [*self.codes, *codes])
+        self.manifest["sources"] = self.manifest.get("sources", {}) | _sources(
+            code.co_filename for code in codes
+        )
         self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
         self.manifest["cloudpickle"] = None if is_same else self._put(cloudpickle_zip())
         if with_modules:
@@ -203,7 +214,7 @@ def _kind(value: Any) -> str:
 
 def _sources(files: Iterable[str]) -> dict[str, str]:
     """Source of the notebook cells that functions come from, for the tracebacks."""
-    return {name: "".join(lines) for name in sorted(files) if (lines := linecache.getlines(name))}
+    return {name: "".join(lines) for name in sorted(set(files)) if (lines := linecache.getlines(name))}
 
 
 def _has_data(folder: Path) -> bool:

@@ -328,6 +328,6 @@ def _store_error(place: Path, error: OSError) -> StoreError:
     free = shutil.disk_usage(home).free
     return StoreError(
         f"{error.filename or place} cannot be written: {error.strerror or error}; "
-        f"{free / 1e6:,.0f} MB are free in {home}.",
+        f"{free / 1e6:,.0f} MB are free in {home} without it.",
         cure="Free some space there, or point NBBATCH_HOME to a larger disk.",
     )

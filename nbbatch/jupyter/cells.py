@@ -22,19 +22,18 @@ from nbbatch.client.listing import find
 from nbbatch.client.names import Names, read_names, to_python
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import short_id
+from nbbatch.client.shape import chunk_for
 from nbbatch.client.spec import job_name
 from nbbatch.client.store import DryStore
 from nbbatch.client.submission import pack_for, resolve, sees_this_python
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.console import Console
+from nbbatch.jupyter.errors import no_python
 from nbbatch.jupyter.finish import Ending, finish
 from nbbatch.jupyter.flags import CellLine
 from nbbatch.jupyter.places import place_of
 from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
 from nbbatch.jupyter.waiting import follow
-
-MOST_ITEMS = 10_000
-"""Children of an array job (AWS Batch's limit); a cell runs one item per child."""
 
 
 def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
@@ -59,9 +58,7 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
     Raises
     ------
     UserError
-        When something is wrong with the line, the names or the values; nothing was sent then.
-    SyntaxError
-        When the cell is not Python.
+        When something is wrong with the line, the cell or the values; nothing was sent then.
     JobError
         When the job fails.
     DetachedError
@@ -161,11 +158,15 @@ def _say_detached(console: Console, job: Job | ArrayJob, bound: str | None) -> J
 def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
     """The payload of a cell: its text and the values it needs."""
     items = None if line.array is None else read_items(line.array, shell.user_ns)
+    chunk = 1 if items is None else chunk_for(len(items))
     label = f"In [{len(shell.user_ns['In']) - 1}]"
     if line.language is not None:
-        return Cell(source=source, language=line.language, items=items, item_name=line.item, label=label)
+        language = line.language
+        return Cell(
+            source=source, language=language, items=items, chunk=chunk, item_name=line.item, label=label
+        )
     source = with_magic_line(source)
-    names = read_names(source, label=label)
+    names = _names_of(source, label)
     chosen = _choose(names, line, shell.user_ns, has_items=items is not None)
     returned = tuple(name for name in names.returns if name != line.item or items is None)
     return Cell(
@@ -176,9 +177,17 @@ def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
         outputs=line.outputs,
         candidates=returned,
         items=items,
+        chunk=chunk,
         item_name=line.item,
         label=label,
     )
+
+
+def _names_of(source: str, label: str) -> Names:
+    try:
+        return read_names(source, label=label)
+    except SyntaxError as error:
+        raise no_python(error) from error
 
 
 def without_imports(receipt: Receipt, source: str) -> Receipt:
@@ -205,15 +214,9 @@ def read_items(expression: str, namespace: Mapping[str, Any]) -> list[Any]:
     Raises
     ------
     OptionError
-        When the expression fails, cannot be iterated, or has no or too many items.
+        When the expression fails, cannot be iterated, or has no items.
     """
-    items = list_items(_evaluate(expression, namespace))
-    if len(items) > MOST_ITEMS:
-        raise OptionError(
-            f"--array {expression} has {len(items):,} items; a cell takes {MOST_ITEMS:,}.",
-            cure="Give each item a list of work, or use nbbatch.map, which packs several items into a child.",
-        )
-    return items
+    return list_items(_evaluate(expression, namespace))
 
 
 def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:

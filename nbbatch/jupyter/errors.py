@@ -7,7 +7,7 @@ from functools import partial, wraps
 from traceback import format_exception_only
 from typing import ParamSpec, TypeVar
 
-from nbbatch.errors import JobError, NbbatchBugError, NbbatchError, RemoteError
+from nbbatch.errors import JobError, NbbatchBugError, NbbatchError, RemoteError, UserError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,30 +23,38 @@ def told(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except (NbbatchError, SyntaxError) as error:
+        except NbbatchError as error:
             tell(error)
             raise
 
     return call
 
 
-def tell(error: NbbatchError | SyntaxError) -> None:
+def tell(error: NbbatchError) -> None:
     """Give an error IPython's `_render_traceback_` hook, unless its frames are what matters."""
-    if isinstance(error, SyntaxError):
-        vars(error)["_render_traceback_"] = partial(_syntax_lines, error)
-    elif not isinstance(error, NbbatchBugError):
+    if not isinstance(error, NbbatchBugError):
         vars(error)["_render_traceback_"] = partial(message_lines, error)
 
 
-def _syntax_lines(error: SyntaxError) -> list[str]:
-    """The cell's own line, as Python shows it."""
-    return "".join(format_exception_only(error)).rstrip().splitlines()
+def no_python(error: SyntaxError) -> UserError:
+    """A cell's syntax error as ours: IPython would show a SyntaxError with all frames of nbbatch."""
+    return UserError(
+        f"The cell is not Python: {error.msg} in line {error.lineno}.",
+        cure="Nothing was sent; correct the cell.",
+    )
+
+
+def _source_lines(error: SyntaxError) -> list[str]:
+    """The line and the caret, as Python shows them."""
+    return "".join(format_exception_only(error)).rstrip().splitlines()[:-1]
 
 
 def message_lines(error: NbbatchError) -> list[str]:
     """An error as lines: the remote traceback or the log's tail, what happened, what to do."""
     lines: list[str] = []
     traceback = error.remote_traceback.strip() if isinstance(error, RemoteError) else ""
+    if isinstance(error.__cause__, SyntaxError):
+        lines += _source_lines(error.__cause__)
     if isinstance(error, RemoteError) and traceback not in error.message:
         lines += [*error.remote_traceback.rstrip().splitlines(), ""]
     elif isinstance(error, JobError) and error.log_tail and not getattr(error, "_is_log_shown", False):

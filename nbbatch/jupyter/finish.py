@@ -14,6 +14,7 @@ from nbbatch.client.items import Item, label
 from nbbatch.client.jobs import Job
 from nbbatch.client.outcome import Detail, Outcome, outcome, short_id
 from nbbatch.client.results import Result, load_result
+from nbbatch.client.shape import read_array
 from nbbatch.errors import JobError, JobFailedError, RemoteError, ResultLostError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.format import plural
@@ -118,24 +119,29 @@ def bind(ending: Ending, variables: Mapping[str, Any], left_behind: Mapping[str,
 
 def _gather(ending: Ending, array: ArrayJob) -> None:
     """Variables and values of all items, each as one."""
-    results = load_items(array, ending.watched.detail)
-    variables = gather_variables(results, ending.outputs)
+    results = load_children(array, ending.watched.detail)
+    items = [item for result in results for item in result.items]
+    variables = gather_variables(items, ending.outputs)
     ending.shell.user_ns.update(variables)
-    value, said = gather_values([result.value for result in results])
+    value, said = gather_values([item.value for item in items])
     if variables:
-        ending.console.line(
-            f"{', '.join(variables)}: a list over {plural(len(results), 'item')}, in their order"
-        )
+        names = ", ".join(variables)
+        ending.console.line(f"{names}: a list over {plural(len(items), 'item')}, in their order")
     if said:
         ending.console.line(said)
     _show_displays(ending, results)
     publish_here(ending.shell, value)
 
 
-def load_items(array: ArrayJob, detail: Detail) -> list[Result]:
+def load_children(array: ArrayJob, detail: Detail) -> list[Result]:
     """What each child of a cell's array left, in the order of the items."""
     store, bundle_id = array.backend.store, bundle_of(detail)
-    return [load_result(store, bundle_id, index=position) for position in range(len(array))]
+    bundle = read_array(store, bundle_id)
+    if bundle is None:
+        return []
+    attempts = bundle.newest_attempts()
+    children = range(bundle.shape.children)
+    return [load_result(store, bundle_id, index=index, attempt=attempts.get(index)) for index in children]
 
 
 def _show_displays(ending: Ending, results: Sequence[Result]) -> None:

@@ -6,23 +6,23 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nbbatch.client.results import Result
+from nbbatch.client.results import ItemResult
 from nbbatch.jupyter.format import plural
 
 
-def gather_variables(results: Sequence[Result], names: Sequence[str] | None) -> dict[str, list[Any]]:
+def gather_variables(items: Sequence[ItemResult], names: Sequence[str] | None) -> dict[str, list[Any]]:
     """Each name as the list of its values over the items, in the order of the items.
 
     Parameters
     ----------
-    results : sequence of Result
-        One per item.
+    items : sequence of ItemResult
+        In order.
     names : sequence of str or None
         The names to gather; None: every name that all items brought back.
     """
     if names is None:
-        names = [name for name in results[0].variables if all(name in one.variables for one in results)]
-    return {name: [one.variables.get(name) for one in results] for name in names}
+        names = [name for name in items[0].variables if all(name in one.variables for one in items)]
+    return {name: [one.variables.get(name) for one in items] for name in names}
 
 
 def gather_values(values: Sequence[Any]) -> tuple[Any, str]:

@@ -79,9 +79,9 @@ def follow(job: Handle, console: Console) -> Watched:
 def let_go(job: Handle, console: Console, seconds: float = SECOND_INTERRUPT) -> DetachedError:
     """Say that the job goes on and how to find it; a second interrupt in time takes it back."""
     name = short_id(job.id)
-    console.line(f"interrupted: job {name} goes on · %batch attach {name} waits for it again")
-    console.line(f"interrupt again within {seconds:g} s to stop the job")
     try:
+        console.line(f"interrupted: job {name} goes on · %batch attach {name} waits for it again")
+        console.line(f"interrupt again within {seconds:g} s to stop the job")
         time.sleep(seconds)
     except KeyboardInterrupt:
         job.terminate("Interrupted twice in the notebook")

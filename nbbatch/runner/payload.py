@@ -24,6 +24,10 @@ class EnvironmentMismatchError(PayloadError):
     """The image's Python or packages do not fit; named as in the client's error tree."""
 
 
+class StoreError(PayloadError, OSError):
+    """The result cannot be written; named as in the client's error tree."""
+
+
 class UnpicklableError(PayloadError):
     """A value cannot travel; named as in the client's error tree."""
 

@@ -1,10 +1,10 @@
 """Values to bytes and back, by one rule for both sides of a job.
 
-Plain pickle first: cheap, and readable without cloudpickle. What it cannot do, functions and
-classes of the notebook above all, cloudpickle does by value, with one change: such a function is
-bound to `__main__` of the process that loads it instead of to copies of the globals it reads. So
+Plain pickle first: cheap, and readable without cloudpickle. A function of the notebook goes by
+value, bound to `__main__` of the process that loads it and not to copies of the globals it reads:
 functions share the notebook's variables in the job as they do in the notebook, and those variables
-travel by name, each once and visible on the receipt.
+travel by name, each once and visible on the receipt. What plain pickle cannot do, classes of the
+notebook and closures above all, cloudpickle does, with its functions bound in the same way.
 
 Pickles are streamed in protocol 5: buffers of arrays go to and come from the file without a copy.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import binascii
 import importlib
 import io
+import marshal
 import pickle
 import sys
 from types import FunctionType, ModuleType
@@ -21,6 +22,7 @@ from types import FunctionType, ModuleType
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import CodeType
     from typing import Any
 
     Dump = Callable[[Any], None]
@@ -40,18 +42,16 @@ class Rules:
     ----------
     namespace : dict
         `__main__`'s variables on this side.
-    known : mapping
+    known : dict
         Those of them that the other side has under the same name; the client's notebook knows
         nothing of the job's, so there it is empty.
 
     Attributes
     ----------
-    needs : dict
-        Names that functions bound to the namespace read of it.
     modules : set of str
         Modules that the pickles refer to.
-    files : set of str
-        Source file names of functions that went by value.
+    codes : dict
+        Code of the functions that went by value and read the namespace.
     offer_cloudpickle : callable
         Called before cloudpickle is imported.
     """
@@ -59,9 +59,8 @@ class Rules:
     def __init__(self, namespace: Mapping[str, Any], known: dict[str, Any]) -> None:
         self.namespace = namespace
         self.known = known
-        self.needs: dict[str, None] = {}
         self.modules: set[str] = set()
-        self.files: set[str] = set()
+        self.codes: dict[CodeType, None] = {}
         self.offer_cloudpickle: Callable[[], object] = int
 
     def note(self, thing: Any) -> None:
@@ -74,33 +73,66 @@ class Rules:
         """Whether the other side has this very function or class of `__main__`."""
         return self.known.get(thing.__qualname__, self) is thing
 
-    def goes_by_value(self, thing: Any) -> bool:
-        """Whether plain pickle's reference would lead nowhere."""
-        if isinstance(thing, ModuleType):
-            return True
-        return getattr(thing, "__module__", None) == "__main__" and not self.is_known(thing)
+    def is_bound(self, thing: Any) -> bool:
+        """Whether a function reads the namespace."""
+        return getattr(thing, "__globals__", None) is self.namespace
+
+    def reduce(self, thing: Any) -> Any:
+        """Plain pickle's recipe for a class, function or module; NotImplemented leaves it to pickle.
+
+        Raises
+        ------
+        NotPlainError
+            By name it would not be found on the other side, and by value it is cloudpickle's matter.
+        """
+        if thing is FunctionType:
+            return (getattr, (_Module("types"), "FunctionType"))
+        if isinstance(thing, ModuleType) and sys.modules.get(thing.__name__) is thing:
+            return (importlib.import_module, (thing.__name__,))
+        if getattr(thing, "__module__", None) != "__main__" or self.is_known(thing):
+            return NotImplemented
+        if isinstance(thing, FunctionType) and self.is_bound(thing) and thing.__closure__ is None:
+            return self._by_value(thing)
+        raise NotPlainError(repr(thing))
+
+    def _by_value(self, function: FunctionType) -> tuple[Any, ...]:
+        self.codes[function.__code__] = None
+        made = (_Code(function.__code__), _MainGlobals(), function.__name__, function.__defaults__)
+        names = ("__qualname__", "__kwdefaults__", "__annotations__", "__doc__")
+        return (FunctionType, made, (vars(function), {name: getattr(function, name) for name in names}))
 
     def bind(self, function: FunctionType, reduced: Any) -> Any:
-        """Cloudpickle's recipe for a function of the notebook, bound to the other side's `__main__`."""
+        """Cloudpickle's recipe for a function, bound to the other side's `__main__`."""
         make, (code, _globals, *rest), (attributes, slots), *more = reduced
-        self.needs.update(dict.fromkeys(slots["__globals__"]))
-        self.files.add(function.__code__.co_filename)
-        bound = {**slots, "__globals__": {}}
-        return (make, (code, _MainGlobals(), *rest), (attributes, bound), *more)
+        self.codes[function.__code__] = None
+        return (make, (code, _MainGlobals(), *rest), (attributes, {**slots, "__globals__": {}}), *more)
 
 
 class _MainGlobals:
     """Unpickles as the variables of `__main__`."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (getattr, (_Main(), "__dict__"))
+        return (getattr, (_Module("__main__"), "__dict__"))
 
 
-class _Main:
-    """Unpickles as the module `__main__`."""
+class _Module:
+    """Unpickles as a module."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (importlib.import_module, ("__main__",))
+        return (importlib.import_module, (self._name,))
+
+
+class _Code:
+    """Unpickles as a code object, in a Python of the same minor version."""
+
+    def __init__(self, code: CodeType) -> None:
+        self._code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (marshal.loads, (marshal.dumps(self._code),))
 
 
 class PlainPickler(pickle.Pickler):
@@ -114,8 +146,7 @@ class PlainPickler(pickle.Pickler):
         """Pickle's hook, called for everything that is not a builtin container or scalar."""
         if isinstance(thing, (type, FunctionType, ModuleType)):
             self._rules.note(thing)
-            if self._rules.goes_by_value(thing):
-                raise NotPlainError(repr(thing))
+            return self._rules.reduce(thing)
         return NotImplemented
 
 
@@ -164,9 +195,8 @@ def _make_cloud_pickler() -> Any:
             if not isinstance(thing, ModuleType) and self._rules.is_known(thing):
                 return thing.__qualname__
             reduced = super().reducer_override(thing)
-            if isinstance(reduced, tuple) and getattr(thing, "__globals__", None) is self._rules.namespace:
-                return self._rules.bind(thing, reduced)  # type: ignore[arg-type]
-            return reduced
+            is_bound = isinstance(reduced, tuple) and self._rules.is_bound(thing)
+            return self._rules.bind(thing, reduced) if is_bound else reduced  # type: ignore[arg-type]
 
     return CloudPickler
 
@@ -210,11 +240,7 @@ def encode(value: Any, spill: Callable[[Dump], Any], rules: Rules, fatal: Any = 
 
     def keep(dump: Dump) -> dict[str, Any]:
         small = _Small()
-        try:
-            dump(small)
-        except _OverflowError:
-            return dict(spill(dump))
-        return {"data": small.text()}
+        return {"data": small.text()} if small.takes(dump) else dict(spill(dump))
 
     entry, is_cloud = pickled(value, keep, rules, fatal)
     return {**entry, "is_cloud": True} if is_cloud else dict(entry)
@@ -238,6 +264,14 @@ class _Small:
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
+
+    def takes(self, dump: Dump) -> bool:
+        """Whether all of it fits."""
+        try:
+            dump(self)
+        except _OverflowError:
+            return False
+        return True
 
     def write(self, data: Any) -> None:
         self._size += memoryview(data).nbytes

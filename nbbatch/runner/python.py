@@ -69,6 +69,8 @@ class Run:
         main = Main()
         for name, module in self._manifest["modules"].items():
             main.add(name, _import(name, module))
+        for module in self._manifest["submodules"]:
+            _import(module, module)
         for name, entry in self._manifest["inputs"].items():
             main.add(name, self._payload.load(entry, name))
         return main

@@ -11,6 +11,7 @@ import json
 import os
 
 from . import failures, pickling, usage
+from .payload import StoreError
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
@@ -74,11 +75,18 @@ class Report:
         start = self._data.tell()
         try:
             dump(self._data if limit is None else _Limited(self._data, limit))
-        except BaseException:
-            self._data.seek(start)
-            self._data.truncate()
+            self._data.flush()
+        except BaseException as error:
+            self._take_back(start)
+            if isinstance(error, OSError):
+                raise StoreError(f"The job's results cannot be written: {error.strerror}.") from None
             raise
         return {"at": [start, self._data.tell() - start]}
+
+    def _take_back(self, start: int) -> None:
+        with contextlib.suppress(OSError):  # closing and seeking flush what the disk did not take
+            self._data.seek(start)
+        os.ftruncate(self._data.fileno(), start)
 
     def write(self, outcome: dict[str, Any]) -> None:
         """Write the result manifest, after everything it refers to."""

@@ -18,13 +18,6 @@ import pytest
 DEADLINE = 60
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
-def executor(request, monkeypatch) -> str:
-    """Every test here runs on both executors."""
-    monkeypatch.setenv("NBBATCH_EXECUTOR", request.param)
-    return request.param
-
-
 @pytest.fixture
 def image(executor) -> str:
     """An image that is there: real for Docker, any name for processes."""

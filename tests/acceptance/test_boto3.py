@@ -184,7 +184,7 @@ def test_definitions_get_revisions_and_can_be_retired(batch, register):
     batch.deregister_job_definition(jobDefinition=f"{name}:2")
     active = batch.describe_job_definitions(jobDefinitionName=name, status="ACTIVE")["jobDefinitions"]
     assert [definition["revision"] for definition in active] == [1]
-    with pytest.raises(ClientError, match="not in ACTIVE status|not found"):
+    with pytest.raises(ClientError, match=r"not in ACTIVE status|not found"):
         batch.submit_job(jobName="x", jobQueue="default", jobDefinition=f"{name}:2")
 
 

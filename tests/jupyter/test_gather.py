@@ -3,23 +3,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from nbbatch.client.results import Result, Usage
+from nbbatch.client.results import ItemResult
 from nbbatch.jupyter.gather import gather_values, gather_variables
 
 
 def result(**variables):
-    return Result(
-        status="succeeded",
-        exit_code=0,
-        attempt=1,
-        variables=variables,
-        outputs=(),
-        error=None,
-        left_behind={},
-        usage=Usage(cpu_seconds=0, peak_memory=0, seconds=0),
-        files={},
-        python="3.11",
-    )
+    return ItemResult(position=0, variables=variables)
 
 
 def test_each_name_becomes_the_list_over_the_items():

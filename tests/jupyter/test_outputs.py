@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from nbbatch.client.results import Result, Usage
+from nbbatch.client.results import ItemResult, Result, Usage
 from nbbatch.jupyter.console import TextConsole
 from nbbatch.jupyter.outputs import needs_replay, show_result
 
@@ -25,11 +25,8 @@ def result(*outputs, value=None):
         status="succeeded",
         exit_code=0,
         attempt=1,
-        value=value,
-        variables={},
+        items=(ItemResult(position=0, value=value),),
         outputs=outputs,
-        error=None,
-        left_behind={},
         usage=Usage(cpu_seconds=0, peak_memory=0, seconds=0),
         files={},
         python="3.11",
@@ -56,4 +53,4 @@ def test_the_last_value_becomes_the_cell_s_result(shell, capsys):
     show_result(shell, TextConsole(io.StringIO()), result(VALUE, value=42), "")
     assert "42" in capsys.readouterr().out
     assert shell.user_ns["_"] == 42
-    assert shell.user_ns["Out"][shell.execution_count] == 42
+    assert list(shell.user_ns["Out"].values()) == [42]

@@ -46,7 +46,7 @@ class Desk:
 
     def write(self, source: str) -> dict[str, Any]:
         """Run a cell here, as the notebook would."""
-        exec(compile(source, "<here>", "exec"), self.namespace)
+        exec(compile(source, "<here>", "exec", dont_inherit=True), self.namespace)
         return self.namespace
 
     def cell(self, source: str, **fields: Any) -> Cell:

@@ -76,6 +76,26 @@ def test_modules_of_the_notebook_are_there(desk) -> None:
     assert desk.run("m.sqrt(9)").result.value == 3.0
 
 
+def test_submodules_imported_elsewhere_are_there(desk) -> None:
+    """A submodule that another cell imported is reached through its package, in cells and in functions."""
+    desk.write("import xml.etree.ElementTree\nimport xml\ndef f(): return xml.dom.minidom.Node.ELEMENT_NODE")
+    desk.write("import xml.dom.minidom")
+    ran = desk.run("xml.etree.ElementTree.fromstring('<a/>').tag, f()")
+    assert ran.result.value == ("a", 1), ran.stderr
+
+
+def test_plain_functions_need_no_cloudpickle(desk) -> None:
+    """Functions of the notebook travel both ways without cloudpickle, with defaults, attributes and all."""
+    desk.write(
+        "k = 1\ndef f(x: int, y=2, *, z: 'str' = 3):\n    'Doc.'\n    return x + y + z + k\nf.tag = 'T'\n"
+        "fs = [lambda: f(1)]"
+    )
+    source = "g = fs[0]\nimport sys\n(f(1), g(), f.tag, f.__doc__, f.__annotations__, 'cloudpickle' in sys.modules)"
+    ran = desk.run(source)
+    assert ran.result.value == (7, 7, "T", "Doc.", {"x": int, "z": "str"}, False)
+    assert ran.result.variables["g"]() == 7
+
+
 def test_in_place_changes_come_back(desk) -> None:
     """A variable whose item the cell sets comes back without being assigned."""
     desk.write("d = {'a': 1}")

@@ -65,7 +65,7 @@ def test_what_a_shell_cannot_take_is_refused(desk, fields) -> None:
 def test_stopping_a_script_stops_its_program(desk) -> None:
     """SIGTERM goes on to the script, and the result says stopped."""
     packed = desk.pack(
-        Cell(source="trap 'echo bye; kill $!; exit 0' TERM\necho ready\nsleep 60 & wait", language="bash")
+        Cell(source="trap 'echo bye; kill $!; exit 0' TERM\nsleep 60 &\necho ready\nwait", language="bash")
     )
     child = desk.start(packed)
     assert child.stdout.readline() == "ready\n"

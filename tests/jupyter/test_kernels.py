@@ -1,0 +1,229 @@
+"""`%%batch` in real kernels: what a saved notebook holds, and what ■ and a lost kernel do."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import papermill
+import pytest
+from jupyter_client.manager import KernelManager
+from nbclient.exceptions import CellExecutionError
+
+import nbbatch
+
+STORY = "nbbatch ›"
+RICH = """
+import sys
+import pandas as pd
+from IPython.display import HTML, display
+print("one")
+display(HTML("<b>bold</b>"))
+print("two")
+print("careful", file=sys.stderr)
+pd.DataFrame({"a": [1, 2]})
+"""
+
+
+def outputs_of(cell):
+    """A cell's outputs as saved, without the story's lines and what only numbers them."""
+    kept = []
+    for output in cell.outputs:
+        saved = {key: value for key, value in output.items() if key != "execution_count"}
+        if saved["output_type"] == "stream":
+            lines = [line for line in saved["text"].splitlines(keepends=True) if not line.startswith(STORY)]
+            saved["text"] = "".join(lines)
+        if saved.get("text") == "" or STORY in saved.get("data", {}).get("text/plain", ""):
+            continue
+        kept.append(saved)
+    return kept
+
+
+def text_of(cell):
+    """Stream text and plain text of displays, as a person reads them."""
+    parts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize("display", ["0", "1"])
+def test_the_saved_outputs_are_those_of_a_local_run(execute, display):
+    """Streams, displays and the last value are saved in the order and form a local cell has."""
+    here, there = execute(RICH, f"%%batch{RICH}", NBBATCH_DISPLAY=display).cells
+    assert outputs_of(there) == outputs_of(here)
+    assert there.outputs[-1]["execution_count"] == there.execution_count
+    assert "SUCCEEDED" in text_of(there)
+
+
+def test_run_all_stops_at_a_failed_cell(execute):
+    """A failed job raises, so that the cells below do not run."""
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        execute("%%batch\n1 / 0", "open('went_on', 'w').close()", stops=True)
+
+
+def test_the_error_of_a_cell_is_saved_as_an_error(execute):
+    """The traceback in the notebook is the job's, with the cell's number and lines, and once only."""
+    (cell,) = execute("%%batch\nx = 1\nx / 0").cells
+    error = cell.outputs[-1]
+    assert error["output_type"] == "error"
+    text = "\n".join(error["traceback"])
+    assert f'File "In [{cell.execution_count}]", line 3' in text
+    assert "nbbatch/" not in text
+    assert "Traceback" not in text_of(cell)
+
+
+def test_progress_does_not_stay_at_0_in_papermill(shared_daemon, kernel_environment, tmp_path, monkeypatch):
+    """A notebook run by papermill holds text lines that end with all items done."""
+    for name, value in kernel_environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+    cells = ["%load_ext nbbatch", "%%batch --array range(4)\nx = item"]
+    notebook = {
+        "cells": [
+            {"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None}
+            for cell in cells
+        ],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 4,
+    }
+    source.write_text(__import__("json").dumps(notebook))
+    done = papermill.execute_notebook(str(source), str(target), progress_bar=False)
+    lines = [line for line in text_of(done.cells[-1]).splitlines() if line.startswith(STORY)]
+    assert any("SUCCEEDED: 4 items" in line for line in lines)
+    assert not [line for line in lines[-2:] if "0 of 4" in line]
+
+
+def test_the_last_frame_stays_in_the_saved_notebook(execute):
+    """With a live display the status that is saved is the last one, not the first."""
+    (cell,) = execute("%%batch --array range(3)\nx = item", NBBATCH_DISPLAY="1").cells
+    frame = cell.outputs[0]["data"]["text/plain"]
+    assert "3 of 3 done" in frame
+    assert "0 of 3" not in text_of(cell)
+    assert "<div" in cell.outputs[0]["data"]["text/html"]
+
+
+@contextmanager
+def kernel(environment) -> Iterator[tuple[KernelManager, Kernel]]:
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(env=environment)
+    client = manager.blocking_client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        yield manager, Kernel(client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+
+
+class Kernel:
+    """A running kernel, watched message by message."""
+
+    def __init__(self, client):
+        self.client = client
+        self.text = ""
+
+    def run(self, source):
+        """Run a cell to its end; returns the text it showed."""
+        self.client.execute(source)
+        return self.until(lambda kernel: kernel.is_idle)
+
+    def start(self, source, until):
+        """Begin a cell and read on until it has shown this."""
+        self.client.execute(source)
+        self.until(lambda kernel: until in kernel.text)
+
+    def until(self, reached, seconds=60):
+        """Read messages until `reached(self)`; returns the text since the last call."""
+        self.text, self.is_idle, self.error = "", False, ""
+        deadline = time.monotonic() + seconds
+        while not reached(self):
+            assert time.monotonic() < deadline, self.text
+            message = self.client.get_iopub_msg(timeout=seconds)
+            content = message["content"]
+            self.text += content.get("text", "") + content.get("data", {}).get("text/plain", "")
+            if message["msg_type"] == "error":
+                self.error = content["ename"]
+                self.text += "\n".join(content["traceback"])
+            self.is_idle = message["msg_type"] == "status" and content["execution_state"] == "idle"
+        return self.text
+
+
+SLOW = "%%batch --lang bash\necho started\nwhile [ ! -e {gate} ]; do sleep 0.05; done\necho ended"
+
+
+def test_an_interrupt_lets_go_of_the_job_and_says_so(shared_daemon, kernel_environment, tmp_path):
+    """■ ends the waiting, not the job; the line to find it again works."""
+    gate = tmp_path / "gate"
+    with kernel(kernel_environment) as (manager, notebook):
+        notebook.run("%load_ext nbbatch")
+        notebook.start(SLOW.format(gate=gate), until="started")
+        manager.interrupt_kernel()
+        said = notebook.until(lambda kernel: kernel.is_idle)
+        assert notebook.error == "DetachedError"
+        job = re.search(r"%batch attach (\w{8})", said)[1]
+        assert nbbatch.job(job).status == "RUNNING"
+        gate.touch()
+        said = notebook.run(f"%batch attach {job}")
+        assert "ended" in said
+        assert "SUCCEEDED" in said
+
+
+def test_a_second_interrupt_stops_the_job(shared_daemon, kernel_environment, tmp_path):
+    """■ twice within two seconds terminates the job, and the cell says so."""
+    with kernel(kernel_environment) as (manager, notebook):
+        notebook.run("%load_ext nbbatch")
+        notebook.start(SLOW.format(gate=tmp_path / "never"), until="started")
+        manager.interrupt_kernel()
+        said = notebook.until(lambda kernel: "interrupt again" in kernel.text)
+        manager.interrupt_kernel()
+        notebook.until(lambda kernel: kernel.is_idle)
+        job = nbbatch.job(re.search(r"job (\w{8}) goes on", said)[1])
+        assert job.wait(60)
+        assert job.cancelled()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_lost_kernel_never_cancels(shared_daemon, kernel_environment, tmp_path, signal_number):
+    """A kernel that is restarted or killed leaves its job running; another kernel gets the result."""
+    gate = tmp_path / "gate"
+    with kernel(kernel_environment) as (manager, notebook):
+        notebook.run("%load_ext nbbatch")
+        wait = f"import os, time\nprint('started')\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.05)\nkept = 1"
+        notebook.start(f"%%batch --name survivor-{signal_number}\n{wait}", until="started")
+        manager.signal_kernel(signal_number)
+    assert nbbatch.job(f"survivor-{signal_number}").status == "RUNNING"
+    gate.touch()
+    with kernel(kernel_environment) as (_, notebook):
+        notebook.run("%load_ext nbbatch")
+        assert "SUCCEEDED" in notebook.run(f"%batch attach survivor-{signal_number}")
+        assert notebook.run("kept").endswith("1")
+
+
+def test_a_tab_starts_no_daemon(kernel_environment, home):
+    """Completion asks a daemon that runs, and starts none."""
+    kernel_environment["NBBATCH_HOME"] = str(home)
+    with kernel(kernel_environment) as (_, notebook):
+        notebook.run("%load_ext nbbatch")
+        reply = notebook.client.complete("%%batch --queue ", reply=True, timeout=30)["content"]
+        assert "default" not in reply["matches"]
+        reply = notebook.client.complete("%%batch --que", reply=True, timeout=30)["content"]
+        assert "--queue" in reply["matches"]
+    assert list(home.iterdir()) == []
+
+
+def test_a_tab_knows_queues_and_jobs(shared_daemon, kernel_environment):
+    """With a daemon running, queues and job ids complete."""
+    with kernel(kernel_environment) as (_, notebook):
+        notebook.run("%load_ext nbbatch")
+        notebook.run("%%batch --detach --name tabbed\n1")
+        reply = notebook.client.complete("%%batch --queue d", reply=True, timeout=30)["content"]
+        assert reply["matches"] == ["default"]
+        job = nbbatch.job("tabbed").id[:8]
+        reply = notebook.client.complete("%batch logs ", reply=True, timeout=30)["content"]
+        assert job in reply["matches"]

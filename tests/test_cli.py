@@ -1,0 +1,66 @@
+"""The terminal's side of the local backend."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from nbbatch.cli import main
+from nbbatch.version import __version__
+
+
+@pytest.fixture
+def run(home, monkeypatch):
+    """Call `nbbatch ...` in this process."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "process")
+    return lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)
+
+
+def test_the_version_is_told(run):
+    """`nbbatch --version`."""
+    assert __version__ in run("--version").output
+
+
+def test_the_life_of_a_daemon(run, home):
+    """Start, status, stop, each said in words; a second stop is no error."""
+    assert run("local", "status").exit_code == 3
+    started = run("local", "start").output
+    assert str(home) in started
+    assert "NBBATCH_EXECUTOR is process" in started
+    known = json.loads(run("local", "status", "--json").output)
+    assert known["running"]
+    assert known["machine"]["vcpus"] >= 1
+    assert "stopped" in run("local", "stop").output
+    assert json.loads(run("local", "status", "--json").output) == {"running": False, "home": str(home)}
+    assert "does not run" in run("local", "stop").output
+
+
+def test_the_log_is_shown(run, home):
+    """The last lines; without a log it says where it would be."""
+    assert str(home) in run("local", "logs").output
+    run("local", "start")
+    assert "listens on port" in run("local", "logs", "-n", "5").output
+
+
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [("sh", "export AWS_DEFAULT_REGION=us-east-1"), ("fish", "set -gx "), ("csh", "setenv ")],
+)
+def test_the_exports_are_for_the_shell(run, shell, line):
+    """Address, key and region; what would win over them is unset."""
+    printed = run("local", "env", "--shell", shell).output
+    assert line in printed
+    assert all(f"AWS_{name}" in printed for name in ("ENDPOINT_URL_BATCH", "ACCESS_KEY_ID", "PROFILE"))
+
+
+def test_an_error_is_a_line_not_a_traceback(home, monkeypatch):
+    """What went wrong and what to do, and an exit code."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "magic")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbbatch.cli", "local", "start"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "NBBATCH_EXECUTOR is 'magic'" in done.stderr
+    assert "Traceback" not in done.stderr
