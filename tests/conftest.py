@@ -115,7 +115,6 @@ def end_processes_of(folder: Path) -> None:
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(family, timeout=5)
 
 
 def remove_containers_of(folder: Path) -> None:

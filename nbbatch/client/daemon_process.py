@@ -237,7 +237,7 @@ def _read_endpoint(path: Path) -> Endpoint | None:
 
 
 def _command() -> list[str]:
-    """This Python, and this nbbatch, wherever it was imported from; nothing of the working folder."""
+    """The Python that runs, and its nbbatch, wherever it was imported from; nothing of the working folder."""
     return [sys.executable, "-P", "-c", _PROGRAM, str(Path(nbbatch.__file__).parent.parent)]
 
 
