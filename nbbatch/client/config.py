@@ -146,7 +146,9 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}.", cure="Correct it, or move it away.") from error
+        raise ConfigurationError(
+            f"{path} cannot be read: {error}.", cure="Correct it, or move it away."
+        ) from error
 
 
 def _read_settings(found: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -161,7 +163,9 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _read_backends(found: Any, source: str) -> dict[str, BackendConfig]:
     if not isinstance(found, dict) or not all(isinstance(table, dict) for table in found.values()):
         raise ConfigurationError(f"backends in {source} is no table.", cure="Write [backends.NAME].")
-    return {name: _read_backend(name, table, f"[backends.{name}] of {source}") for name, table in found.items()}
+    return {
+        name: _read_backend(name, table, f"[backends.{name}] of {source}") for name, table in found.items()
+    }
 
 
 def _read_backend(name: str, table: Mapping[str, Any], source: str) -> BackendConfig:
@@ -178,7 +182,9 @@ def _read_backend(name: str, table: Mapping[str, Any], source: str) -> BackendCo
 def _read_value(readers: Mapping[str, Callable[[Any], Any]], key: str, value: Any, source: str) -> Any:
     reader = readers.get(key)
     if reader is None:
-        raise ConfigurationError(f"{key!r} in {source} is not a setting.", cure=_nearest(key, readers, "Settings are"))
+        raise ConfigurationError(
+            f"{key!r} in {source} is not a setting.", cure=_nearest(key, readers, "Settings are")
+        )
     try:
         return reader(value)
     except (OptionError, TypeError) as error:

@@ -29,7 +29,9 @@ ENDPOINT, LOCK, LOG = "endpoint.json", "daemon.lock", "daemon.log"
 START_SECONDS = 30.0
 """How long a daemon may take to come up, or to go."""
 _STEP = 0.005
-_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from nbbatch.daemon.__main__ import main; sys.exit(main())"
+_PROGRAM = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from nbbatch.daemon.__main__ import main; sys.exit(main())"
+)
 _LAST_WORDS = 4000
 
 

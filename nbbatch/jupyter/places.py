@@ -17,10 +17,10 @@ from nbbatch.client.listing import queue_names
 from nbbatch.client.options import Options
 from nbbatch.client.spec import queue_of, resources_of
 from nbbatch.errors import DoesNotFitError, UnknownNameError
-from nbbatch.jupyter.format import memory
+from nbbatch.jupyter.format import memory, plural
 from nbbatch.jupyter.story import Place
 from nbbatch.model.fleet import Catalogue, InstanceType, parse_catalogue
-from nbbatch.model.resources import Resources
+from nbbatch.model.resources import NOTHING, Resources
 
 
 def place_of(backend: Backend, options: Options) -> Place:
@@ -39,7 +39,12 @@ def place_of(backend: Backend, options: Options) -> Place:
     if backend.kind != "local":
         return Place(queue=queue, where=f"{where}, {backend.region}", price=_price(environments, wanted))
     status = backend.private("status", {})
-    check_fits(wanted, status["machine"])
+    types = [
+        name
+        for one in environments
+        for name in (one.get("computeResources") or {}).get("instanceTypes") or ()
+    ]
+    check_fits(wanted, queue, types, status["machine"])
     return Place(
         queue=queue, where=f"{where}, {status['executor']['name']}", price=_price(environments, wanted)
     )
@@ -64,24 +69,42 @@ def environments_of(backend: Backend, queue: str) -> list[Mapping[str, Any]]:
     return [by_name[name] for name in names if name in by_name]
 
 
-def check_fits(wanted: Resources, machine: Mapping[str, Any]) -> None:
-    """Refuse what this machine can never give.
+def check_fits(wanted: Resources, queue: str, types: Sequence[str], machine: Mapping[str, Any]) -> None:
+    """Refuse what no host of a local queue can ever give: it would wait forever, and others behind it.
+
+    Parameters
+    ----------
+    wanted : Resources
+        Of one attempt.
+    queue : str
+        The job queue.
+    types : sequence of str
+        Instance types of its environments; the one that is not in the catalogue is this machine.
+    machine : mapping
+        What this machine has: `vcpus`, `memory` (MiB), `gpus`.
 
     Raises
     ------
     DoesNotFitError
         Names what is short, how much there is, and what to do.
     """
-    amounts = (
-        ("memory", wanted.memory, machine.get("memory"), memory),
-        ("gpus", wanted.gpus, machine.get("gpus"), str),
+    here = Resources(vcpus=machine["vcpus"], memory=machine["memory"], gpus=machine["gpus"])
+    known = catalogue().types
+    rooms = [known[name].resources if name in known else here for name in types]
+    if any(wanted.fits(room) and wanted.memory <= here.memory for room in rooms):
+        return
+    largest = max(rooms, key=lambda room: (room.gpus, room.vcpus, room.memory), default=NOTHING)
+    raise DoesNotFitError(
+        f"The job asks for {_in_words(wanted)}, and the largest host of queue {queue} has {_in_words(largest)}.",
+        cure="Ask for less with --vcpus, --memory or --gpus, or name another place with --queue or --backend.",
     )
-    for name, asked, there, show in amounts:
-        if there is not None and asked > there:
-            raise DoesNotFitError(
-                f"The job asks for {name} {show(asked)}, and this machine has {show(there)}.",
-                cure=f"Ask for less with --{name}, or use another backend with --backend.",
-            )
+
+
+def _in_words(amount: Resources) -> str:
+    if amount == NOTHING:
+        return "nothing: it has no hosts"
+    gpus = f", {plural(amount.gpus, 'GPU')}" if amount.gpus else ""
+    return f"{amount.vcpus:g} vCPU, {memory(amount.memory)}{gpus}"
 
 
 def _unknown_queue(backend: Backend, queue: str) -> UnknownNameError:

@@ -150,7 +150,8 @@ def test_a_dry_run_sends_nothing(batch_shell, capsys):
     ("cell", "said"),
     [
         ("%%batch --queue defalt\n1", "Did you mean default"),
-        ("%%batch --memory 4000G\n1", "this machine has"),
+        ("%%batch --memory 4000G\n1", "largest host of queue default"),
+        ("%%batch --vcpus 4096\n1", "4096 vCPU"),
         ("%%batch --in nowhere\n1", "nowhere"),
         ("%%batch --array nowhere\n1", "nowhere"),
         ("%%batch --array 5\n1", "5"),
