@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial, wraps
 from traceback import format_exception_only
@@ -9,6 +10,11 @@ from typing import ParamSpec, TypeVar
 
 from nbbatch.errors import JobError, NbbatchBugError, NbbatchError, RemoteError, UserError
 
+_MAGIC_WORDS = (
+    (r'\b(memory|timeout|retries)="?(\w+)"?', r"--\1 \2"),
+    (r"nbbatch\.job\('([0-9a-f]{8})[0-9a-f-]*(:\d+)?'\)\.(retry|logs)\(\)", r"%batch \3 \1\2"),
+    (r"nbbatch\.jobs\(\)", "%batch jobs"),
+)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -64,4 +70,11 @@ def message_lines(error: NbbatchError) -> list[str]:
             "",
         ]
     lines.append(f"{type(error).__name__}: {error.message}")
-    return [*lines, *([f"nbbatch › {error.cure}"] if error.cure else [])]
+    return [*lines, *([f"nbbatch › {in_magic_words(error.cure)}"] if error.cure else [])]
+
+
+def in_magic_words(cure: str) -> str:
+    """A cure in the words of the cell's line: `--memory 4G`, `%batch logs ID`."""
+    for pattern, words in _MAGIC_WORDS:
+        cure = re.sub(pattern, words, cure)
+    return cure

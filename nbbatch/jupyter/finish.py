@@ -124,8 +124,9 @@ def _gather(ending: Ending, array: ArrayJob) -> None:
     variables = gather_variables(items, ending.outputs)
     ending.shell.user_ns.update(variables)
     value, said = gather_values([item.value for item in items])
-    if variables:
-        names = ", ".join(variables)
+    lists = [name for name, values in variables.items() if isinstance(values, list)]
+    if lists:
+        names = ", ".join(lists)
         ending.console.line(f"{names}: a list over {plural(len(items), 'item')}, in their order")
     if said:
         ending.console.line(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from types import FunctionType, ModuleType
 from typing import Any
 
 from nbbatch.client.results import ItemResult
@@ -22,7 +23,12 @@ def gather_variables(items: Sequence[ItemResult], names: Sequence[str] | None) -
     """
     if names is None:
         names = [name for name in items[0].variables if all(name in one.variables for one in items)]
-    return {name: [one.variables.get(name) for one in items] for name in names}
+    return {name: _gathered([one.variables.get(name) for one in items]) for name in names}
+
+
+def _gathered(values: list[Any]) -> Any:
+    """A list, but for what a cell imports or defines: that is the same for every item."""
+    return values[0] if _all(values, (ModuleType, FunctionType, type)) else values
 
 
 def gather_values(values: Sequence[Any]) -> tuple[Any, str]:
@@ -55,5 +61,5 @@ def _rows(rows: list[dict[str, Any]]) -> Any:
     return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="item"))
 
 
-def _all(values: Sequence[Any], kind: type) -> bool:
+def _all(values: Sequence[Any], kind: type | tuple[type, ...]) -> bool:
     return all(isinstance(value, kind) for value in values)

@@ -1,12 +1,13 @@
 """Where a job will go, in words and dollars, checked before anything is packed.
 
-The price is that of the cheapest instance type of the queue's first environment on which the job
-fits, for the share of the host that it holds, from the catalogue that the local daemon uses, too.
+The price is that of the cheapest instance type of the queue's environments on which the job fits, for the share of the host that it holds, from the catalogue that the local daemon uses, too.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -20,7 +21,30 @@ from nbbatch.errors import DoesNotFitError, UnknownNameError
 from nbbatch.jupyter.format import memory, plural
 from nbbatch.jupyter.story import Place
 from nbbatch.model.fleet import Catalogue, InstanceType, parse_catalogue
-from nbbatch.model.resources import NOTHING, Resources
+from nbbatch.model.resources import Resources
+
+
+_FRESH = 30.0
+"""Seconds for which what is known of a queue is believed: cells are run in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a queue: its environments, the backend in words, and the local machine."""
+
+    environments: Sequence[Mapping[str, Any]]
+    where: str
+    machine: Mapping[str, Any] | None
+    asked: float
+
+    @property
+    def instance_types(self) -> list[str]:
+        """Of all its environments."""
+        resources = [one.get("computeResources") or {} for one in self.environments]
+        return [name for one in resources for name in one.get("instanceTypes") or ()]
+
+
+_known: dict[tuple[str, ...], Facts] = {}
 
 
 def place_of(backend: Backend, options: Options) -> Place:
@@ -34,19 +58,32 @@ def place_of(backend: Backend, options: Options) -> Place:
         When the local machine is smaller than what is asked for.
     """
     queue, wanted = queue_of(options), resources_of(options)
+    facts = _facts_of(backend, queue)
+    if options.definition:
+        return Place(queue=queue, where=facts.where)
+    if facts.machine is not None:
+        check_fits(wanted, queue, facts.instance_types, facts.machine)
+    return Place(queue=queue, where=facts.where, price=_price(facts, wanted))
+
+
+def _facts_of(backend: Backend, queue: str) -> Facts:
+    key = (backend.name, str(backend.home or backend.region), queue)
+    facts = _known.get(key)
+    if facts is None or time.monotonic() - facts.asked > _FRESH:
+        facts = _known[key] = _ask(backend, queue)
+    return facts
+
+
+def _ask(backend: Backend, queue: str) -> Facts:
     environments = environments_of(backend, queue)
     where = backend.kind if backend.kind == backend.name else f"{backend.name}, {backend.kind}"
-    if backend.kind != "local":
-        return Place(queue=queue, where=f"{where}, {backend.region}", price=_price(environments, wanted))
-    status = backend.private("status", {})
-    types = [
-        name
-        for one in environments
-        for name in (one.get("computeResources") or {}).get("instanceTypes") or ()
-    ]
-    check_fits(wanted, queue, types, status["machine"])
-    return Place(
-        queue=queue, where=f"{where}, {status['executor']['name']}", price=_price(environments, wanted)
+    status = backend.private("status", {}) if backend.kind == "local" else None
+    place = backend.region if status is None else status["executor"]["name"]
+    return Facts(
+        environments=environments,
+        where=f"{where}, {place}",
+        machine=None if status is None else status["machine"],
+        asked=time.monotonic(),
     )
 
 
@@ -93,16 +130,19 @@ def check_fits(wanted: Resources, queue: str, types: Sequence[str], machine: Map
     rooms = [known[name].resources if name in known else here for name in types]
     if any(wanted.fits(room) and wanted.memory <= here.memory for room in rooms):
         return
-    largest = max(rooms, key=lambda room: (room.gpus, room.vcpus, room.memory), default=NOTHING)
+    largest = max(rooms, key=lambda room: (room.gpus, room.vcpus, room.memory), default=None)
+    there = (
+        f"the largest host of queue {queue} has {_in_words(largest)}"
+        if largest
+        else f"queue {queue} has no hosts"
+    )
     raise DoesNotFitError(
-        f"The job asks for {_in_words(wanted)}, and the largest host of queue {queue} has {_in_words(largest)}.",
+        f"The job asks for {_in_words(wanted)}, and on this machine {there}.",
         cure="Ask for less with --vcpus, --memory or --gpus, or name another place with --queue or --backend.",
     )
 
 
 def _in_words(amount: Resources) -> str:
-    if amount == NOTHING:
-        return "nothing: it has no hosts"
     gpus = f", {plural(amount.gpus, 'GPU')}" if amount.gpus else ""
     return f"{amount.vcpus:g} vCPU, {memory(amount.memory)}{gpus}"
 
@@ -114,14 +154,10 @@ def _unknown_queue(backend: Backend, queue: str) -> UnknownNameError:
     return UnknownNameError(f"Backend {backend.name} has no job queue {queue!r}.", cure=cure)
 
 
-def _price(environments: Sequence[Mapping[str, Any]], wanted: Resources) -> tuple[float, float] | None:
+def _price(facts: Facts, wanted: Resources) -> tuple[float, float] | None:
     """Dollars per hour, on demand and Spot, of the cheapest share of a fitting host."""
-    names = (
-        tuple((environments[0].get("computeResources") or {}).get("instanceTypes") or ())
-        if environments
-        else ()
-    )
-    fitting = [kind for kind in catalogue().expand(names) if wanted.fits(kind.resources)]
+    kinds = catalogue().expand(tuple(facts.instance_types))
+    fitting = [kind for kind in kinds if wanted.fits(kind.resources)]
     prices = [
         (share * kind.price, share * kind.spot_price) for kind in fitting if (share := _share(wanted, kind))
     ]

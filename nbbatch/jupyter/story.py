@@ -29,6 +29,8 @@ from nbbatch.client.outcome import (
 )
 from nbbatch.jupyter.format import clock, dollars, memory, plural
 
+_WORTH_SAYING = 1e-6
+"""Dollars below which a running job's cost is not told yet."""
 _WAITING = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING")
 
 
@@ -228,7 +230,7 @@ def _cost(account: Account) -> str:
 
 
 def _cost_so_far(account: Account | None) -> str:
-    return dollars(account.on_demand) if account and account.on_demand else ""
+    return dollars(account.on_demand) if account and account.on_demand >= _WORTH_SAYING else ""
 
 
 def _joined(parts: Sequence[str]) -> str:

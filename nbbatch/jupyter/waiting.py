@@ -16,7 +16,7 @@ from nbbatch.client.handle import Account, Handle
 from nbbatch.client.logs import LogReader
 from nbbatch.client.outcome import Detail, short_id
 from nbbatch.jupyter.console import Console
-from nbbatch.jupyter.story import phase, status_line
+from nbbatch.jupyter.story import is_array, phase, status_line
 
 SECOND_INTERRUPT = 2.0
 """Seconds after an interrupt in which another one takes the job back."""
@@ -96,13 +96,13 @@ def _follow(job: Handle, console: Console) -> Watched:
     with vigil:
         while True:
             is_over = vigil.is_over
-            log.add(vigil.read())
-            detail = vigil.latest()
-            if is_over:
-                break
-            if detail is not None:
+            lines, detail = vigil.read(), vigil.latest()
+            if detail is not None and not is_over:
                 said = status_line(detail, time.time(), asked.account(detail), asked.why(detail))
                 console.status(said, phase(detail))
+            log.add(lines)
+            if is_over:
+                break
             vigil.wait(_TICK)
     return Watched(job.detail(), log.shown, log.held)
 
@@ -173,6 +173,7 @@ class _Asked:
             return
         is_first_sight = state != self._status
         self._status, self._due = state, now + _ASK_AGAIN
-        is_waiting = detail["status"] in _WAITING and "size" not in detail.get("arrayProperties", {})
+        has_children = is_array(detail)
+        is_waiting = detail["status"] in _WAITING and not has_children
         self._why = self.job.why() if is_waiting and not is_first_sight else ""
-        self._account = None if is_waiting else self.job.account()
+        self._account = self.job.account() if has_children or detail["status"] == "RUNNING" else None

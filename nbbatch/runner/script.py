@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -94,17 +95,29 @@ def _as_text(data: bytes) -> str | bytes:
 
 
 def _run(argv: list[str], environment: dict[str, str]) -> None:
+    """Run a program to its end; signals that ask the job to stop go on to it, even as it starts."""
+    child: subprocess.Popen[bytes] | None = None
+    received: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        received.append(number)
+        if child is not None:
+            child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     sys.stdout.flush()
     try:
         child = subprocess.Popen(argv, env={**os.environ, **environment}, stdin=subprocess.DEVNULL)
+        for number in received:
+            child.send_signal(number)
+        code = child.wait()
     except OSError as error:
         raise ExitCodeError(127, f"{argv[0]} cannot be started: {error.strerror}.") from None
-    try:
-        code = child.wait()
-    except (StopSignal, KeyboardInterrupt):
-        child.terminate()
-        child.wait()
-        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        raise StopSignal("the job was stopped")
     if code:
         # A shell's way to say "killed by signal n".
         raise ExitCodeError(code if code > 0 else 128 - code, _ending(argv[0], code))

@@ -18,6 +18,12 @@ def test_each_name_becomes_the_list_over_the_items():
     assert gather_variables(results, ["score", "x"]) == {"score": [1, 2], "x": ["a", None]}
 
 
+def test_what_a_cell_imports_or_defines_is_itself():
+    """A module, function or class is the same for every item and is no list."""
+    results = [result(pd=pd, f=result, x=1), result(pd=pd, f=result, x=2)]
+    assert gather_variables(results, None) == {"pd": pd, "f": result, "x": [1, 2]}
+
+
 def test_rows_become_a_table():
     """Dicts and Series are rows of a DataFrame; DataFrames are stacked, with the item as a level."""
     frame, said = gather_values([{"a": 1}, {"a": 2}])
