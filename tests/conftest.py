@@ -8,6 +8,7 @@ CI, where a missing engine is a failure.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -36,10 +37,11 @@ def why_no_docker() -> str:
     import docker
     import docker.errors
 
-    try:
-        client = docker.from_env(timeout=10)
-    except docker.errors.DockerException as error:
-        return f"no Docker Engine answers: {error}"
+    from nbbatch.daemon.executors.docker_probe import probe
+
+    if asyncio.run(probe(wait=10)) is None:
+        return "no Docker Engine answers"
+    client = docker.from_env(timeout=10)
     try:
         client.images.get(TEST_IMAGE)
     except docker.errors.ImageNotFound:

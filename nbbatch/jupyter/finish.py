@@ -23,8 +23,8 @@ from nbbatch.jupyter.outputs import publish_here, show_outputs, show_result
 from nbbatch.jupyter.story import final_line, status_line
 from nbbatch.jupyter.waiting import Watched
 
-MOST_DISPLAYS = 20
-"""Displays of an array's items that are shown; a cell with hundreds of figures helps nobody."""
+MOST_OUTPUTS = 40
+"""Outputs of an array's items that are shown; a cell with hundreds of figures helps nobody."""
 _MOST_NAMED = 8
 """Failed items that an error names; the others are counted."""
 
@@ -130,7 +130,7 @@ def _gather(ending: Ending, array: ArrayJob) -> None:
         ending.console.line(f"{names}: a list over {plural(len(items), 'item')}, in their order")
     if said:
         ending.console.line(said)
-    _show_displays(ending, results)
+    _show_outputs(ending, results)
     publish_here(ending.shell, value)
 
 
@@ -145,14 +145,17 @@ def load_children(array: ArrayJob, detail: Detail) -> list[Result]:
     return [load_result(store, bundle_id, index=index, attempt=attempts.get(index)) for index in children]
 
 
-def _show_displays(ending: Ending, results: Sequence[Result]) -> None:
-    displays = [one for result in results for one in result.displays if one["output_type"] == "display_data"]
-    if len(displays) <= MOST_DISPLAYS:
-        show_outputs(ending.shell, displays)
+def _show_outputs(ending: Ending, results: Sequence[Result]) -> None:
+    """What the items printed and displayed, in their order, if that can be read at all."""
+    name = short_id(ending.job.id)
+    outputs = [one for result in results for one in result.outputs if one["output_type"] != "execute_result"]
+    if len(outputs) <= MOST_OUTPUTS:
+        ending.console.line(f"an item's log: %batch logs {name}:0")
+        show_outputs(ending.shell, outputs)
     else:
-        name = short_id(ending.job.id)
         ending.console.line(
-            f"{len(displays)} displays stay with their items: nbbatch.job({name!r})[0].load().displays"
+            f"{len(outputs)} outputs stay with their items: %batch logs {name}:0, "
+            f"nbbatch.job({name!r})[0].load().outputs"
         )
 
 

@@ -1,6 +1,7 @@
 """Where a job will go, in words and dollars, checked before anything is packed.
 
-The price is that of the cheapest instance type of the queue's environments on which the job fits, for the share of the host that it holds, from the catalogue that the local daemon uses, too.
+The price is that of the cheapest instance type of the queue's environments on which the job fits,
+for the share of the host that it holds, from the catalogue that the local daemon uses, too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from nbbatch.jupyter.format import memory, plural
 from nbbatch.jupyter.story import Place
 from nbbatch.model.fleet import Catalogue, InstanceType, parse_catalogue
 from nbbatch.model.resources import Resources
-
 
 _FRESH = 30.0
 """Seconds for which what is known of a queue is believed: cells are run in a row."""

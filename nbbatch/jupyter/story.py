@@ -83,7 +83,11 @@ def _price(place: Place, each: str) -> str:
 
 def receipt_notes(receipt: Receipt) -> list[str]:
     """A line for each variable that stays here, with the way to send it, and for each warning."""
-    kept = [f"keeps {name} here: {why} · --in {name} sends it" for name, why in receipt.held_back.items()]
+    named = [sent.name for sent in receipt.sent if sent.kind == "value" and not sent.because]
+    kept = [
+        f"keeps {name} here: {why} · --in {','.join([*named, name])} sends it"
+        for name, why in receipt.held_back.items()
+    ]
     return [*kept, *receipt.warnings]
 
 

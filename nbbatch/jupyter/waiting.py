@@ -17,6 +17,7 @@ from nbbatch.client.logs import LogReader
 from nbbatch.client.outcome import Detail, short_id
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.story import is_array, phase, status_line
+from nbbatch.model.jobs import TERMINAL
 
 SECOND_INTERRUPT = 2.0
 """Seconds after an interrupt in which another one takes the job back."""
@@ -97,7 +98,7 @@ def _follow(job: Handle, console: Console) -> Watched:
         while True:
             is_over = vigil.is_over
             lines, detail = vigil.read(), vigil.latest()
-            if detail is not None and not is_over:
+            if detail is not None and detail["status"] not in TERMINAL:
                 said = status_line(detail, time.time(), asked.account(detail), asked.why(detail))
                 console.status(said, phase(detail))
             log.add(lines)

@@ -13,6 +13,7 @@ def test_the_way_of_a_job_by_the_aws_command(aws, image, reached):
         "image": image,
         "command": ["sh", "-c", 'echo child $AWS_BATCH_JOB_ARRAY_INDEX; exec sleep "$0"', "Ref::seconds"],
         "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "128"}],
+        "linuxParameters": {"initProcessEnabled": True},
     }
     registered = aws(
         "batch", "register-job-definition", "--job-definition-name", "cli", "--type", "container",

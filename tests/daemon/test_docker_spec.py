@@ -183,6 +183,18 @@ def test_a_bundle_is_mounted_where_it_is(tmp_path):
     assert (mount["Source"], mount["Target"], mount["ReadOnly"]) == (str(bundle), str(bundle), False)
 
 
+def test_only_the_results_of_a_bundle_can_be_written(tmp_path):
+    """Blobs are hard links that other bundles share; a job cannot change them."""
+    bundle = tmp_path / "bundles" / "b"
+    (bundle / "results").mkdir(parents=True)
+    job = order(environment=(("NBBATCH_BUNDLE", f"file://{bundle}"),))
+    mounts = create_body(job, Placement(daemon_id="d", home=tmp_path))["HostConfig"]["Mounts"]
+    assert [(mount["Target"], mount["ReadOnly"]) for mount in mounts] == [
+        (str(bundle), True),
+        (str(bundle / "results"), False),
+    ]
+
+
 @pytest.mark.parametrize(
     "url",
     ["file:///etc", "file://{home}/bundles", "file://{home}/bundles/../logs", "file://{home}/bundles/link",

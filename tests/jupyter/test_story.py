@@ -92,7 +92,7 @@ def test_what_is_held_back_is_named_with_the_way_to_send_it():
     """A variable that stays here is told, with the option that sends it."""
     kept, warning = receipt_notes(SENT)
     assert "api_key" in kept
-    assert "--in api_key" in kept
+    assert "--in df,model,api_key" in kept
     assert warning == "df is large"
 
 

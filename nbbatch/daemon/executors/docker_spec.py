@@ -163,9 +163,20 @@ def _mounts(mounts: Sequence[Mount], bundle: Path | None) -> dict[str, Any]:
     short = [m for m in mounts if m.source is not None and ":" not in m.source + m.target]
     long = [_long_mount(mount) for mount in mounts if mount not in short]
     if bundle is not None:
-        long.append(_long_mount(Mount(source=str(bundle.resolve()), target=str(bundle))))
+        long += [_long_mount(mount) for mount in _bundle_mounts(bundle)]
     binds = [f"{mount.source}:{mount.target}:{'ro' if mount.read_only else 'rw'}" for mount in short]
     return {"Binds": binds, "Mounts": long}
+
+
+def _bundle_mounts(bundle: Path) -> list[Mount]:
+    """A job may write its results; what it was sent is shared with other bundles and stays as it is."""
+    results = bundle / "results"
+    if not results.is_dir():
+        return [Mount(source=str(bundle.resolve()), target=str(bundle))]
+    return [
+        Mount(source=str(bundle.resolve()), target=str(bundle), read_only=True),
+        Mount(source=str(results.resolve()), target=str(results)),
+    ]
 
 
 def _long_mount(mount: Mount) -> dict[str, Any]:
