@@ -6,7 +6,8 @@ and `accounts` tell about this machine, a waiting job, and what jobs cost and us
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
@@ -17,8 +18,8 @@ from nbbatch.daemon.store import Store
 from nbbatch.daemon.views import MAX_NAMED, Views
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import JobStatus, JobView, Run
-from nbbatch.scheduler.cost import run_cost
+from nbbatch.model.jobs import Attempt, JobStatus, JobView, Run, Tally
+from nbbatch.scheduler.cost import cost_under_way, tally_of
 from nbbatch.scheduler.placement import explain
 from nbbatch.wire.encode import Json
 
@@ -131,36 +132,30 @@ class Private:
         return explain(self._loop.state, *live)
 
     def _account(self, view: JobView) -> Json:
-        """Runs of an array are its children's: those with a row, and those under way."""
-        runs = [view.run]
-        if view.counts is not None:
-            rows = {child.run.id: child.run for child in self._store.children(view.job.id)}
-            live = self._loop.state.jobs.get(view.job.id)
-            if live is not None and live.children is not None:
-                rows |= {run.id: run for run in live.children.runs.values()}
-            runs = list(rows.values())
-        return {"jobId": view.run.id, **_sums(runs, self._loop.state.now)}
+        """An array's ended attempts are counted as they end; only those under way are looked at."""
+        live = self._loop.state.jobs.get(view.job.id)
+        children = live.children if live is not None and view.index is None else None
+        tally = view.run.tally or tally_of([view.run])
+        under_way = [view.run] if children is None else children.runs.values()
+        now = max(self._loop.state.now, time.time_ns() // 1_000_000)
+        return {"jobId": view.run.id, **_sums(tally, [run for run in under_way if run.host is not None], now)}
 
 
-def _sums(runs: list[Run], now: int) -> Json:
-    attempts = [attempt for run in runs for attempt in run.attempts]
-    under_way = [run for run in runs if run.status is JobStatus.RUNNING and run.started_at is not None]
-    costs = [run_cost(run, now) for run in runs]
-    peaks = [attempt.usage.peak_memory for attempt in attempts if attempt.usage.peak_memory is not None]
-    seconds = [attempt.stopped_at - (attempt.started_at or attempt.stopped_at) for attempt in attempts]
-    last = next((run for run in reversed(runs) if run.attempts or run.host), None)
+def _sums(tally: Tally, under_way: Sequence[Run], now: int) -> Json:
+    costs = [cost_under_way(run, now) for run in under_way]
+    running = sum(now - run.started_at for run in under_way if run.started_at is not None)
+    last: Run | Attempt | None = under_way[-1] if under_way else tally.last
     place: Json = {}
     if last is not None:
-        host = last.host or (last.attempts[-1].host if last.attempts else None)
-        place = {"instanceType": last.instance_type, "hostId": host}
+        place = {"instanceType": last.instance_type, "hostId": last.host}
         place |= {"usdPerHour": last.price, "spotUsdPerHour": last.spot_price}
     return {
         **{name: value for name, value in place.items() if value is not None},
-        "cost": sum(cost for cost, _ in costs),
-        "spotCost": sum(spot for _, spot in costs),
-        "cpuSeconds": sum(attempt.usage.cpu_seconds or 0.0 for attempt in attempts),
-        "seconds": (sum(seconds) + sum(now - (run.started_at or now) for run in under_way)) / 1000,
-        **({"peakMemory": max(peaks)} if peaks else {}),
+        "cost": tally.cost + sum(cost for cost, _ in costs),
+        "spotCost": tally.spot_cost + sum(spot for _, spot in costs),
+        "cpuSeconds": tally.cpu_seconds,
+        "seconds": (tally.milliseconds + running) / 1000,
+        **({} if tally.peak_memory is None else {"peakMemory": tally.peak_memory}),
     }
 
 

@@ -79,26 +79,33 @@ def finish(ending: Ending) -> None:
 
 def _bring(ending: Ending, job: Job, detail: Detail) -> None:
     """Outputs and variables of a single job; one without a bundle had only its log."""
+    log = _whole_log(ending)
     if not bundle_of(detail):
         return
     result = job.load()
     bind(ending, result.variables, result.left_behind)
-    show_result(ending.shell, ending.console, result, ending.watched.log)
+    show_result(ending.shell, ending.console, result, log)
 
 
 def _failure(ending: Ending, job: Job) -> JobError:
     """The error of a failed job, shown after what it had displayed before it failed."""
     error = job.error() or JobFailedError(f"Job {job.name} failed.", job_id=job.id)
-    name = short_id(job.id)
+    log = _whole_log(ending, error.remote_traceback if isinstance(error, RemoteError) else "")
     with contextlib.suppress(ResultLostError):
-        show_outputs(ending.shell, job.load().displays)
-    traceback = error.remote_traceback if isinstance(error, RemoteError) else ""
-    if ending.watched.held.strip() != traceback.strip():
-        ending.console.log(ending.watched.held)
+        show_result(ending.shell, ending.console, job.load(), log)
     if isinstance(error, RemoteError):
-        error.cure = f"The whole log: %batch logs {name}. Change the cell and run it again."
-    vars(error)["_is_log_shown"] = bool(ending.watched.log)
+        error.cure = f"The whole log: %batch logs {short_id(job.id)}. Change the cell and run it again."
+    vars(error)["_is_log_shown"] = bool(log)
     return error
+
+
+def _whole_log(ending: Ending, traceback: str = "") -> str:
+    """What was shown of the log by now; a held traceback is shown unless the error will show it."""
+    held = ending.watched.held
+    if held.strip() == traceback.strip():
+        return ending.watched.log
+    ending.console.log(held)
+    return ending.watched.log + held
 
 
 def bind(ending: Ending, variables: Mapping[str, Any], left_behind: Mapping[str, str]) -> None:

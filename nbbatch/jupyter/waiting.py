@@ -118,8 +118,13 @@ class LogText:
         self._console = console
         self._now = now
         self._held_since = 0.0
+        self._parts: list[str] = []
         self.held = ""
-        self.shown = ""
+
+    @property
+    def shown(self) -> str:
+        """All that was passed on."""
+        return "".join(self._parts)
 
     def add(self, lines: Sequence[str]) -> None:
         """Take the lines that came since the last call, perhaps none."""
@@ -136,7 +141,7 @@ class LogText:
             self._show(text)
 
     def _show(self, text: str) -> None:
-        self.shown += text
+        self._parts.append(text)
         self._console.log(text)
 
 

@@ -238,13 +238,30 @@ class Attempt:
 
 
 @dataclass(slots=True, kw_only=True)
+class Tally:
+    """Sums over attempts that have ended, kept so that nobody has to count an array's children.
+
+    `cost` and `spot_cost` in dollars, `milliseconds` of running, `cpu_seconds` as measured,
+    `peak_memory` in MiB of the largest; `last` is the attempt that ended last.
+    """
+
+    cost: float = 0.0
+    spot_cost: float = 0.0
+    milliseconds: int = 0
+    cpu_seconds: float = 0.0
+    peak_memory: int | None = None
+    last: Attempt | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class Run:
     """Where one job, array child or array parent has got to; only the scheduler changes it.
 
     `attempt` numbers the attempt under way, or the last one; 0 before the first. `started_at` is
     that attempt's. `stop_reason` is set once the job shall end for good: the status reason it will
     have. `timed_out` tells that the timeout asked for the stop. `price` and `spot_price` are dollars
-    per hour of the attempt's share of its host, frozen when the attempt was placed.
+    per hour of the attempt's share of its host, frozen when the attempt was placed. `tally` is an
+    array parent's, over its children.
     """
 
     id: JobId
@@ -264,6 +281,7 @@ class Run:
     timed_out: bool = False
     is_cancelled: bool = False
     is_terminated: bool = False
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,10 @@ out. Prices are dollars per hour and are frozen on the attempt when it is placed
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nbbatch.model.fleet import Host
-from nbbatch.model.jobs import Run
+from nbbatch.model.jobs import Attempt, Run, Tally
 from nbbatch.model.resources import Resources
 
 FARGATE_VCPU_HOUR = 0.04048
@@ -44,15 +46,35 @@ def dollars(price: float, started_at: int | None, stopped_at: int) -> float:
     return 0.0 if started_at is None else price * max(0, stopped_at - started_at) / _MS_PER_HOUR
 
 
-def run_cost(run: Run, now: int) -> tuple[float, float]:
-    """Dollars a job or child has cost so far over all its attempts: on demand, Spot."""
-    past = [
-        (attempt.price, attempt.spot_price, attempt.started_at, attempt.stopped_at)
-        for attempt in run.attempts
-    ]
-    if run.host is not None:
-        past.append((run.price, run.spot_price, run.started_at, now))
-    return (
-        sum(dollars(price, started, stopped) for price, _, started, stopped in past),
-        sum(dollars(spot, started, stopped) for _, spot, started, stopped in past),
-    )
+def add_attempt(tally: Tally, attempt: Attempt) -> None:
+    """Count an attempt that has ended."""
+    tally.cost += dollars(attempt.price, attempt.started_at, attempt.stopped_at)
+    tally.spot_cost += dollars(attempt.spot_price, attempt.started_at, attempt.stopped_at)
+    if attempt.started_at is not None:
+        tally.milliseconds += max(0, attempt.stopped_at - attempt.started_at)
+    tally.cpu_seconds += attempt.usage.cpu_seconds or 0.0
+    if attempt.usage.peak_memory is not None:
+        tally.peak_memory = max(tally.peak_memory or 0, attempt.usage.peak_memory)
+    if tally.last is None or _by_end(attempt) > _by_end(tally.last):
+        tally.last = attempt
+
+
+def _by_end(attempt: Attempt) -> tuple[int, str]:
+    """An order that does not depend on which attempt is counted first."""
+    return attempt.stopped_at, attempt.log_stream
+
+
+def tally_of(runs: Iterable[Run]) -> Tally:
+    """Count all attempts of these that have ended."""
+    tally = Tally()
+    for run in runs:
+        for attempt in run.attempts:
+            add_attempt(tally, attempt)
+    return tally
+
+
+def cost_under_way(run: Run, now: int) -> tuple[float, float]:
+    """Dollars that the attempt under way has cost so far: on demand, Spot; 0 without one."""
+    if run.host is None:
+        return 0.0, 0.0
+    return dollars(run.price, run.started_at, now), dollars(run.spot_price, run.started_at, now)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from heapq import heappush
 
 from nbbatch.model.events import JobSubmitted
-from nbbatch.model.jobs import DependencyType, JobId, JobStatus, Run, child_id
+from nbbatch.model.jobs import DependencyType, JobId, JobStatus, Run, Tally, child_id
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.state import CODE, Children, LiveJob, SchedulerState
 
@@ -89,6 +89,7 @@ def _new_live(state: SchedulerState, event: JobSubmitted) -> LiveJob:
     live.failed_items = _failed_counterparts(state, live, event)
     if job.array_size is not None:
         live.children = Children.all_in(JobStatus.PENDING, job.array_size)
+        run.tally = Tally()
     return live
 
 

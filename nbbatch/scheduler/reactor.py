@@ -29,6 +29,7 @@ from nbbatch.model.events import (
 )
 from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import ACTIVE, Attempt, DefinitionStatus, JobId, JobStatus, Run, log_stream_name
+from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import BEFORE_READY, BEFORE_START, admit, end, ends_of_children
 from nbbatch.scheduler.fleet import add_environment, retire_if_idle, watch_idle
 from nbbatch.scheduler.lifecycle import Signal
@@ -168,7 +169,10 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
     run = state.begin(live, index)
     if event.started_at is not None:
         run.started_at = event.started_at
-    run.attempts += (_attempt_record(live, run, event, reason),)
+    attempt = _attempt_record(live, run, event, reason)
+    run.attempts += (attempt,)
+    if live.run.tally is not None:
+        add_attempt(live.run.tally, attempt)
     _vacate(state, run, now)
     run.host = None
     if signal is Signal.RETRIED:

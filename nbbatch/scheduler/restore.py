@@ -13,6 +13,7 @@ from heapq import heappush
 
 from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, JobQueue
 from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobStatus, Run
+from nbbatch.scheduler.cost import tally_of
 from nbbatch.scheduler.dependencies import is_released, note_dependents, sort_dependencies
 from nbbatch.scheduler.fleet import add_environment, add_host, watch_idle
 from nbbatch.scheduler.state import CODE, Children, LiveJob, QueueState, SchedulerState
@@ -78,6 +79,7 @@ def _restore_jobs(state: SchedulerState, snapshot: Snapshot) -> None:
         state.jobs[row.job.id] = LiveJob(job=row.job, run=row.run, sequence=row.sequence)
         if row.job.array_size is not None:
             state.jobs[row.job.id].children = _children(row, row.job.array_size)
+            row.run.tally = tally_of(row.children.values())
     for row in stored:
         _connect(state, state.jobs[row.job.id])
     for row in stored:

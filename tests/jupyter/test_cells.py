@@ -45,6 +45,15 @@ def test_a_failed_cell_raises_with_the_cell_s_own_lines(batch_shell, capsys):
     assert "z" not in batch_shell.user_ns
 
 
+def test_a_traceback_that_is_no_failure_is_shown(batch_shell, capsys):
+    """A cell that prints a traceback as its last words and succeeds has it in its output."""
+    run(
+        batch_shell,
+        "%%batch\nimport traceback\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n    traceback.print_exc()",
+    )
+    assert capsys.readouterr().out.count("ZeroDivisionError: division by zero") == 1
+
+
 def test_a_script_runs_and_its_exit_code_raises(batch_shell, capsys):
     """--lang bash runs the cell as a script."""
     run(batch_shell, "%%batch --lang bash --env GREETING='hello world'\necho $GREETING {x}")
