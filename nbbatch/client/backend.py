@@ -57,6 +57,12 @@ _PAUSE = 0.02
 _TIMEOUT = 60
 _AT_ONCE: list[Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 """As boto3's own clients do: otherwise the body waits 40 ms for the headers' acknowledgement."""
+_NOTHING_OF_THE_USERS = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+"""Profiles and files are for AWS; a missing or broken one must not keep anybody from this machine."""
 _NEVER_REPEATED = frozenset(
     {"SubmitJob", "RegisterJobDefinition", "CreateComputeEnvironment", "CreateJobQueue"}
 )
@@ -103,7 +109,9 @@ class Address:
             raise BackendUnreachableError(
                 "The local daemon was stopped.", cure="`nbbatch local start` goes on; no job is lost."
             )
-        Starting(self.home).wait()
+        starting = Starting(self.home)
+        _import_boto3()
+        starting.wait()
         found = wait_for_daemon(self.home)
         if found is None:
             raise BackendUnreachableError(
@@ -214,9 +222,11 @@ class Backend:
     def _client(self, service: str) -> Any:
         import boto3  # noqa: PLC0415 - boto3 is slow to import
         from botocore.config import Config  # noqa: PLC0415
+        from botocore.session import Session  # noqa: PLC0415
 
         endpoint = self.address.endpoint
         session: Any = boto3.session.Session(
+            botocore_session=Session(session_vars=_NOTHING_OF_THE_USERS),
             aws_access_key_id=endpoint.access_key_id,
             aws_secret_access_key=endpoint.secret_access_key,
             region_name=endpoint.region,
@@ -301,8 +311,15 @@ def _make(settings: BackendConfig, folder: Path) -> Backend:
     return Backend(settings.name, "local", region, FolderStore(folder), folder, address)
 
 
+def _import_boto3() -> None:
+    """Done while a daemon comes up: each takes a core for a third of a second."""
+    import boto3  # noqa: F401, PLC0415 - boto3 is slow to import
+
+
 def _forget() -> None:
-    """A forked process makes its own connections."""
+    """A forked process makes its own connections, and its own lock: no thread is left to free that one."""
+    global _lock  # noqa: PLW0603 - the only other way is a lock inside an object that is there once
+    _lock = threading.Lock()
     _backends.clear()
 
 

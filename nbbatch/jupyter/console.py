@@ -26,7 +26,7 @@ _FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")
 """Environment variables of kernels that a live front end looks at."""
 _STYLE = (
     "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
-    "color:var(--jp-ui-font-color2,#666);white-space:pre-wrap;line-height:1.4"
+    "color:var(--jp-ui-font-color2,#666);background:none;margin:0;padding:0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;line-height:1.4"
 )
 
 
@@ -173,10 +173,13 @@ class DisplayConsole:
 
 
 def story_bundle(text: str) -> dict[str, str]:
-    """MIME bundle of story lines: plain text, and the same as quiet HTML."""
+    """MIME bundle of story lines: plain text, and the same as quiet HTML.
+
+    It is a `pre` because Jupyter typesets what stands between two dollar signs anywhere else.
+    """
     return {
         "text/plain": text,
-        "text/html": f'<div class="nbbatch-story" style="{_STYLE}">{html.escape(text)}</div>',
+        "text/html": f'<pre class="nbbatch-story" style="{_STYLE}">{html.escape(text)}</pre>',
     }
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 from types import SimpleNamespace
 
-from nbbatch.jupyter.console import DisplayConsole, TextConsole, has_live_display
+from nbbatch.jupyter.console import DisplayConsole, TextConsole, has_live_display, story_bundle
 
 
 class Clock:
@@ -73,3 +73,10 @@ def test_only_a_live_front_end_gets_displays():
     assert not has_live_display(kernel, lab | {"CI": "1"})
     assert not has_live_display(kernel, lab | {"NO_COLOR": "1"})
     assert has_live_display(kernel, {"NBBATCH_DISPLAY": "1"})
+
+
+def test_prices_are_not_taken_for_formulas():
+    """Two dollar signs in a line would be typeset as TeX, except in a `pre` (MathJax, skipHtmlTags)."""
+    page = story_bundle("nbbatch › $0.04/h ($0.02/h spot)")["text/html"]
+    assert page.startswith("<pre ")
+    assert page.endswith("$0.04/h ($0.02/h spot)</pre>")
