@@ -81,6 +81,8 @@ def running_pid(home: Path) -> int | None:
         descriptor = os.open(home / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise _unusable(home, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -102,7 +104,6 @@ class Starting:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        _make_home(home)
         with _open_log(home) as log:
             self._heard_until = log.tell()
             self._ears, mouth = os.pipe()
@@ -130,19 +131,22 @@ class Starting:
         try:
             self._parent.wait(START_SECONDS)
             is_heard, _, _ = select.select([self._ears], [], [], START_SECONDS)
-            word = os.read(self._ears, 64).strip() if is_heard else b"nothing"
+            word = os.read(self._ears, _LAST_WORDS).decode(errors="replace").strip() if is_heard else None
         except subprocess.TimeoutExpired:
-            word = b"nothing"
+            word = None
         finally:
             os.close(self._ears)
-        if word == b"taken":
+        if word == "taken":
             wait_for_daemon(self._home)
-        elif word != b"ready":
-            what = "did not come up in time" if word else "ended at once"
-            raise BackendUnreachableError(
-                f"The daemon of {self._home} {what}: {self._last_words()}",
-                cure=f"Its log is {self._home / LOG}.",
-            )
+        elif word is None:
+            raise self._failed("did not come up in time", self._last_words())
+        elif word != "ready":
+            raise self._failed("ended at once", word or self._last_words())
+
+    def _failed(self, what: str, words: str) -> BackendUnreachableError:
+        return BackendUnreachableError(
+            f"The daemon of {self._home} {what}: {words}", cure=f"Its log is {self._home / LOG}."
+        )
 
     def _last_words(self) -> str:
         with (self._home / LOG).open("rb") as log:
@@ -234,6 +238,8 @@ def _read_endpoint(path: Path) -> Endpoint | None:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise _unusable(path.parent, error) from error
     known = json.loads(text)
     return Endpoint(**{name: known[name] for name in Endpoint.__slots__})
 
@@ -243,20 +249,19 @@ def _command() -> list[str]:
     return [sys.executable, "-P", "-c", _PROGRAM, str(Path(nbbatch.__file__).parent.parent)]
 
 
-def _make_home(folder: Path) -> None:
-    """The user's own folder, closed to others."""
+def _open_log(folder: Path) -> IO[bytes]:
+    """The daemon's log, to append to, in the user's own folder; both closed to others."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise BackendUnreachableError(
-            f"The folder {folder} for the local daemon cannot be made: {error.strerror}.",
-            cure="Set NBBATCH_HOME to a folder of yours.",
-        ) from error
-
-
-def _open_log(folder: Path) -> IO[bytes]:
-    """The daemon's log, to append to; only its owner may read it."""
-    descriptor = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        raise _unusable(folder, error) from error
     log = os.fdopen(descriptor, "ab")
     log.seek(0, os.SEEK_END)
     return log
+
+
+def _unusable(folder: Path, error: OSError) -> BackendUnreachableError:
+    return BackendUnreachableError(
+        f"The local daemon cannot live in {folder}: {error}.", cure="Set NBBATCH_HOME to a folder of yours."
+    )

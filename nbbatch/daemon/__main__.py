@@ -1,8 +1,8 @@
 """`python -m nbbatch.daemon --home PATH [--port N]`: run the local daemon until it is stopped.
 
 `--detach` and `--ready-fd` are for the client that starts one in the background: the daemon leaves
-its parent at once, and writes `ready` to the descriptor when it takes requests, or `taken` when the
-home has a daemon already.
+its parent at once, and writes `ready` to the descriptor when it takes requests, `taken` when the
+home has a daemon already, or why it cannot run: on a full disk the log does not take that.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -51,12 +52,21 @@ def _serve(options: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except (NbbatchError, OSError) as error:
-        log.critical("The daemon cannot run: %s", error)
+        words = str(error) if isinstance(error, NbbatchError) else _explain(error, options.home)
+        _tell(options, words)
+        log.critical("The daemon cannot run: %s", words)
         return 1
     except Exception:
         log.critical("The daemon failed.", exc_info=True)
         return 1
     return 0
+
+
+def _explain(error: OSError, home: Path) -> str:
+    """What the operating system refused, where, and whether the disk is full."""
+    with suppress(OSError):
+        return f"{error}; {home} has {shutil.disk_usage(home).free >> 20} MiB free."
+    return f"{error}; its home would be {home}."
 
 
 def _tell(options: argparse.Namespace, word: str) -> None:

@@ -151,7 +151,10 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _cure(error: Exception) -> str:
     name = getattr(error, "sqlite_errorname", None) or ""
-    return next((cure for code, cure in _CURES.items() if name.startswith(code)), "See the daemon's log.")
+    return next(
+        (cure for code, cure in _CURES.items() if name.startswith(code)),
+        "Is the folder yours, and its disk whole?",
+    )
 
 
 def _free_space(path: Path) -> str:

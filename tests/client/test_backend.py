@@ -145,6 +145,31 @@ def test_a_daemon_that_cannot_start_says_why(home, monkeypatch):
         get_backend("local")
 
 
+def test_what_the_system_refuses_the_daemon_is_told(home):
+    """The file, and how much room there is: a full disk would not take it into the log."""
+    (home / "daemon.lock").mkdir()
+    with pytest.raises(BackendUnreachableError, match=r"daemon\.lock.* MiB free"):
+        get_backend("local")
+
+
+def test_a_log_that_cannot_be_written_is_told(home):
+    """Before anything is started."""
+    (home / "daemon.log").mkdir()
+    with pytest.raises(BackendUnreachableError, match=r"daemon\.log.*NBBATCH_HOME"):
+        get_backend("local")
+
+
+def test_settings_that_are_for_aws_do_not_matter_here(home, monkeypatch, tmp_path):
+    """A profile that is missing, a file that is broken, a proxy: the local backend needs none of them."""
+    (tmp_path / "broken").write_text("[not a file")
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "broken"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BATCH", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of another account")
+    assert get_backend("local").batch.describe_job_queues()["jobQueues"]
+
+
 def test_a_damaged_database_is_told_and_left_alone(home, monkeypatch):
     """Rows that cannot be read are never overwritten."""
     monkeypatch.setenv("NBBATCH_EXECUTOR", "process")
