@@ -79,7 +79,7 @@ def load_identity(home: Path) -> Identity:
     try:
         return Identity(**json.loads((home / IDENTITY).read_text(encoding="utf-8")))
     except FileNotFoundError:
-        pass
+        _log.info("%s is new: it gets an identity.", home)
     except (ValueError, TypeError) as error:
         _log.warning("%s is damaged (%s); a new one is made.", IDENTITY, error)
     identity = Identity(
