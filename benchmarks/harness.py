@@ -22,6 +22,9 @@ from typing import Any
 
 import psutil
 
+ENOUGH_FOR_P95 = 20
+"""Turns below which a 95th percentile means nothing."""
+
 Side = Callable[[], float]
 """Does the work once and returns what it took, in the unit of the comparison."""
 
@@ -50,14 +53,25 @@ class Bench:
 
 
 def print_table(title: str, taken: Mapping[str, list[float]], unit: str) -> None:
-    """One line a side: median, spread, and the ratio of its median to the last one's."""
-    base = statistics.median(list(taken.values())[-1])
-    print(f"\n  {title}, medians of {len(next(iter(taken.values())))}")
+    """One line a side: median, spread, and the ratio of its median to the last one's.
+
+    Where there are enough turns, the 95th percentile follows in the same way.
+    """
+    turns = len(next(iter(taken.values())))
+    print(f"\n  {title}, medians of {turns}")
+    _print_lines(taken, unit, statistics.median)
+    if turns >= ENOUGH_FOR_P95:
+        print("  the same, 95th percentiles")
+        _print_lines(taken, unit, lambda values: statistics.quantiles(values, n=20)[-1])
+
+
+def _print_lines(taken: Mapping[str, list[float]], unit: str, of: Callable[[list[float]], float]) -> None:
+    base = of(list(taken.values())[-1])
     for name, values in taken.items():
-        middle = statistics.median(values)
+        value = of(values)
         spread = f"{min(values):.3f} .. {max(values):.3f}"
-        ratio = f"{middle / base:.2f}x" if base else ""
-        print(f"    {name:<52} {middle:>10.3f} {unit:<3} {spread:>22} {ratio:>9}", flush=True)
+        ratio = f"{value / base:.2f}x" if base else ""
+        print(f"    {name:<52} {value:>10.3f} {unit:<3} {spread:>22} {ratio:>9}", flush=True)
 
 
 def tell(name: str, value: str) -> None:
