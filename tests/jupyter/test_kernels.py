@@ -103,7 +103,7 @@ def test_the_last_frame_stays_in_the_saved_notebook(execute):
     frame = cell.outputs[0]["data"]["text/plain"]
     assert "3 of 3 done" in frame
     assert "0 of 3" not in text_of(cell)
-    assert "<div" in cell.outputs[0]["data"]["text/html"]
+    assert "<pre" in cell.outputs[0]["data"]["text/html"]
 
 
 @contextmanager
