@@ -16,7 +16,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp, mkstemp
@@ -296,16 +296,6 @@ class DryStore:
 
     def delete(self, bundle_id: str) -> None:
         """Nothing was kept."""
-
-
-def write_chunks(chunks: Iterable[bytes]) -> Write:
-    """A `write` callback for bytes at hand."""
-
-    def write(sink: Sink) -> None:
-        for chunk in chunks:
-            sink.write(chunk)
-
-    return write
 
 
 def _settle(file: BinaryIO) -> None:

@@ -71,11 +71,6 @@ class ComputeEnvironment:
     uuid: str = ""
 
     @property
-    def is_spot(self) -> bool:
-        """Whether its hosts are Spot capacity."""
-        return self.resource_type in ("SPOT", "FARGATE_SPOT")
-
-    @property
     def accepts(self) -> bool:
         """Whether new attempts may be placed here."""
         return self.state is Switch.ENABLED and self.status is ResourceStatus.VALID

@@ -259,9 +259,8 @@ class Run:
 
     `attempt` numbers the attempt under way, or the last one; 0 before the first. `started_at` is
     that attempt's. `stop_reason` is set once the job shall end for good: the status reason it will
-    have. `timed_out` tells that the timeout asked for the stop. `price` and `spot_price` are dollars
-    per hour of the attempt's share of its host, frozen when the attempt was placed. `tally` is an
-    array parent's, over its children.
+    have. `price` and `spot_price` are dollars per hour of the attempt's share of its host, frozen
+    when the attempt was placed. `tally` is an array parent's, over its children.
     """
 
     id: JobId
@@ -278,7 +277,6 @@ class Run:
     status_reason: str | None = None
     attempts: tuple[Attempt, ...] = ()
     stop_reason: str | None = None
-    timed_out: bool = False
     is_cancelled: bool = False
     is_terminated: bool = False
     tally: Tally | None = None

@@ -301,7 +301,7 @@ def _time_out(state: SchedulerState, job_id: JobId, attempt: int) -> list[Effect
     if found is None or found[2].stop_reason is not None:
         return []
     run = state.begin(found[0], found[1])
-    run.stop_reason, run.timed_out = TIMEOUT_REASON, True
+    run.stop_reason = TIMEOUT_REASON
     return [StopAttempt(job_id=run.id, attempt=run.attempt)]
 
 

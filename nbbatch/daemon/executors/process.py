@@ -88,7 +88,6 @@ class ProcessExecutor:
         self._welcome: asyncio.Future[dict[str, Any]] | None = None
         self._reconnection: asyncio.Task[None] | None = None
         self._is_over = False
-        self.spawner_pid: int | None = None
 
     async def adopt(self, expected: Sequence[ExpectedAttempt]) -> None:
         """See `Executor.adopt`.
@@ -171,7 +170,6 @@ class ProcessExecutor:
             await link.close()
             raise
         self._link = link
-        self.spawner_pid = welcome["pid"]
         self._reconcile(welcome)
 
     def _hello(self) -> dict[str, object]:
