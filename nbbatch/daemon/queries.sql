@@ -36,12 +36,25 @@ ON CONFLICT (name) DO UPDATE SET environment = excluded.environment;
 INSERT INTO queues (name, queue) VALUES (?, ?)
 ON CONFLICT (name) DO UPDATE SET queue = excluded.queue;
 
+-- name: delete_environment
+DELETE FROM environments WHERE name = ?;
+
+-- name: delete_queue
+DELETE FROM queues WHERE name = ?;
+
 -- name: write_host
 INSERT INTO hosts (id, host) VALUES (?, ?)
 ON CONFLICT (id) DO UPDATE SET host = excluded.host;
 
 -- name: delete_host
 DELETE FROM hosts WHERE id = ?;
+
+-- name: write_noun
+INSERT INTO nouns (kind, name, value) VALUES (?, ?, ?)
+ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value;
+
+-- name: delete_noun
+DELETE FROM nouns WHERE kind = ? AND name = ?;
 
 -- name: write_meta
 UPDATE meta SET seed = ?, now = ?, sequence = ?, host_count = ?, succeeded = succeeded + ?, failed = failed + ?;
@@ -60,6 +73,9 @@ SELECT queue FROM queues ORDER BY place;
 
 -- name: read_hosts
 SELECT host FROM hosts ORDER BY place;
+
+-- name: read_nouns
+SELECT kind, value FROM nouns ORDER BY kind, name;
 
 -- name: read_live_jobs
 SELECT sequence, run, asked, job

@@ -12,18 +12,19 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from nbbatch.daemon.database import Database
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
-from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue
+from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue, Noun
 from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, JobView, Run, child_id, split_child_id
 from nbbatch.scheduler.restore import Snapshot, StoredJob
 from nbbatch.scheduler.state import CODE, STATUSES, Changes, LiveJob, SchedulerState
 
 _INDEX_BITS = 14
 _SUCCEEDED, _FAILED = CODE[JobStatus.SUCCEEDED], CODE[JobStatus.FAILED]
+_NOUNS: Mapping[str, type[Noun]] = {kind.__name__: kind for kind in get_args(Noun)}
 _LAST = 2**62
 """Later than any time, more than any sequence."""
 
@@ -94,6 +95,7 @@ class Store:
             environments=[decode(ComputeEnvironment, row[0]) for row in self._read("read_environments")],
             queues=[decode(JobQueue, row[0]) for row in self._read("read_queues")],
             hosts=[decode(Host, row[0]) for row in self._read("read_hosts")],
+            nouns=[decode(_NOUNS[kind], value) for kind, value in self._read("read_nouns")],
             jobs=[self._stored_job(*row) for row in self._read("read_live_jobs")],
         )
 
@@ -259,15 +261,27 @@ class Store:
             "write_definition",
             [(known.name, known.revision, encode(known)) for known in changes.definitions.values()],
         )
-        self._write(
-            "write_environment", [(name, encode(known)) for name, known in changes.environments.items()]
-        )
-        self._write("write_queue", [(name, encode(known)) for name, known in changes.queues.items()])
-        if changes.hosts:
+        self._write_or_delete("environment", changes.environments)
+        self._write_or_delete("queue", changes.queues)
+        self._write_or_delete("host", changes.hosts)
+        if changes.nouns:
+            self._write_nouns(changes.nouns)
+
+    def _write_or_delete(self, what: str, rows: Mapping[Any, Any]) -> None:
+        """Rows by name; None means that the row goes."""
+        if rows:
             self._write(
-                "write_host", [(key, encode(host)) for key, host in changes.hosts.items() if host is not None]
+                f"write_{what}", [(name, encode(known)) for name, known in rows.items() if known is not None]
             )
-            self._write("delete_host", [(key,) for key, host in changes.hosts.items() if host is None])
+            self._write(f"delete_{what}", [(name,) for name, known in rows.items() if known is None])
+
+    def _write_nouns(self, nouns: Mapping[tuple[type[Noun], str], Noun | None]) -> None:
+        known = [
+            (kind.__name__, name, encode(noun)) for (kind, name), noun in nouns.items() if noun is not None
+        ]
+        self._write("write_noun", known)
+        gone = [(kind.__name__, name) for (kind, name), noun in nouns.items() if noun is None]
+        self._write("delete_noun", gone)
 
     def _write_meta(self, changes: Changes, state: SchedulerState) -> None:
         ends = [live.run.status for live in changes.jobs.values() if live.run.status.is_terminal]

@@ -92,6 +92,45 @@ class JobQueue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FairSharePolicy:
+    """How vCPUs are shared between share identifiers (API reference, FairsharePolicy).
+
+    `shares` holds (share identifier or prefix ending in `*`, weight); a lower weight gets more, and
+    1.0 holds for what is not listed. `decay_seconds` 0 means AWS's default of 600.
+    `compute_reservation` is a percentage, 0..99.
+    """
+
+    decay_seconds: int = 0
+    compute_reservation: int = 0
+    shares: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingPolicy:
+    """A scheduling policy; `request` is CreateSchedulingPolicy's input."""
+
+    name: str
+    fair_share: FairSharePolicy | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumableResource:
+    """A rate-limited resource that jobs take while they run; `total` shrinks when not REPLENISHABLE."""
+
+    name: str
+    total: int
+    created_at: int
+    type: str = "REPLENISHABLE"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+Noun = SchedulingPolicy | ConsumableResource
+"""What shares one table of the store, by class and name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A host of an environment: an accounting box with an instance type's size and price."""
 

@@ -8,12 +8,11 @@ its environment's `idle_seconds`.
 
 from __future__ import annotations
 
-from heapq import heappush
-
+from nbbatch.model.events import Effect
 from nbbatch.model.fleet import AGENT_RESERVE, ComputeEnvironment, Host, HostId, InstanceType
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.cost import FARGATE_SPOT_SHARE, fargate_price
-from nbbatch.scheduler.state import EnvironmentState, HostState, SchedulerState
+from nbbatch.scheduler.state import Deadline, DeadlineKind, EnvironmentState, HostState, SchedulerState
 
 KERNEL_SHARE = 7985 / 8192
 """What an m4.large registers of its 8 GiB: the rest is the kernel's."""
@@ -67,11 +66,12 @@ def largest(environment: EnvironmentState) -> tuple[Resources, ...]:
 def watch_idle(state: SchedulerState, host: HostState) -> None:
     """Look at this host again when it has been idle for its environment's time."""
     idle_seconds = state.environments[host.host.environment].environment.idle_seconds
-    heappush(state.deadlines, (host.idle_since + idle_seconds * 1000, host.host.id, 0))
+    state.remind(host.idle_since + idle_seconds * 1000, DeadlineKind.IDLE_HOST, host.host.id)
 
 
-def retire_if_idle(state: SchedulerState, host_id: HostId, now: int) -> None:
+def on_idle_host(state: SchedulerState, deadline: Deadline, now: int) -> list[Effect]:
     """Give a host back that has had no job for its environment's idle time, down to minvCpus."""
+    host_id = HostId(deadline.subject)
     for environment in state.environments.values():
         host = environment.hosts.get(host_id)
         if host is None or host.occupants:
@@ -82,6 +82,7 @@ def retire_if_idle(state: SchedulerState, host_id: HostId, now: int) -> None:
             del environment.hosts[host_id]
             environment.provisioned = left
             state.changes.hosts[host_id] = None
+    return []
 
 
 def _launch(

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from heapq import heappush
 
-from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, JobQueue
+from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, JobQueue, Noun
 from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobStatus, Run
 from nbbatch.scheduler.cost import tally_of
 from nbbatch.scheduler.dependencies import is_released, note_dependents, sort_dependencies
 from nbbatch.scheduler.fleet import add_environment, add_host, watch_idle
-from nbbatch.scheduler.state import CODE, Children, LiveJob, QueueState, SchedulerState
+from nbbatch.scheduler.state import CODE, Children, DeadlineKind, LiveJob, QueueState, SchedulerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +44,7 @@ class Snapshot:
     environments: Sequence[ComputeEnvironment] = ()
     queues: Sequence[JobQueue] = ()
     hosts: Sequence[Host] = ()
+    nouns: Sequence[Noun] = ()
     jobs: Sequence[StoredJob] = ()
 
 
@@ -63,6 +63,8 @@ def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
         add_environment(state, environment)
     for queue in sorted(snapshot.queues, key=lambda known: (-known.priority, known.name)):
         state.queues[queue.name] = QueueState(queue=queue)
+    for noun in snapshot.nouns:
+        state.keep_noun(noun)
     for host in snapshot.hosts:
         add_host(state, host)
     _restore_jobs(state, snapshot)
@@ -70,6 +72,7 @@ def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
         for occupied in known.hosts.values():
             if not occupied.occupants:
                 watch_idle(state, occupied)
+    state.drain_changes()
     return state
 
 
@@ -147,4 +150,4 @@ def _resume(state: SchedulerState, live: LiveJob, run: Run) -> None:
     hosts = state.environments[run.environment].hosts
     hosts[HostId(run.host or "")].occupy(run.id, live.job.resources)
     if run.started_at is not None and live.job.timeout is not None and run.stop_reason is None:
-        heappush(state.deadlines, (run.started_at + live.job.timeout * 1000, run.id, run.attempt))
+        state.remind(run.started_at + live.job.timeout * 1000, DeadlineKind.TIMEOUT, run.id, run.attempt)

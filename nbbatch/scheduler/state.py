@@ -9,19 +9,57 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from hashlib import md5
 from heapq import heappop, heappush
+from typing import NamedTuple
 
-from nbbatch.errors import NbbatchBugError
-from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, InstanceType, JobQueue
-from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
+from nbbatch.model.fleet import (
+    Catalogue,
+    ComputeEnvironment,
+    ConsumableResource,
+    Host,
+    HostId,
+    InstanceType,
+    JobQueue,
+    Noun,
+    SchedulingPolicy,
+)
+from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.invariants import check_invariants
 from nbbatch.scheduler.lifecycle import Signal, advance
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
 FRONT, BACK = 0, 1
 """Rank in a queue: a retried job goes to the front (user guide, best practices)."""
+
+
+class DeadlineKind(StrEnum):
+    """What time alone may change; each kind has one reaction in `reactor.REMINDERS`."""
+
+    TIMEOUT = "an attempt runs too long"
+    IDLE_HOST = "a host has had no job"
+
+
+class Deadline(NamedTuple):
+    """Something to look at when its time has come.
+
+    Parameters
+    ----------
+    at : int
+        Epoch ms.
+    subject : str
+        Id of a job, child or host, or the name of a queue or environment.
+    number : int
+        Which attempt of a job is meant.
+    """
+
+    at: int
+    kind: DeadlineKind
+    subject: str
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -195,15 +233,17 @@ class QueueState:
 class Changes:
     """What the rows must learn from the events handled since the last commit.
 
-    Values are the live objects themselves: the rows are written before the next event.
+    Values are the live objects themselves: the rows are written before the next event. None means
+    that the row goes. `nouns` holds whatever has no table of its own, by class and name.
     """
 
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
     children: dict[JobId, Run] = field(default_factory=dict)
     definitions: dict[str, JobDefinition] = field(default_factory=dict)
-    environments: dict[str, ComputeEnvironment] = field(default_factory=dict)
-    queues: dict[str, JobQueue] = field(default_factory=dict)
+    environments: dict[str, ComputeEnvironment | None] = field(default_factory=dict)
+    queues: dict[str, JobQueue | None] = field(default_factory=dict)
     hosts: dict[HostId, Host | None] = field(default_factory=dict)
+    nouns: dict[tuple[type[Noun], str], Noun | None] = field(default_factory=dict)
 
     @property
     def touched(self) -> set[JobId]:
@@ -225,9 +265,8 @@ class SchedulerState:
         Live jobs by id; children are inside their parent.
     dependents : dict
         For each live job or child somebody waits for, the waiting jobs.
-    deadlines : list
-        Heap of (epoch ms, job id or host id, attempt); attempt 0 marks an idle host. An entry that
-        no longer applies is dropped when it is due.
+    deadlines : list of Deadline
+        A heap. An entry that no longer applies is dropped when it is due.
     """
 
     catalogue: Catalogue
@@ -238,9 +277,11 @@ class SchedulerState:
     definitions: dict[str, list[JobDefinition]] = field(default_factory=dict)
     environments: dict[str, EnvironmentState] = field(default_factory=dict)
     queues: dict[str, QueueState] = field(default_factory=dict)
+    policies: dict[str, SchedulingPolicy] = field(default_factory=dict)
+    consumables: dict[str, ConsumableResource] = field(default_factory=dict)
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
     dependents: dict[JobId, set[JobId]] = field(default_factory=dict)
-    deadlines: list[tuple[int, str, int]] = field(default_factory=list)
+    deadlines: list[Deadline] = field(default_factory=list)
     changes: Changes = field(default_factory=Changes)
 
     def drain_changes(self) -> Changes:
@@ -250,7 +291,20 @@ class SchedulerState:
 
     def next_deadline(self) -> int | None:
         """Epoch ms at which time alone may change something."""
-        return self.deadlines[0][0] if self.deadlines else None
+        return self.deadlines[0].at if self.deadlines else None
+
+    def keep_noun(self, noun: Noun) -> None:
+        """Make a noun that has no table of its own known, or known anew."""
+        match noun:
+            case SchedulingPolicy():
+                self.policies[noun.name] = noun
+            case ConsumableResource():
+                self.consumables[noun.name] = noun
+        self.changes.nouns[type(noun), noun.name] = noun
+
+    def remind(self, at: int, kind: DeadlineKind, subject: str, number: int = 0) -> None:
+        """Look at a subject again when time has come."""
+        heappush(self.deadlines, Deadline(at, kind, subject, number))
 
     def new_host_id(self) -> HostId:
         """An EC2-like instance id, the next of a sequence that a replay repeats."""
@@ -373,78 +427,4 @@ class SchedulerState:
         NbbatchBugError
             Naming the first invariant that does not hold.
         """
-        active = self._validate_jobs()
-        self._validate_hosts(active)
-        for name, queue in self.queues.items():
-            _require(
-                queue.live == sum(live.job.queue == name for live in self.jobs.values()), f"count of {name}"
-            )
-        for awaited, waiting in self.dependents.items():
-            _require(bool(waiting), f"an empty set of dependents of {awaited}")
-            _require(all(job_id in self.jobs for job_id in waiting), f"dependents of {awaited} live")
-
-    def _validate_jobs(self) -> dict[JobId, Resources]:
-        active: dict[JobId, Resources] = {}
-        for job_id, live in self.jobs.items():
-            _require(not live.run.status.is_terminal, f"{job_id} is live, so not terminal")
-            entries = self.queues[live.job.queue].entries
-            if live.children is not None:
-                self._validate_children(live, active)
-                continue
-            if live.run.status is JobStatus.RUNNABLE:
-                _require(any(entry[2] == job_id for entry in entries), f"{job_id} is queued")
-            _require(
-                (live.run.host is not None) == (live.run.status in ACTIVE), f"{job_id} has a host iff active"
-            )
-            _require(
-                (live.run.status is JobStatus.PENDING) == bool(live.waits_for), f"{job_id} waits iff PENDING"
-            )
-            if live.run.status in ACTIVE:
-                active[job_id] = live.job.resources
-        return active
-
-    def _validate_children(self, live: LiveJob, active: dict[JobId, Resources]) -> None:
-        children, job_id = live.children, live.job.id
-        if children is None:
-            return
-        for code in range(len(STATUSES)):
-            _require(children.counts[code] == children.statuses.count(code), f"{job_id} counts its children")
-        _require(children.unfinished > 0, f"{job_id} is live, so a child is unfinished")
-        _require(live.run.status in (JobStatus.SUBMITTED, JobStatus.PENDING), f"{job_id} is an array parent")
-        for index, run in children.runs.items():
-            _require(run.status is children.status(index), f"{run.id} agrees with its parent's byte")
-            _require((run.host is not None) == (run.status in ACTIVE), f"{run.id} has a host iff active")
-            if run.status in ACTIVE:
-                active[run.id] = live.job.resources
-        for index in children.in_status(*ACTIVE):
-            _require(index in children.runs, f"active child {index} of {job_id} has a run")
-        waiting = children.in_status(JobStatus.RUNNABLE)
-        reachable = {*children.ready, *children.retried, *range(children.cursor, len(children.statuses))}
-        _require(reachable.issuperset(waiting), f"RUNNABLE children of {job_id} can be reached")
-        queued = any(entry[2] == job_id for entry in self.queues[live.job.queue].entries)
-        _require(not waiting or queued, f"{job_id} is queued")
-
-    def _validate_hosts(self, active: dict[JobId, Resources]) -> None:
-        placed: dict[JobId, Resources] = {}
-        for environment in self.environments.values():
-            vcpus = 0.0
-            for state in environment.hosts.values():
-                used = sum(state.occupants.values(), Resources())
-                free = Resources(vcpus=state.vcpus, memory=state.memory, gpus=state.gpus)
-                _require(used + free == state.host.capacity, f"{state.host.id} adds up")
-                _require(
-                    min(free.vcpus, free.memory, free.gpus) >= 0, f"{state.host.id} is not over capacity"
-                )
-                _require(not placed.keys() & state.occupants.keys(), f"{state.host.id} shares no attempt")
-                placed.update(state.occupants)
-                vcpus += state.host.capacity.vcpus
-            _require(vcpus == environment.provisioned, f"{environment.environment.name} counts its vCPUs")
-            _require(
-                vcpus <= max(environment.environment.max_vcpus, 0), f"{environment.environment.name} maxvCpus"
-            )
-        _require(placed == active, "attempts on hosts are the active jobs")
-
-
-def _require(holds: bool, invariant: str) -> None:  # noqa: FBT001 - reads as a sentence
-    if not holds:
-        raise NbbatchBugError(f"Invariant broken: {invariant}.")
+        check_invariants(self)

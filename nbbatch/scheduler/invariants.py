@@ -1,0 +1,104 @@
+"""Every invariant of the scheduler's state, checked from scratch: slow, and meant for tests.
+
+What the state keeps twice (counts, free room, places in a queue) must agree with what it is made
+of. `SchedulerState.validate()` is the way in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbbatch.errors import NbbatchBugError
+from nbbatch.model.jobs import ACTIVE, JobId, JobStatus
+from nbbatch.model.resources import Resources
+
+if TYPE_CHECKING:
+    from nbbatch.scheduler.state import LiveJob, SchedulerState
+
+STATUSES = tuple(JobStatus)
+
+
+def check_invariants(state: SchedulerState) -> None:
+    """Check them all.
+
+    Raises
+    ------
+    NbbatchBugError
+        Naming the first invariant that does not hold.
+    """
+    active = _check_jobs(state)
+    _check_hosts(state, active)
+    for name, queue in state.queues.items():
+        _require(
+            queue.live == sum(live.job.queue == name for live in state.jobs.values()), f"count of {name}"
+        )
+    for awaited, waiting in state.dependents.items():
+        _require(bool(waiting), f"an empty set of dependents of {awaited}")
+        _require(all(job_id in state.jobs for job_id in waiting), f"dependents of {awaited} live")
+
+
+def _check_jobs(state: SchedulerState) -> dict[JobId, Resources]:
+    active: dict[JobId, Resources] = {}
+    for job_id, live in state.jobs.items():
+        _require(not live.run.status.is_terminal, f"{job_id} is live, so not terminal")
+        entries = state.queues[live.job.queue].entries
+        if live.children is not None:
+            _check_children(state, live, active)
+            continue
+        if live.run.status is JobStatus.RUNNABLE:
+            _require(any(entry[2] == job_id for entry in entries), f"{job_id} is queued")
+        _require(
+            (live.run.host is not None) == (live.run.status in ACTIVE), f"{job_id} has a host iff active"
+        )
+        _require(
+            (live.run.status is JobStatus.PENDING) == bool(live.waits_for), f"{job_id} waits iff PENDING"
+        )
+        if live.run.status in ACTIVE:
+            active[job_id] = live.job.resources
+    return active
+
+
+def _check_children(state: SchedulerState, live: LiveJob, active: dict[JobId, Resources]) -> None:
+    children, job_id = live.children, live.job.id
+    if children is None:
+        return
+    for code in range(len(STATUSES)):
+        _require(children.counts[code] == children.statuses.count(code), f"{job_id} counts its children")
+    _require(children.unfinished > 0, f"{job_id} is live, so a child is unfinished")
+    _require(live.run.status in (JobStatus.SUBMITTED, JobStatus.PENDING), f"{job_id} is an array parent")
+    for index, run in children.runs.items():
+        _require(run.status is children.status(index), f"{run.id} agrees with its parent's byte")
+        _require((run.host is not None) == (run.status in ACTIVE), f"{run.id} has a host iff active")
+        if run.status in ACTIVE:
+            active[run.id] = live.job.resources
+    for index in children.in_status(*ACTIVE):
+        _require(index in children.runs, f"active child {index} of {job_id} has a run")
+    waiting = children.in_status(JobStatus.RUNNABLE)
+    reachable = {*children.ready, *children.retried, *range(children.cursor, len(children.statuses))}
+    _require(reachable.issuperset(waiting), f"RUNNABLE children of {job_id} can be reached")
+    queued = any(entry[2] == job_id for entry in state.queues[live.job.queue].entries)
+    _require(not waiting or queued, f"{job_id} is queued")
+
+
+def _check_hosts(state: SchedulerState, active: dict[JobId, Resources]) -> None:
+    placed: dict[JobId, Resources] = {}
+    for environment in state.environments.values():
+        vcpus = 0.0
+        for host in environment.hosts.values():
+            used = sum(host.occupants.values(), Resources())
+            free = Resources(vcpus=host.vcpus, memory=host.memory, gpus=host.gpus)
+            _require(used + free == host.host.capacity, f"{host.host.id} adds up")
+            _require(min(free.vcpus, free.memory, free.gpus) >= 0, f"{host.host.id} is not over capacity")
+            _require(not placed.keys() & host.occupants.keys(), f"{host.host.id} shares no attempt")
+            placed.update(host.occupants)
+            vcpus += host.host.capacity.vcpus
+        _require(vcpus == environment.provisioned, f"{environment.environment.name} counts its vCPUs")
+        _require(
+            vcpus <= max(environment.environment.max_vcpus, 0), f"{environment.environment.name} maxvCpus"
+        )
+    _require(placed == active, "attempts on hosts are the active jobs")
+
+
+def _require(holds: bool, invariant: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not holds:
+        raise NbbatchBugError(f"Invariant broken: {invariant}.")

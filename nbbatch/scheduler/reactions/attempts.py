@@ -1,0 +1,123 @@
+"""What executors report of attempts, and attempts that ran out of time.
+
+A report about an attempt that is over already, or about a job that is gone, changes nothing:
+reports may come twice.
+"""
+
+from __future__ import annotations
+
+from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, Effect, StopAttempt
+from nbbatch.model.fleet import HostId
+from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, log_stream_name
+from nbbatch.scheduler.cost import add_attempt
+from nbbatch.scheduler.dependencies import end
+from nbbatch.scheduler.fleet import watch_idle
+from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.retries import HOST_LOST_REASON, TIMEOUT_REASON, verdict
+from nbbatch.scheduler.state import Deadline, DeadlineKind, LiveJob, SchedulerState
+
+
+def on_attempt_started(state: SchedulerState, event: AttemptStarted, _now: int) -> list[Effect]:
+    """The container runs; its timeout counts from here (user guide, "Job timeouts")."""
+    found = _attempt(state, event.job_id, event.attempt)
+    if found is None:
+        return []
+    live, index, run = found
+    if run.status is not JobStatus.STARTING:
+        return []
+    state.move(live, index, Signal.STARTED)
+    run.started_at = event.started_at
+    if live.job.timeout is not None:
+        state.remind(event.started_at + live.job.timeout * 1000, DeadlineKind.TIMEOUT, run.id, run.attempt)
+    return []
+
+
+def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> list[Effect]:
+    """The attempt's host share is free again; the job is done, tried again, or failed."""
+    found = _attempt(state, event.job_id, event.attempt)
+    if found is None:
+        return []
+    live, index, run = found
+    signal = verdict(run, live.job.retry_strategy, event)
+    reason = run.stop_reason or event.status_reason
+    run = state.begin(live, index)
+    if event.started_at is not None:
+        run.started_at = event.started_at
+    attempt = _attempt_record(live, run, event, reason)
+    run.attempts += (attempt,)
+    if live.run.tally is not None:
+        add_attempt(live.run.tally, attempt)
+    _vacate(state, run, now)
+    run.host = None
+    if signal is Signal.RETRIED:
+        state.move(live, index, signal)
+        run.started_at, run.status_reason = None, reason
+        state.enqueue_again(live, index)
+        return []
+    run.stopped_at = event.stopped_at
+    end(state, [(live, index, signal, reason)], now)
+    return []
+
+
+def on_attempt_vanished(state: SchedulerState, event: AttemptVanished, now: int) -> list[Effect]:
+    """Nothing is known of the attempt any more: as when its EC2 host was terminated."""
+    found = _attempt(state, event.job_id, event.attempt)
+    if found is None:
+        return []
+    run = found[2]
+    lost = AttemptExited(
+        job_id=event.job_id,
+        attempt=event.attempt,
+        exit_code=None,
+        started_at=run.started_at,
+        stopped_at=now,
+        status_reason=HOST_LOST_REASON.format(host=run.host),
+    )
+    return on_attempt_exited(state, lost, now)
+
+
+def on_timeout(state: SchedulerState, deadline: Deadline, _now: int) -> list[Effect]:
+    """An attempt that is still running is stopped, and its job is not tried again."""
+    job_id, attempt = JobId(deadline.subject), deadline.number
+    found = _attempt(state, job_id, attempt)
+    if found is None or found[2].stop_reason is not None:
+        return []
+    run = state.begin(found[0], found[1])
+    run.stop_reason = TIMEOUT_REASON
+    return [StopAttempt(job_id=run.id, attempt=run.attempt)]
+
+
+def _attempt(state: SchedulerState, job_id: JobId, attempt: int) -> tuple[LiveJob, int | None, Run] | None:
+    """The run that stands at this very attempt; None when it is over."""
+    found = state.find(job_id)
+    if found is None:
+        return None
+    run = state.run_of(*found)
+    return (*found, run) if run.attempt == attempt and run.status in ACTIVE else None
+
+
+def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str) -> Attempt:
+    prefix = dict(live.job.container.log_options).get("awslogs-stream-prefix")
+    return Attempt(
+        number=run.attempt,
+        host=run.host,
+        log_stream=log_stream_name(live.job.definition, run.id, run.attempt, prefix),
+        started_at=run.started_at,
+        stopped_at=event.stopped_at,
+        exit_code=event.exit_code,
+        reason=event.reason,
+        status_reason=reason,
+        usage=event.usage,
+        price=run.price,
+        spot_price=run.spot_price,
+        instance_type=run.instance_type,
+    )
+
+
+def _vacate(state: SchedulerState, run: Run, now: int) -> None:
+    if run.environment is None or run.host is None:
+        return
+    host = state.environments[run.environment].hosts[HostId(run.host)]
+    host.vacate(run.id, now)
+    if not host.occupants:
+        watch_idle(state, host)
