@@ -40,8 +40,7 @@ def add_host(state: SchedulerState, host: Host) -> HostState:
     added = HostState(
         host=host, vcpus=room.vcpus, memory=room.memory, gpus=room.gpus, idle_since=host.launched_at
     )
-    environment.hosts[host.id] = added
-    environment.provisioned += room.vcpus
+    environment.admit_host(added)
     return added
 
 
@@ -51,9 +50,8 @@ def host_for(
     """A host of this environment with room for the job, launched if need be; None when there is none."""
     if not environment.environment.accepts:
         return None
-    for host in environment.hosts.values():
-        if host.has_room(wanted):
-            return host
+    for host in environment.room.fitting(wanted.vcpus, wanted.memory, wanted.gpus):
+        return host
     return _launch(state, environment, wanted, now)
 
 
@@ -79,8 +77,7 @@ def on_idle_host(state: SchedulerState, deadline: Deadline, now: int) -> list[Ef
         idle_ms = environment.environment.idle_seconds * 1000
         left = environment.provisioned - host.host.capacity.vcpus
         if now - host.idle_since >= idle_ms and left >= environment.environment.min_vcpus:
-            del environment.hosts[host_id]
-            environment.provisioned = left
+            environment.dismiss_host(host)
             state.changes.hosts[host_id] = None
     return []
 

@@ -13,7 +13,7 @@ from nbbatch.model.jobs import ACTIVE, JobId, JobStatus
 from nbbatch.model.resources import Resources
 
 if TYPE_CHECKING:
-    from nbbatch.scheduler.state import LiveJob, SchedulerState
+    from nbbatch.scheduler.state import EnvironmentState, LiveJob, SchedulerState
 
 STATUSES = tuple(JobStatus)
 
@@ -92,11 +92,19 @@ def _check_hosts(state: SchedulerState, active: dict[JobId, Resources]) -> None:
             _require(not placed.keys() & host.occupants.keys(), f"{host.host.id} shares no attempt")
             placed.update(host.occupants)
             vcpus += host.host.capacity.vcpus
+        _check_room(environment)
         _require(vcpus == environment.provisioned, f"{environment.environment.name} counts its vCPUs")
         _require(
             vcpus <= max(environment.environment.max_vcpus, 0), f"{environment.environment.name} maxvCpus"
         )
     _require(placed == active, "attempts on hosts are the active jobs")
+
+
+def _check_room(environment: EnvironmentState) -> None:
+    known = list(environment.room)
+    _require(known == list(environment.hosts.values()), f"{environment.environment.name} indexes its hosts")
+    for host in known:
+        _require(environment.room.noted(host) == host.free, f"what is free on {host.host.id} is indexed")
 
 
 def _require(holds: bool, invariant: str) -> None:  # noqa: FBT001 - reads as a sentence

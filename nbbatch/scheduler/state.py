@@ -29,6 +29,7 @@ from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, Run, child_
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.invariants import check_invariants
 from nbbatch.scheduler.lifecycle import Signal, advance
+from nbbatch.scheduler.room import Free, RoomIndex
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
@@ -173,7 +174,10 @@ class LiveJob:
 
 @dataclass(slots=True)
 class HostState:
-    """A host, what is free on it, and the attempts placed on it."""
+    """A host, what is free on it, and the attempts placed on it.
+
+    `index` is told of every change of what is free; `slot` is the host's place in it.
+    """
 
     host: Host
     vcpus: float
@@ -181,6 +185,13 @@ class HostState:
     gpus: int
     occupants: dict[JobId, Resources] = field(default_factory=dict)
     idle_since: int = 0
+    index: RoomIndex[HostState] | None = field(default=None, compare=False, repr=False)
+    slot: int = field(default=-1, compare=False, repr=False)
+
+    @property
+    def free(self) -> Free:
+        """What is free now."""
+        return self.vcpus, self.memory, self.gpus
 
     def has_room(self, wanted: Resources) -> bool:
         """Whether an attempt of this size fits now."""
@@ -192,6 +203,8 @@ class HostState:
         self.vcpus -= amount.vcpus
         self.memory -= amount.memory
         self.gpus -= amount.gpus
+        if self.index is not None:
+            self.index.update(self)
 
     def vacate(self, job_id: JobId, now: int) -> None:
         """Give an attempt's share back."""
@@ -200,19 +213,37 @@ class HostState:
         self.memory += amount.memory
         self.gpus += amount.gpus
         self.idle_since = now
+        if self.index is not None:
+            self.index.update(self)
 
 
 @dataclass(slots=True)
 class EnvironmentState:
     """A compute environment with its hosts and the instance types it may launch, cheapest first.
 
-    Each type comes with what a host of it offers to jobs.
+    Each type comes with what a host of it offers to jobs. `room` finds a host with room among `hosts`;
+    hosts come and go by `admit_host` and `dismiss_host`, which keep the two and `provisioned` together.
     """
 
     environment: ComputeEnvironment
     types: tuple[tuple[InstanceType, Resources], ...]
     hosts: dict[HostId, HostState] = field(default_factory=dict)
     provisioned: float = 0.0
+    room: RoomIndex[HostState] = field(default_factory=RoomIndex, compare=False, repr=False)
+
+    def admit_host(self, host: HostState) -> None:
+        """A host is there."""
+        self.hosts[host.host.id] = host
+        self.provisioned += host.host.capacity.vcpus
+        host.index = self.room
+        self.room.add(host)
+
+    def dismiss_host(self, host: HostState) -> None:
+        """A host is gone."""
+        del self.hosts[host.host.id]
+        self.provisioned -= host.host.capacity.vcpus
+        host.index = None
+        self.room.remove(host)
 
 
 @dataclass(slots=True)
