@@ -8,6 +8,8 @@ its environment's `idle_seconds`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from nbbatch.model.events import Effect
 from nbbatch.model.fleet import AGENT_RESERVE, ComputeEnvironment, Host, HostId, InstanceType
 from nbbatch.model.resources import Resources
@@ -55,10 +57,10 @@ def host_for(
     return _launch(state, environment, wanted, now)
 
 
-def largest(environment: EnvironmentState) -> tuple[Resources, ...]:
+def largest(environment: EnvironmentState) -> Iterator[Resources]:
     """What each type that this environment may ever launch offers to one job."""
     most = environment.environment.max_vcpus
-    return tuple(room for _, room in environment.types if room.vcpus <= most)
+    return (room for _, room in environment.types if room.vcpus <= most)
 
 
 def watch_idle(state: SchedulerState, host: HostState) -> None:

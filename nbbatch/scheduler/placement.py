@@ -31,13 +31,27 @@ def place(state: SchedulerState, now: int) -> list[Effect]:
     """Start every job that is next in its queue and fits."""
     effects: list[Effect] = []
     for queue in state.queues.values():
-        while (head := state.head(queue)) is not None:
-            live, index = head
-            host = _host(state, queue, live, now)
-            if host is None:
-                _note_blocked(state, queue, live, index)
-                break
-            effects.append(_start(state, live, index, host))
+        effects += _place_of(state, queue, now)
+    return effects
+
+
+def place_new(state: SchedulerState, queue: QueueState, now: int) -> list[Effect]:
+    """The same after a job was submitted: a head that did not fit before does not fit now."""
+    head = state.head(queue)
+    if head is not None and queue.blocked == (head[0].job.id, head[1]):
+        return []
+    return _place_of(state, queue, now)
+
+
+def _place_of(state: SchedulerState, queue: QueueState, now: int) -> list[Effect]:
+    effects: list[Effect] = []
+    while (head := state.head(queue)) is not None:
+        live, index = head
+        host = _host(state, queue, live, now)
+        if host is None:
+            _note_blocked(state, queue, live, index)
+            break
+        effects.append(_start(state, live, index, host))
     return effects
 
 
@@ -82,8 +96,7 @@ def blocked_reason(state: SchedulerState, queue: QueueState, wanted: Resources) 
         return BLOCKED_NO_ENVIRONMENT
     if any(known.environment.resource_type.startswith("FARGATE") for known in open_environments):
         return None
-    rooms = [room for known in open_environments for room in largest(known)]
-    if any(wanted.fits(room) for room in rooms):
+    if any(wanted.fits(room) for known in open_environments for room in largest(known)):
         return None
     if all(wanted.vcpus > known.environment.max_vcpus for known in open_environments):
         return BLOCKED_MAX_VCPUS
@@ -179,7 +192,7 @@ def _explain_limits(state: SchedulerState, queue: QueueState, wanted: Resources)
     reasons = []
     for known in _environments(state, queue):
         name, most = known.environment.name, known.environment.max_vcpus
-        rooms = largest(known)
+        rooms = list(largest(known))
         if not known.environment.accepts:
             reasons.append(f"{name} takes no jobs: {known.environment.state}, {known.environment.status}.")
         elif rooms and not any(wanted.fits(room) for room in rooms):

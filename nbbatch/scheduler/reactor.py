@@ -26,7 +26,7 @@ from nbbatch.model.events import (
     Ticked,
 )
 from nbbatch.scheduler.fleet import on_idle_host
-from nbbatch.scheduler.placement import place
+from nbbatch.scheduler.placement import place, place_new
 from nbbatch.scheduler.reactions.attempts import (
     on_attempt_exited,
     on_attempt_started,
@@ -65,9 +65,13 @@ def handle(state: SchedulerState, event: Event, now: int) -> list[Effect]:
     """
     state.now = max(state.now, now)
     effects = REACTIONS[type(event)](state, event, state.now)
-    if type(event) is AttemptStarted:  # frees nothing and adds nothing: no job's chances have changed
-        return effects
-    return effects + place(state, state.now)
+    match event:
+        case AttemptStarted():  # frees nothing and adds nothing: no job's chances have changed
+            return effects
+        case JobSubmitted(job=job):  # frees nothing: only its own queue can have a new head
+            return effects + place_new(state, state.queues[job.queue], state.now)
+        case _:
+            return effects + place(state, state.now)
 
 
 def on_ticked(state: SchedulerState, _event: Ticked, now: int) -> list[Effect]:
