@@ -20,7 +20,7 @@ from nbbatch.scheduler.figures import Figures, Ledger
 from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.state import SchedulerState
 from nbbatch.scheduler.virtual import Conditions, VirtualExecutor
-from nbbatch.scheduler.workload import Arrival, Submission, arrivals, work_of
+from nbbatch.scheduler.workload import Arrival, Submission, arrivals, sampler, work_of
 
 if TYPE_CHECKING:
     from random import Random
@@ -117,6 +117,7 @@ class _Simulation:
         self._arrivals = arrivals(asked)
         self._arrival = next(self._arrivals, None)
         self._containers = [Container(image="", resources=submission.resources) for submission in asked]
+        self._samplers = [sampler(submission.durations) for submission in asked]
         self._awaited = {_job_id(place, 0) for submission in asked for place in submission.after}
         self._ended: dict[JobId, FinishedDependency] = {}
         self._unread = 0
@@ -185,7 +186,7 @@ class _Simulation:
             return
         self._arrival = next(self._arrivals, None)
         job = self._job(arrival, now)
-        self.executor.work[job.id] = work_of(arrival, self._work)
+        self.executor.work[job.id] = work_of(arrival, self._samplers[arrival.place], self._work)
         self._handle(JobSubmitted(job=job, finished_dependencies=self._finished(arrival)), now)
 
     def _job(self, arrival: Arrival, now: int) -> Job:

@@ -9,7 +9,7 @@ few seeds (common random numbers; Law, "Simulation Modeling and Analysis", chapt
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from math import log
@@ -127,12 +127,17 @@ class Arrival:
     submission: Submission
 
 
+Sampler = Callable[[int, "Random"], int]
+"""Draws the milliseconds of an attempt, given the number of its job or the index of its child."""
+
+
 @dataclass(slots=True)
 class Work:
     """What one job is going to do: milliseconds of each child's first attempt, and which of them fail."""
 
     submission: Submission
     number: int
+    sample: Sampler
     milliseconds: Sequence[int]
     failing: frozenset[int]
 
@@ -144,7 +149,7 @@ class Work:
             return self.milliseconds[place], asked.exit_code if place in self.failing else 0
         first = self.number if index is None else index
         fails = asked.failure > 0 and chance.random() < asked.failure
-        return draw(asked.durations, first, 1, chance)[0], asked.exit_code if fails else 0
+        return self.sample(first, chance), asked.exit_code if fails else 0
 
 
 def arrivals(workload: Iterable[Submission]) -> Iterator[Arrival]:
@@ -155,42 +160,41 @@ def arrivals(workload: Iterable[Submission]) -> Iterator[Arrival]:
     )
 
 
-def work_of(arrival: Arrival, chance: Random) -> Work:
-    """Draw what a job is going to do."""
+def work_of(arrival: Arrival, sample: Sampler, chance: Random) -> Work:
+    """Draw what a job is going to do; `sample` is its submission's."""
     asked = arrival.submission
-    size = asked.size or 1
-    first = arrival.number if asked.size is None else 0
-    milliseconds = draw(asked.durations, first, size, chance)
+    if asked.size is None:
+        milliseconds: Sequence[int] = (sample(arrival.number, chance),)
+    else:
+        milliseconds = array("q", [sample(index, chance) for index in range(asked.size)])
     failing = frozenset[int]()
     if asked.failure > 0:
-        failing = frozenset(index for index in range(size) if chance.random() < asked.failure)
-    return Work(asked, arrival.number, milliseconds, failing)
+        failing = frozenset(index for index in range(len(milliseconds)) if chance.random() < asked.failure)
+    return Work(asked, arrival.number, sample, milliseconds, failing)
 
 
-def draw(durations: Durations, first: int, count: int, chance: Random) -> Sequence[int]:
-    """Milliseconds of `count` attempts; the first is the `first`-th of what was measured."""
+def sampler(durations: Durations) -> Sampler:
+    """What draws milliseconds; where durations were measured, the job's number or index decides."""
     match durations:
         case Fixed(seconds=seconds):
-            return (_ms(seconds),) * count
+            always = _ms(seconds)
+            return lambda _place, _chance: always
         case Uniform(low=low, high=high):
-            return _drawn(chance.uniform(low, high) for _ in range(count))
+            return lambda _place, chance: _ms(chance.uniform(low, high))
         case Exponential(mean=mean):
-            return _drawn(chance.expovariate(1 / mean) for _ in range(count))
+            return lambda _place, chance: _ms(chance.expovariate(1 / mean))
         case Lognormal(median=median, sigma=sigma):
-            return _drawn(chance.lognormvariate(log(median), sigma) for _ in range(count))
+            mu = log(median)
+            return lambda _place, chance: _ms(chance.lognormvariate(mu, sigma))
         case Empirical(seconds=known):
-            return _drawn(chance.choice(known) for _ in range(count))
+            return lambda _place, chance: _ms(chance.choice(known))
         case Measured(seconds=known):
-            return _drawn(known[(first + index) % len(known)] for index in range(count))
+            return lambda place, _chance: _ms(known[place % len(known)])
 
 
 def _stream(place: int, submission: Submission) -> Iterator[Arrival]:
     for number in range(submission.count):
         yield Arrival(_ms(submission.at + number * submission.every), place, number, submission)
-
-
-def _drawn(seconds: Iterable[float]) -> Sequence[int]:
-    return array("q", map(_ms, seconds))
 
 
 def _ms(seconds: float) -> int:
