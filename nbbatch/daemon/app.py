@@ -45,6 +45,7 @@ from nbbatch.daemon.views import Views
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import BackendUnreachableError, ConfigurationError
 from nbbatch.model.jobs import ACTIVE
+from nbbatch.model.resources import Resources
 from nbbatch.scheduler.restore import restore
 from nbbatch.scheduler.state import CODE, SchedulerState
 from nbbatch.version import __version__
@@ -171,7 +172,7 @@ class _Daemon:
             await self._loop.apply(lambda _state, _now: (events, None))
 
     def _make_executor(self, name: str) -> Executor:
-        room = replace(self._machine, vcpus=self._machine.vcpus * _oversubscription())
+        room = self._room()
         if name == "docker":
             from nbbatch.daemon.executors.docker import DockerExecutor  # noqa: PLC0415 - only where it is used
 
@@ -179,6 +180,10 @@ class _Daemon:
         from nbbatch.daemon.executors.process import ProcessExecutor  # noqa: PLC0415 - only where it is used
 
         return ProcessExecutor(self._home, room, self._loop.report, self._logs)
+
+    def _room(self) -> Resources:
+        """What may run at once."""
+        return replace(self._machine, vcpus=self._machine.vcpus * _oversubscription())
 
     def _listen(self, wanted: int | None) -> int:
         """Take the port that is asked for, or the last one, or any."""
@@ -229,6 +234,7 @@ class _Daemon:
             "startedAt": self._started_at,
             "executor": asdict(self._executor),
             "machine": asdict(self._machine),
+            "room": asdict(self._room()),
         }
 
 

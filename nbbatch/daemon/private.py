@@ -1,7 +1,8 @@
 """The daemon's own routes below `/nbbatch/v1/`: what AWS Batch has no operation for.
 
-They are signed like every other request. The notebook's watcher waits on `watch`; `status`, `why`
-and `accounts` tell about this machine, a waiting job, and what jobs cost and used.
+They are signed like every other request. The notebook's watcher waits on `watch`; `status`, `why`,
+`accounts` and `catalogue` tell about this machine, a waiting job, what jobs cost and used, and what
+hosts there are.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from nbbatch.model.jobs import Attempt, JobStatus, JobView, Run, Tally
 from nbbatch.scheduler.cost import cost_under_way, tally_of
 from nbbatch.scheduler.placement import explain
 from nbbatch.wire.encode import Json
+from nbbatch.wire.encode_world import encode_catalogue
 
 LONGEST_WAIT_MS = 30_000
 
@@ -76,6 +78,7 @@ class Private:
                 "status": self.status,
                 "why": self.why,
                 "accounts": self.accounts,
+                "catalogue": self.catalogue,
                 "stop": self.stop,
             }
         )
@@ -119,6 +122,10 @@ class Private:
         ids = _read(_JobsRequest, body).job_ids
         found = self._views.find(ids)
         return {"jobs": [self._account(found[job_id]) for job_id in dict.fromkeys(ids) if job_id in found]}
+
+    async def catalogue(self, _body: Any) -> Json:
+        """Instance types with sizes and prices, in the format of `instance_types.json`."""
+        return encode_catalogue(self._loop.state.catalogue)
 
     async def stop(self, _body: Any) -> Json:
         """Let the daemon go once this is answered; jobs go on."""

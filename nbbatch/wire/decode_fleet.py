@@ -1,4 +1,4 @@
-"""AWS JSON to the model: CreateComputeEnvironment and CreateJobQueue.
+"""AWS JSON to the model: compute environments and job queues.
 
 Checks that need nothing but the JSON are made here; whether an environment exists and may join a
 queue is decided by the scheduler's commands.
@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from nbbatch.errors import ClientException
 from nbbatch.model.arns import name_of
-from nbbatch.model.fleet import ComputeEnvironment, JobQueue, Switch
+from nbbatch.model.fleet import ComputeEnvironment, JobQueue, ResourceStatus, Switch
 from nbbatch.wire.decode import checked_name, decode_tags
 
 MAX_ENVIRONMENTS = 3
@@ -50,19 +50,26 @@ def decode_environment_request(request: Mapping[str, Any]) -> ComputeEnvironment
     ClientException
         In AWS's words where they are known (aws_batch_semantics, section 27).
     """
-    name = checked_name(request["computeEnvironmentName"], "Compute Environment")
+    checked_name(request["computeEnvironmentName"], "Compute Environment")
     if request.get("state", "ENABLED") != "ENABLED":
         raise ClientException("Compute Environment must be created in ENABLED state.")
     if request.get("eksConfiguration"):
         raise ClientException("eksConfiguration: EKS is not there yet in nbbatch.")
     resources = request.get("computeResources")
     _check_type(request, resources)
-    resources = resources or {}
+    return read_environment(request)
+
+
+def read_environment(request: Mapping[str, Any]) -> ComputeEnvironment:
+    """Read an environment without checks: as it was asked for, or as Describe calls show it."""
+    name, resources = request["computeEnvironmentName"], request.get("computeResources") or {}
     delay = resources.get("scalingPolicy", {}).get("minScaleDownDelayMinutes", 0)
     return ComputeEnvironment(
         name=name,
         type=request["type"],
         resource_type=resources.get("type", "EC2"),
+        state=Switch(request.get("state", "ENABLED")),
+        status=ResourceStatus(request.get("status", "VALID")),
         min_vcpus=resources.get("minvCpus", 0),
         max_vcpus=resources.get("maxvCpus", 0),
         instance_types=tuple(resources.get("instanceTypes", ())),
@@ -81,7 +88,7 @@ def decode_queue_request(request: Mapping[str, Any]) -> JobQueue:
     ClientException
         In AWS's words where they are known (aws_batch_semantics, section 27).
     """
-    name = checked_name(request["jobQueueName"], "Job Queue")
+    checked_name(request["jobQueueName"], "Job Queue")
     for member in ("serviceEnvironmentOrder", "jobStateTimeLimitActions", "schedulingPolicyArn"):
         if request.get(member):
             raise ClientException(f"{member} is not there yet in nbbatch.")
@@ -99,10 +106,16 @@ def decode_queue_request(request: Mapping[str, Any]) -> JobQueue:
         raise ClientException("Duplicate ComputeEnvironment order values.")
     if len(set(by_order.values())) != len(order):
         raise ClientException("Duplicate ComputeEnvironments within order list.")
+    return read_queue(request)
+
+
+def read_queue(request: Mapping[str, Any]) -> JobQueue:
+    """Read a queue without checks: as it was asked for, or as Describe calls show it."""
+    order = sorted(request["computeEnvironmentOrder"], key=lambda entry: int(entry["order"]))
     return JobQueue(
-        name=name,
+        name=request["jobQueueName"],
         priority=request["priority"],
-        environments=tuple(by_order[place] for place in sorted(by_order)),
+        environments=tuple(name_of(entry["computeEnvironment"], "compute-environment") for entry in order),
         state=Switch(request.get("state", "ENABLED")),
         tags=decode_tags(request.get("tags")),
         request=request,

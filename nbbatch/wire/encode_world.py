@@ -1,4 +1,4 @@
-"""The model to AWS JSON: job definitions, job queues and compute environments.
+"""The model to AWS JSON: job definitions, job queues and compute environments; and the catalogue.
 
 What a caller registered is shown unchanged, because clients that find or register compare the two;
 only lists that are absent come back empty, as the service does it.
@@ -7,7 +7,7 @@ only lists that are absent come back empty, as the service does it.
 from __future__ import annotations
 
 from nbbatch.model.arns import Arns
-from nbbatch.model.fleet import ComputeEnvironment, JobQueue
+from nbbatch.model.fleet import Catalogue, ComputeEnvironment, JobQueue
 from nbbatch.model.jobs import JobDefinition
 from nbbatch.wire.encode import EMPTY_LISTS, Json, encode_retry_strategy
 
@@ -86,6 +86,21 @@ def encode_environment(environment: ComputeEnvironment, arns: Arns, desired_vcpu
         shown["computeResources"] = _resources(environment, desired_vcpus)
         shown["updatePolicy"] = {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30}
     return shown
+
+
+def encode_catalogue(catalogue: Catalogue) -> Json:
+    """Instance types as `parse_catalogue` reads them."""
+    types = {
+        name: [
+            kind.resources.vcpus,
+            kind.resources.memory,
+            kind.resources.gpus,
+            kind.price,
+            kind.spot_price,
+        ]
+        for name, kind in catalogue.types.items()
+    }
+    return {"source": catalogue.source, "as_of": catalogue.as_of, "types": types}
 
 
 def _resources(environment: ComputeEnvironment, desired_vcpus: float) -> Json:
