@@ -9,6 +9,7 @@ from __future__ import annotations
 from nbbatch.model.arns import Arns
 from nbbatch.model.fleet import ComputeEnvironment, JobQueue
 from nbbatch.model.jobs import JobDefinition
+from nbbatch.wire.decode_environment import UPDATE_POLICY
 from nbbatch.wire.encode import EMPTY_LISTS, Json, encode_retry_strategy
 
 _ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority")
@@ -80,11 +81,10 @@ def encode_environment(environment: ComputeEnvironment, arns: Arns, desired_vcpu
     }
     if environment.uuid:
         shown["uuid"] = environment.uuid
-    if "unmanagedvCpus" in request:
-        shown["unmanagedvCpus"] = request["unmanagedvCpus"]
+    shown |= {name: request[name] for name in ("unmanagedvCpus", "context") if name in request}
     if environment.type == "MANAGED":
         shown["computeResources"] = _resources(environment, desired_vcpus)
-        shown["updatePolicy"] = {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30}
+        shown["updatePolicy"] = {**UPDATE_POLICY, **request.get("updatePolicy", {})}
     return shown
 
 
