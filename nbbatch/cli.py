@@ -109,6 +109,16 @@ def env(shell: str) -> None:
         click.echo(clearing.format(name))
 
 
+@local.command()
+@click.argument("target", metavar="JOB|HOST|POOL")
+@click.option("--notice", type=click.FloatRange(0, 3600), help="Seconds from the notice to the end.")
+def interrupt(target: str, notice: float | None) -> None:
+    """Reclaim a host as Spot does: that of a job, one by its id, or all Spot hosts of an instance type."""
+    body = {"target": target, "noticeSeconds": notice}
+    hosts = get_backend("local").private("interrupt", body)["hosts"]
+    click.echo(f"Notice is given to {', '.join(hosts)}.")
+
+
 def _summary(known: dict[str, Any]) -> str:
     machine = known["machine"]
     since = datetime.fromtimestamp(known["startedAt"] / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from difflib import get_close_matches
 from importlib import resources
 from types import MappingProxyType
@@ -19,11 +18,13 @@ from nbbatch.client.config import BackendConfig, load_config
 from nbbatch.client.workloads import read_amount, read_whole
 from nbbatch.errors import OptionError, UserError
 from nbbatch.model.events import ComputeEnvironmentCreated, Event, JobQueueCreated
-from nbbatch.model.fleet import Catalogue, ComputeEnvironment, parse_catalogue
+from nbbatch.model.fleet import AllocationStrategy, Catalogue, ComputeEnvironment, parse_catalogue
+from nbbatch.model.rehearsal import PREFIX
 from nbbatch.model.resources import Resources, parse_memory, parse_vcpus
 from nbbatch.scheduler.simulate import World
 from nbbatch.scheduler.virtual import Conditions
-from nbbatch.wire.decode_fleet import read_environment, read_queue
+from nbbatch.wire.decode_environment import read_environment
+from nbbatch.wire.decode_fleet import read_queue
 
 DEFAULT_VCPUS = 256
 """AWS Batch's console suggests this maxvCpus."""
@@ -119,21 +120,17 @@ def _world(name: str, described: Description, given: Mapping[str, Any]) -> World
         _check_types(name, environment, catalogue)
     created: list[Event] = [ComputeEnvironmentCreated(environment=known) for known in environments]
     created += [JobQueueCreated(queue=read_queue(shown)) for shown in described["jobQueues"]]
-    return World(
-        events=tuple(created), catalogue=catalogue, conditions=_conditions(described, environments, given)
-    )
+    return World(events=tuple(created), catalogue=catalogue, conditions=_conditions(described, given))
 
 
 def _environment(shown: Mapping[str, Any], given: Mapping[str, Any]) -> ComputeEnvironment:
     """An environment as it is shown, with what this world has otherwise."""
     members = {member: given[word] for word, member in _MEMBERS.items() if word in given}
+    tags = {PREFIX + tag: f"{given[word]:g}" for word, tag in _TAGS.items() if word in given}
     if given.get("spot") is not None and "type" not in members:
         members["type"] = _spot(shown.get("computeResources", {}).get("type", "EC2"), wanted=given["spot"])
     changed = {**(shown.get("computeResources") or {}), **members}
-    environment = read_environment({**shown, "computeResources": changed})
-    if "idle_seconds" in given:
-        return replace(environment, idle_seconds=given["idle_seconds"])
-    return environment
+    return read_environment({**shown, "computeResources": changed, "tags": {**shown.get("tags", {}), **tags}})
 
 
 def _spot(kind: str, *, wanted: bool) -> str:
@@ -142,14 +139,8 @@ def _spot(kind: str, *, wanted: bool) -> str:
     return "SPOT" if wanted else "EC2"
 
 
-def _conditions(
-    described: Description, environments: list[ComputeEnvironment], given: Mapping[str, Any]
-) -> Conditions:
-    rate, launch = given.get("interruptions_per_hour", 0.0), given.get("launch_seconds", 0.0)
-    spot = [known.name for known in environments if known.resource_type.endswith("SPOT")]
+def _conditions(described: Description, given: Mapping[str, Any]) -> Conditions:
     return Conditions(
-        launch={known.name: launch for known in environments} if launch else {},
-        interruptions=dict.fromkeys(spot, rate) if rate else {},
         start=given.get("start_seconds", 0.0),
         stop=given.get("stop_seconds", 0.0),
         machine=given.get("machine", described.get("machine")),
@@ -226,6 +217,15 @@ _MEMBERS = MappingProxyType(
     }
 )
 """Settings that are members of `computeResources`."""
+_TAGS = MappingProxyType(
+    {
+        "launch_seconds": "launchSeconds",
+        "idle_seconds": "idleSeconds",
+        "notice_seconds": "noticeSeconds",
+        "interruptions_per_hour": "interruptionsPerHour",
+    }
+)
+"""Settings that AWS has no member for: the tags that a rehearsal takes them from."""
 
 
 def _text(value: Any) -> str:
@@ -237,6 +237,12 @@ def _text(value: Any) -> str:
 def _type(value: Any) -> str:
     if value not in _TYPES:
         raise ValueError(f"it is none of {', '.join(_TYPES)}.")
+    return str(value)
+
+
+def _strategy(value: Any) -> str:
+    if value not in tuple(AllocationStrategy):
+        raise ValueError(f"it is none of {', '.join(AllocationStrategy)}.")
     return str(value)
 
 
@@ -263,12 +269,13 @@ _READERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "max_vcpus": read_whole(0),
         "min_vcpus": read_whole(0),
         "instance_types": _names,
-        "allocation_strategy": _text,
+        "allocation_strategy": _strategy,
         "interruptions_per_hour": read_amount,
         "launch_seconds": read_amount,
+        "notice_seconds": read_amount,
         "start_seconds": read_amount,
         "stop_seconds": read_amount,
-        "idle_seconds": read_whole(0),
+        "idle_seconds": read_amount,
         "machine": _machine,
     }
 )

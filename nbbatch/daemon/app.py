@@ -25,6 +25,7 @@ from nbbatch.daemon.executors.docker_probe import probe
 from nbbatch.daemon.home import (
     DATABASE,
     ENDPOINT,
+    PRICES,
     STREAMS,
     Identity,
     load_identity,
@@ -115,7 +116,7 @@ class _Daemon:
     def __init__(self, home: Path, store: Store, identity: Identity) -> None:
         self._home, self._store, self._identity = home, store, identity
         self._machine = this_machine()
-        catalogue = local_catalogue(self._machine)
+        catalogue = local_catalogue(self._machine, home / PRICES)
         self._clock = WallClock()
         self._logs = LogStore(home / STREAMS)
         self._watch = Watch(time.time_ns() // 1000, self._logs.size)

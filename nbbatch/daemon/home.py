@@ -22,6 +22,7 @@ from nbbatch.errors import BackendError, NbbatchError
 
 LOCK, ENDPOINT, IDENTITY = "daemon.lock", "endpoint.json", "identity.json"
 LOG, DATABASE, STREAMS = "daemon.log", "nbbatch.db", "logs"
+PRICES = "prices.json"
 
 _PATIENCE = 1.0
 """Seconds to try for the lock: clients look at it, each for a moment."""

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from nbbatch.model.fleet import Host, HostId
 from nbbatch.model.jobs import Attempt, JobId, JobStatus, Run, split_child_id
 from nbbatch.scheduler.cost import dollars
+from nbbatch.scheduler.fleet import FARGATE
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 _MS = 1000
 _MS_PER_HOUR = 3_600_000
-_LOST = ("Host EC2", "Your Spot Task was interrupted")
-"""How the status reasons of lost hosts begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,16 +127,15 @@ class Ledger:
     _there: dict[HostId, Host] = field(default_factory=dict)
     _groups: dict[tuple[str, str | None], _Group] = field(default_factory=dict)
     _of: dict[JobId, tuple[_Group, LiveJob]] = field(default_factory=dict)
-    _charged: dict[str, bool] = field(default_factory=dict)
 
     def read_hosts(self, now: int) -> None:
         """Note hosts that came and went; to be called before another event can undo it."""
         changed = self.state.changes.hosts
-        for host_id, host in changed.items():
-            if host is None:
+        for host_id, known in changed.items():
+            if known is None:
                 self._close(self._there.pop(host_id, None), now)
             elif host_id not in self._there:
-                self._there[host_id] = host
+                self._there[host_id] = known.host
                 self.hosts += 1
         self.peak_hosts = max(self.peak_hosts, len(self._there))
         changed.clear()
@@ -218,45 +216,41 @@ class Ledger:
         group.failed += run.status is JobStatus.FAILED
         group.last_end = max(group.last_end, run.stopped_at or 0)
         self.ended_at = max(self.ended_at, run.stopped_at or 0)
-        is_spot = self._is_spot(run.environment)
         for attempt in run.attempts:
-            self._add(group, live, attempt, is_spot=is_spot)
+            self._add(group, live, attempt)
         first = next((known.started_at for known in run.attempts if known.started_at is not None), None)
         if first is not None:
             group.waits.append(first - run.created_at)
 
-    def _add(self, group: _Group, live: LiveJob, attempt: Attempt, *, is_spot: bool) -> None:
+    def _add(self, group: _Group, live: LiveJob, attempt: Attempt) -> None:
         self.attempts += 1
         ran = 0 if attempt.started_at is None else attempt.stopped_at - attempt.started_at
-        if attempt.exit_code is None and attempt.status_reason.startswith(_LOST):
+        if attempt.is_lost:
             self.lost += 1
             self.lost_ms += ran
         group.vcpu_ms += ran * live.job.resources.vcpus
-        cost = dollars(
-            attempt.spot_price if is_spot else attempt.price, attempt.started_at, attempt.stopped_at
-        )
-        group.cost += cost
-        self.used += cost
-        if attempt.instance_type == "FARGATE":
-            self.paid += cost
-            self.on_demand += dollars(attempt.price, attempt.started_at, attempt.stopped_at)
-            self.spot += dollars(attempt.spot_price, attempt.started_at, attempt.stopped_at)
+        on_demand = dollars(attempt.price, attempt.started_at, attempt.stopped_at)
+        spot = dollars(attempt.spot_price, attempt.started_at, attempt.stopped_at)
+        paid = spot if attempt.is_spot else on_demand
+        group.cost += paid
+        self.used += paid
+        if attempt.instance_type == FARGATE:
+            self._pay(on_demand, spot, paid)
 
     def _close(self, host: Host | None, now: int) -> None:
         """Charge a host; Fargate charges attempts, not hosts (AWS Fargate pricing)."""
         if host is None:
             return
         self.vcpu_ms += host.capacity.vcpus * (now - host.launched_at)
-        if host.instance_type == "FARGATE":
-            return
-        on_demand, spot = (dollars(price, host.launched_at, now) for price in (host.price, host.spot_price))
+        if host.instance_type != FARGATE:
+            on_demand = dollars(host.price, host.launched_at, now)
+            spot = dollars(host.spot_price, host.launched_at, now)
+            self._pay(on_demand, spot, spot if host.is_spot else on_demand)
+
+    def _pay(self, on_demand: float, spot: float, paid: float) -> None:
         self.on_demand += on_demand
         self.spot += spot
-        self.paid += spot if self._is_spot(host.environment) else on_demand
-
-    def _is_spot(self, environment: str | None) -> bool:
-        known = self.state.environments.get(environment or "")
-        return known is not None and known.environment.resource_type in ("SPOT", "FARGATE_SPOT")
+        self.paid += paid
 
 
 def _unfinished(live: LiveJob) -> int:

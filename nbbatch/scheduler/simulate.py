@@ -60,7 +60,8 @@ def simulate(
     workload : iterable of Submission
         In any order; it is read once.
     work, chance : Random
-        Two seeded generators: of the workload, which draws the same in every world, and of the world.
+        Two seeded generators: of the workload, which draws the same in every world, and of the world,
+        which decides what later attempts do and when Spot hosts are reclaimed.
     watch : callable, optional
         Called with the state after every event, for instance `SchedulerState.validate`.
 
@@ -109,8 +110,8 @@ class _Simulation:
         watch: Callable[[SchedulerState], object] | None,
     ) -> None:
         asked = tuple(workload)
-        self.state = SchedulerState(catalogue=world.catalogue, now=EPOCH)
-        self.executor = VirtualExecutor(self.state, world.conditions, chance)
+        self.state = SchedulerState(catalogue=world.catalogue, seed=chance.getrandbits(32), now=EPOCH)
+        self.executor = VirtualExecutor(world.conditions, chance)
         self.ledger = Ledger(self.state, started_at=EPOCH)
         self._work = work
         self._watch = watch
@@ -135,8 +136,7 @@ class _Simulation:
             if at == _NEVER:
                 break
             if at == reported:
-                for event in self.executor.happen():
-                    self._handle(event, at)
+                self._handle(self.executor.happen(), at)
             elif at == submitted:
                 self._submit(at)
             elif not self._handle(Ticked(), at):

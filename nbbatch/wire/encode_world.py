@@ -9,6 +9,7 @@ from __future__ import annotations
 from nbbatch.model.arns import Arns
 from nbbatch.model.fleet import Catalogue, ComputeEnvironment, JobQueue
 from nbbatch.model.jobs import JobDefinition
+from nbbatch.wire.decode_environment import UPDATE_POLICY
 from nbbatch.wire.encode import EMPTY_LISTS, Json, encode_retry_strategy
 
 _ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority")
@@ -80,11 +81,10 @@ def encode_environment(environment: ComputeEnvironment, arns: Arns, desired_vcpu
     }
     if environment.uuid:
         shown["uuid"] = environment.uuid
-    if "unmanagedvCpus" in request:
-        shown["unmanagedvCpus"] = request["unmanagedvCpus"]
+    shown |= {name: request[name] for name in ("unmanagedvCpus", "context") if name in request}
     if environment.type == "MANAGED":
         shown["computeResources"] = _resources(environment, desired_vcpus)
-        shown["updatePolicy"] = {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30}
+        shown["updatePolicy"] = {**UPDATE_POLICY, **request.get("updatePolicy", {})}
     return shown
 
 
@@ -100,7 +100,18 @@ def encode_catalogue(catalogue: Catalogue) -> Json:
         ]
         for name, kind in catalogue.types.items()
     }
-    return {"source": catalogue.source, "as_of": catalogue.as_of, "types": types}
+    return {
+        "source": catalogue.source,
+        "as_of": catalogue.as_of,
+        "region": catalogue.region,
+        "arm64": sorted({kind.family for kind in catalogue.types.values() if kind.architecture == "arm64"}),
+        "fargate": {
+            "usd_per_vcpu_hour": catalogue.fargate.vcpu_hour,
+            "usd_per_gb_hour": catalogue.fargate.gb_hour,
+            "spot_share": catalogue.fargate.spot_share,
+        },
+        "types": types,
+    }
 
 
 def _resources(environment: ComputeEnvironment, desired_vcpus: float) -> Json:

@@ -163,6 +163,7 @@ def test_what_is_no_workload_is_refused(workload):
         ({"w": {"max_vcpus": "many"}}, "max_vcpus = 'many' of world 'w'"),
         ({"w": {"type": "EKS"}}, "none of EC2, SPOT"),
         ({"w": {"spot": "yes"}}, "neither True nor False"),
+        ({"w": {"allocation_strategy": "CHEAPEST"}}, "none of BEST_FIT, BEST_FIT_PROGRESSIVE"),
         (
             {"w": {"instance_types": ["z9.huge"]}},
             "no instance type of simulated is in the catalogue: z9.huge",
@@ -197,7 +198,7 @@ def test_fargate_has_its_spot_too():
     """`spot` and `type` decide what hosts cost."""
     names = {"plain": {"type": "FARGATE"}, "spot": {"type": "FARGATE_SPOT", "interruptions_per_hour": 2}}
     worlds = read_worlds(names, ["q"])
-    assert worlds["spot"].conditions.interruptions == {"simulated": 2.0}
+    assert worlds["spot"].events[0].environment.interruptions == {"*": 2.0}
     answer = nbbatch.simulate({"seconds": "1h"}, {"plain": {"type": "FARGATE"}}, seeds=1)
     assert answer["cost"].tolist() == [pytest.approx(0.04048 + 2 * 0.004445)]
 

@@ -10,7 +10,7 @@ from world import catalogue
 
 from nbbatch.errors import OptionError
 from nbbatch.model.events import ComputeEnvironmentCreated, JobQueueCreated
-from nbbatch.model.fleet import ComputeEnvironment, JobQueue
+from nbbatch.model.fleet import AllocationStrategy, ComputeEnvironment, JobQueue
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.figures import Figures
 from nbbatch.scheduler.simulate import World, replay, simulate
@@ -90,7 +90,7 @@ def test_fargate_is_paid_by_the_task():
 
 def test_a_host_takes_its_time_to_come():
     """With a launch delay the first wave starts late; later ones find the host there."""
-    figures = run(world(max_vcpus=2, conditions=Conditions(launch={"ce": 90}, start=5)), jobs(10, count=4))
+    figures = run(world(max_vcpus=2, launch_seconds=90, conditions=Conditions(start=5)), jobs(10, count=4))
     assert figures.makespan == 90 + 5 + 10 + 5 + 10
     assert figures.wait.longest == 110
 
@@ -103,9 +103,8 @@ def test_what_is_behind_all_hosts_lets_only_so_many_run():
 
 def test_reclaimed_hosts_lose_their_attempts_and_jobs_are_tried_again():
     """Work is lost, jobs end all the same, and the run takes longer than without interruptions."""
-    often = Conditions(interruptions={"ce": 2.0})
     work = jobs(600, count=40, attempts=10)
-    figures = run(world(resource_type="SPOT", conditions=often), work)
+    figures = run(world(resource_type="SPOT", interruptions={"*": 2.0}), work)
     assert figures.lost > 0
     assert 0 < figures.lost_seconds <= figures.lost * 600
     assert (figures.failed, figures.attempts) == (0, 40 + figures.lost)
@@ -200,10 +199,11 @@ WORLDS = st.builds(
     types=st.sampled_from([("m6i.large",), ("optimal",)]),
     resource_type=st.sampled_from(["EC2", "SPOT"]),
     idle_seconds=st.integers(1, 300),
+    launch_seconds=st.sampled_from([0, 40]),
+    interruptions=st.sampled_from([{}, {"*": 5.0}]),
+    strategy=st.sampled_from(["BEST_FIT", "BEST_FIT_PROGRESSIVE"]).map(AllocationStrategy),
     conditions=st.builds(
         Conditions,
-        launch=st.sampled_from([{}, {"ce": 40.0}]),
-        interruptions=st.sampled_from([{}, {"ce": 5.0}]),
         start=st.sampled_from([0.0, 2.5]),
         stop=st.sampled_from([0.0, 10.0]),
         machine=st.sampled_from([None, Resources(vcpus=2, memory=8000)]),

@@ -2,7 +2,8 @@ import pytest
 
 from nbbatch.errors import ClientException
 from nbbatch.model.fleet import Switch
-from nbbatch.wire.decode_fleet import decode_environment_request, decode_queue_request
+from nbbatch.wire.decode_environment import decode_environment_request
+from nbbatch.wire.decode_fleet import decode_queue_request
 
 EC2 = {
     "type": "EC2",
@@ -31,7 +32,7 @@ def test_an_environment_keeps_its_settings():
     """What placement needs is read, the rest is kept as it came."""
     read = environment({**EC2, "minvCpus": 2, "scalingPolicy": {"minScaleDownDelayMinutes": 30}})
     assert (read.min_vcpus, read.max_vcpus, read.instance_types) == (2, 16, ("m6i", "optimal"))
-    assert read.idle_seconds == 1800
+    assert read.scale_down_minutes == 30
     assert read.request["computeResources"]["instanceRole"] == "role"
 
 
