@@ -241,7 +241,7 @@ def largest(environment: EnvironmentState) -> tuple[Resources, ...]:
     if not spec.is_managed:
         return tuple(offer.room for offer in environment.offers)
     return tuple(
-        replace(offer.room, vcpus=min(offer.room.vcpus, spec.max_vcpus))
+        offer.room if offer.room.vcpus <= spec.max_vcpus else replace(offer.room, vcpus=spec.max_vcpus)
         for offer in environment.offers
         if offer.room.vcpus <= spec.max_vcpus or not _is_strict(spec)
     )

@@ -101,8 +101,7 @@ def blocked_reason(state: SchedulerState, queue: QueueState, wanted: Resources) 
         return BLOCKED_NO_ENVIRONMENT
     if any(known.environment.is_fargate for known in open_environments):
         return blocking_shortage(open_environments, wanted)
-    rooms = [room for known in open_environments for room in largest(known)]
-    if any(wanted.fits(room) for room in rooms):
+    if any(wanted.fits(room) for known in open_environments for room in largest(known)):
         return blocking_shortage(open_environments, wanted)
     if all(wanted.vcpus > known.environment.max_vcpus for known in open_environments):
         return BLOCKED_MAX_VCPUS
