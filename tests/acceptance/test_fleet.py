@@ -173,7 +173,10 @@ def test_an_unmanaged_environment_runs_jobs_on_this_machine(batch, register, end
 @pytest.mark.parametrize(
     ("tags", "text"),
     [
-        ({"nbbatch:launchSecond": "3"}, "nbbatch:launchSecond is no setting of nbbatch; there are nbbatch:launchS"),
+        (
+            {"nbbatch:launchSecond": "3"},
+            "nbbatch:launchSecond is no setting of nbbatch; there are nbbatch:launchS",
+        ),
         ({"nbbatch:capacity": "m6i=many"}, "nbbatch:capacity is 'many'; it takes a number"),
     ],
 )
