@@ -11,17 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from nbbatch.client import prices
 from nbbatch.client.backend import Backend
+from nbbatch.client.config import home
 from nbbatch.client.listing import queue_names
 from nbbatch.client.options import Options
 from nbbatch.client.spec import queue_of, resources_of
 from nbbatch.errors import DoesNotFitError, UnknownNameError
 from nbbatch.jupyter.format import memory, plural
 from nbbatch.jupyter.story import Place
-from nbbatch.model.fleet import Catalogue, InstanceType, parse_catalogue
+from nbbatch.model.fleet import Catalogue, InstanceType
 from nbbatch.model.resources import Resources
 
 _FRESH = 30.0
@@ -173,5 +174,5 @@ def _share(wanted: Resources, kind: InstanceType) -> float:
 
 @cache
 def catalogue() -> Catalogue:
-    """Instance types and prices that this version of nbbatch ships."""
-    return parse_catalogue(files("nbbatch.model").joinpath("instance_types.json").read_text(encoding="utf-8"))
+    """Instance types and prices: the shipped ones, or newer ones of the home folder."""
+    return prices.catalogue(home())

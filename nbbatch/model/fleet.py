@@ -252,7 +252,7 @@ class Catalogue:
         return tuple(dict.fromkeys(wanted))
 
     def updated(self, newer: Catalogue) -> Catalogue:
-        """This catalogue with the prices, and the types it did not have, of a newer one."""
+        """The prices of a newer catalogue, and its types besides the ones that are here."""
         return replace(newer, types={**self.types, **newer.types})
 
 

@@ -60,7 +60,7 @@ def _coming(state: SchedulerState, known: EnvironmentState) -> str:
 
 def _shortage(known: EnvironmentState, wanted: Resources) -> str:
     short = short_type(known, wanted)
-    return f"there is no capacity for {short} ({known.by_type.get(short, 0)} hosts run)." if short else ""
+    return f"there is no capacity for {short} ({known.by_type.get(short, 0)} of them run)." if short else ""
 
 
 def _in_use(known: EnvironmentState, wanted: Resources) -> str:
