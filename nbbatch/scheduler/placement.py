@@ -39,9 +39,12 @@ def place(state: SchedulerState, now: int) -> list[Effect]:
 
 
 def place_new(state: SchedulerState, queue: QueueState, now: int) -> list[Effect]:
-    """The same after a job was submitted: a head that did not fit before does not fit now."""
+    """The same after a job was submitted: the head of a FIFO queue that did not fit does not fit now.
+
+    Where a policy keeps capacity back for new shares, a submission may let the head start.
+    """
     effects: list[Effect] = []
-    head = state.head(queue)
+    head = state.head(queue) if queue.queue.scheduling_policy is None else None
     is_blocked = head is not None and queue.blocked == (head[0].job.id, head[1])
     if is_blocked or _start_heads(state, queue, effects, now):
         look_ahead(state, [queue], now)
