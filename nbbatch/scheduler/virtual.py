@@ -8,7 +8,7 @@ and a machine that has room for only so many at once.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ class VirtualExecutor:
         self._heap: list[tuple[int, int, Event]] = []
         self._pushed = 0
         self._under_way: dict[JobId, StartAttempt] = {}
-        self._waiting: deque[StartAttempt] = deque()
+        self._waiting: OrderedDict[JobId, StartAttempt] = OrderedDict()
         self._room = conditions.machine
         self._start = round(conditions.start * MS)
 
@@ -103,17 +103,19 @@ class VirtualExecutor:
         if self._room is None:
             self._begin(order, now)
         else:
-            self._waiting.append(order)
+            self._waiting[order.job_id] = order
             self._admit(now)
 
     def _admit(self, now: int) -> None:
         """First in, first out, as the local executors admit attempts to their one machine."""
         while self._waiting and self._room is not None:
-            amount = self._amount(self._waiting[0].resources)
+            order = next(iter(self._waiting.values()))
+            amount = self._amount(order.resources)
             if not amount.fits(self._room):
                 return
             self._room -= amount
-            self._begin(self._waiting.popleft(), now)
+            del self._waiting[order.job_id]
+            self._begin(order, now)
 
     def _amount(self, wanted: Resources) -> Resources:
         """What an attempt takes of the machine: never more than there is."""
@@ -146,9 +148,7 @@ class VirtualExecutor:
         order = self._under_way.pop(job_id)
         if self._room is None:
             return
-        if order in self._waiting:
-            self._waiting.remove(order)
-        else:
+        if self._waiting.pop(job_id, None) is None:
             self._room += self._amount(order.resources)
         self._admit(now)
 
