@@ -81,12 +81,18 @@ def refresh_offers(state: SchedulerState, known: EnvironmentState) -> None:
     if not environment.is_managed:
         machine = [state.catalogue.types[name] for name in MACHINE_TYPES if name in state.catalogue.types]
         known.offers = tuple(_offer(known, kind) for kind in machine[:1])
+        known.largest = tuple(offer.room for offer in known.offers)
         return
     offers = [_offer(known, kind) for kind in state.catalogue.expand(environment.instance_types)]
     most = environment.bid_percentage / 100
     if environment.is_spot:
         offers = [offer for offer in offers if offer.price <= most * offer.kind.price]
     known.offers = in_order(environment.strategy, offers)
+    known.largest = tuple(
+        replace(offer.room, vcpus=min(offer.room.vcpus, environment.max_vcpus))
+        for offer in known.offers
+        if offer.room.vcpus <= environment.max_vcpus or not _is_strict(environment)
+    )
 
 
 def add_host(state: SchedulerState, host: Host) -> HostState:
@@ -174,12 +180,12 @@ def find_host(
     """
     for name in environments:
         known = state.environments.get(name)
-        if known is None:
+        if known is None or not known.environment.accepts:
             continue
-        host = host_for(state, known, wanted, now)
+        host = _host_now(state, known, wanted, now)
         if host is not None:
             return host
-        if is_coming(known, wanted) or _awaits_capacity(state, known, wanted, now):
+        if _is_coming(known, wanted) or _awaits_capacity(state, known, wanted, now):
             return None
     return None
 
@@ -188,22 +194,7 @@ def host_for(
     state: SchedulerState, environment: EnvironmentState, wanted: Resources, now: int
 ) -> HostState | None:
     """A host of this environment with room for the job, launched if it can be there at once."""
-    if not environment.environment.accepts:
-        return None
-    host = environment.rooms.first(wanted)
-    if host is not None or environment.environment.launch_seconds:
-        return host
-    offer = choose(environment, wanted)
-    return None if offer is None else launch(state, environment, offer, now)
-
-
-def is_coming(known: EnvironmentState, wanted: Resources) -> bool:
-    """Whether a host that is coming up, or that may be launched to come up, has room for this."""
-    if not known.environment.accepts:
-        return False
-    if known.arriving.first(wanted) is not None:
-        return True
-    return bool(known.environment.launch_seconds) and choose(known, wanted) is not None
+    return _host_now(state, environment, wanted, now) if environment.environment.accepts else None
 
 
 def choose(known: EnvironmentState, wanted: Resources) -> Offer | None:
@@ -237,14 +228,7 @@ def launch(state: SchedulerState, known: EnvironmentState, offer: Offer, now: in
 
 def largest(environment: EnvironmentState) -> tuple[Resources, ...]:
     """What each type that this environment may ever launch offers to one job."""
-    spec = environment.environment
-    if not spec.is_managed:
-        return tuple(offer.room for offer in environment.offers)
-    return tuple(
-        offer.room if offer.room.vcpus <= spec.max_vcpus else replace(offer.room, vcpus=spec.max_vcpus)
-        for offer in environment.offers
-        if offer.room.vcpus <= spec.max_vcpus or not _is_strict(spec)
-    )
+    return environment.largest
 
 
 def short_type(known: EnvironmentState, wanted: Resources) -> str | None:
@@ -329,6 +313,23 @@ def host_by_id(state: SchedulerState, host_id: str) -> HostState | None:
     return None
 
 
+def _host_now(
+    state: SchedulerState, known: EnvironmentState, wanted: Resources, now: int
+) -> HostState | None:
+    host = known.rooms.first(wanted)
+    if host is not None or known.environment.launch_seconds:
+        return host
+    offer = choose(known, wanted)
+    return None if offer is None else launch(state, known, offer, now)
+
+
+def _is_coming(known: EnvironmentState, wanted: Resources) -> bool:
+    """Whether a host that is coming up, or that may be launched to come up, has room for this."""
+    if known.arriving.first(wanted) is not None:
+        return True
+    return bool(known.environment.launch_seconds) and choose(known, wanted) is not None
+
+
 def _offer(known: EnvironmentState, kind: InstanceType) -> Offer:
     """An instance type as this environment could launch it now."""
     environment = known.environment
@@ -378,7 +379,7 @@ def _fargate(known: EnvironmentState, wanted: Resources) -> Offer:
 
 def _awaits_capacity(state: SchedulerState, known: EnvironmentState, wanted: Resources, now: int) -> bool:
     """Whether this environment is short of capacity, and not for long enough to look further."""
-    if not known.environment.accepts or short_type(known, wanted) is None:
+    if short_type(known, wanted) is None:
         return False
     since = known.environment.short_since
     if since is None:

@@ -62,11 +62,11 @@ def on_look_ahead(state: SchedulerState, _deadline: Deadline, _now: int) -> list
 
 
 def _has_delay(state: SchedulerState, queue: QueueState) -> bool:
-    return any(
-        known.environment.launch_seconds
-        for name in queue.queue.environments
-        if (known := state.environments.get(name)) is not None
-    )
+    for name in queue.queue.environments:
+        known = state.environments.get(name)
+        if known is not None and known.environment.launch_seconds:
+            return True
+    return False
 
 
 def _plan_queue(state: SchedulerState, queue: QueueState, plan: Plan, now: int) -> None:

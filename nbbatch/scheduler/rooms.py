@@ -51,17 +51,19 @@ class RoomIndex:
     def first(self, wanted: Resources) -> HostState | None:
         """The eldest host that has room for this; None when there is none."""
         vcpus, memory, gpus = wanted.vcpus, wanted.memory, wanted.gpus
-        tree, width, ahead = self._tree, self._width, [1]
-        while ahead:
-            node = ahead.pop()
+        tree, width, node = self._tree, self._width, 1
+        turns: list[int] = []
+        while True:
             free = tree[node]
-            if free[0] < vcpus or free[1] < memory or free[2] < gpus:
-                continue
-            if node >= width:
-                return self._hosts[node - width]
-            ahead.append(2 * node + 1)
-            ahead.append(2 * node)
-        return None
+            if free[0] >= vcpus and free[1] >= memory and free[2] >= gpus:
+                if node >= width:
+                    return self._hosts[node - width]
+                node *= 2
+                turns.append(node + 1)
+            elif turns:
+                node = turns.pop()
+            else:
+                return None
 
     def check(self) -> None:
         """Compare every node with what it stands for.

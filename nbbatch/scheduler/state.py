@@ -242,8 +242,8 @@ class EnvironmentState:
 
     Parameters
     ----------
-    offers : tuple of Offer
-        The types in the order of its allocation strategy.
+    offers, largest : tuple of Offer, tuple of Resources
+        The types in the order of its allocation strategy, and what each may ever offer to one job.
     provisioned : float
         vCPUs of all its hosts, also of those that are coming or going.
     by_type : dict of str to int
@@ -256,6 +256,7 @@ class EnvironmentState:
 
     environment: ComputeEnvironment
     offers: tuple[Offer, ...] = ()
+    largest: tuple[Resources, ...] = ()
     hosts: dict[HostId, HostState] = field(default_factory=dict)
     provisioned: float = 0.0
     by_type: dict[str, int] = field(default_factory=dict)

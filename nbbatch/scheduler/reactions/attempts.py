@@ -106,7 +106,7 @@ def _as_its_host_ended_it(
     if host.ends_at is not None and run.stop_reason is None:
         told = as_interrupted(host, event)
         return told, told is not event
-    return event, event.status_reason == HOST_LOST_REASON.format(host=run.host)
+    return event, event.exit_code is None and event.status_reason == HOST_LOST_REASON.format(host=run.host)
 
 
 def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str, *, is_lost: bool) -> Attempt:
