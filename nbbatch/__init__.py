@@ -19,6 +19,7 @@ _HOME_OF = {
     "jobs": "nbbatch.client.listing",
     "submit": "nbbatch.client.jobs",
     "map": "nbbatch.client.arrays",
+    "simulate": "nbbatch.client.simulation",
     "Job": "nbbatch.client.jobs",
     "ArrayJob": "nbbatch.client.arrays",
     "load_ipython_extension": "nbbatch.jupyter.magics",

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import click
 from nbbatch.client.backend import get_backend
 from nbbatch.client.config import home
 from nbbatch.client.daemon_process import LOG, find_daemon, stop_by_signal
+from nbbatch.client.prices import PRICE_LIST_REGION, PRICES, catalogue, refresh
 from nbbatch.errors import NbbatchError
 from nbbatch.version import __version__
 
@@ -107,6 +108,48 @@ def env(shell: str) -> None:
         click.echo(setting.format(name, shlex.quote(value)))
     for name in _CLEARED:
         click.echo(clearing.format(name))
+
+
+@local.command()
+@click.argument("target", metavar="JOB|HOST|POOL")
+@click.option("--notice", type=click.FloatRange(0, 3600), help="Seconds from the notice to the end.")
+def interrupt(target: str, notice: float | None) -> None:
+    """Reclaim a host as Spot does: that of a job, one by its id, or all Spot hosts of an instance type."""
+    body = {"target": target, "noticeSeconds": notice}
+    hosts = get_backend("local").private("interrupt", body)["hosts"]
+    click.echo(f"Notice is given to {', '.join(hosts)}.")
+
+
+@main.group()
+def prices() -> None:
+    """What hosts cost: the catalogue that jobs are priced by."""
+
+
+@prices.command()
+def show() -> None:
+    """Say where the prices come from, and list them."""
+    known = catalogue(home())
+    click.echo(f"{known.region}, {known.as_of}: {known.source}")
+    for kind in known.types.values():
+        click.echo(f"{kind.name:<14} {kind.resources!s:<32} ${kind.price:<9g} ${kind.spot_price:g} Spot")
+
+
+@prices.command("refresh")
+@click.option("--region", default="us-east-1", show_default=True, help="The region whose prices to take.")
+@click.option("--profile", help="AWS profile with the credentials.")
+def refresh_prices(region: str, profile: str | None) -> None:
+    """Ask AWS for its prices of today; the daemon takes them when it is started next."""
+    import boto3  # noqa: PLC0415 - slow to import
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    try:
+        session = boto3.Session(profile_name=profile)
+        pricing, ec2 = session.client("pricing", PRICE_LIST_REGION), session.client("ec2", region)
+    except BotoCoreError as error:
+        raise click.ClickException(f"{error}") from error
+    now = datetime.now(UTC)
+    known = refresh(home(), pricing=pricing, ec2=ec2, region=region, now=now)
+    click.echo(f"{len(known.types)} instance types of {region} are in {home() / PRICES}.")
 
 
 def _summary(known: dict[str, Any]) -> str:

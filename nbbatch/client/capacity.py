@@ -13,15 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from nbbatch.client import prices
 from nbbatch.client.backend import Backend
+from nbbatch.client.config import home
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import requirement
 from nbbatch.client.spec import queue_of, resources_of
 from nbbatch.errors import DoesNotFitError, UnknownNameError
-from nbbatch.model.fleet import Catalogue, parse_catalogue
+from nbbatch.model.fleet import Catalogue
 from nbbatch.model.resources import Resources
 
 _FRESH = 30.0
@@ -59,6 +60,11 @@ class Capacity:
     def instance_types(self) -> tuple[str, ...]:
         """Of all its environments, as they name them."""
         return tuple(name for one in self.environments for name in _resources(one).get("instanceTypes") or ())
+
+    @property
+    def is_fargate(self) -> bool:
+        """Whether its jobs run on Fargate; a queue does not mix it with EC2."""
+        return any(str(_resources(one).get("type", "")).startswith("FARGATE") for one in self.environments)
 
     def refusal(self, wanted: Resources) -> str:
         """Why no host of it can ever give this to one attempt, in words; empty when one can."""
@@ -144,8 +150,8 @@ def queue_names(backend: Backend) -> list[str]:
 
 @cache
 def catalogue() -> Catalogue:
-    """Instance types and prices that this version of nbbatch ships."""
-    return parse_catalogue(files("nbbatch.model").joinpath("instance_types.json").read_text(encoding="utf-8"))
+    """Instance types and prices: the shipped ones, or newer ones of the home folder."""
+    return prices.catalogue(home())
 
 
 def _place(backend: Backend) -> tuple[str, str]:
@@ -190,6 +196,9 @@ def _rooms(environment: Mapping[str, Any], machine: Resources) -> Iterator[Resou
     from nbbatch.scheduler.fleet import usable  # noqa: PLC0415 - 15 ms that only a first submission needs
 
     resources = _resources(environment)
+    if not resources:  # UNMANAGED: this machine is its host
+        yield machine
+        return
     most = resources.get("maxvCpus", 0)
     if str(resources.get("type", "")).startswith("FARGATE"):
         yield Resources(vcpus=most, memory=machine.memory)

@@ -22,12 +22,18 @@ from nbbatch.errors import ClientException
 from nbbatch.model.arns import Arns
 from nbbatch.model.jobs import JobId
 from nbbatch.scheduler.commands.definitions import deregister_definition, register_definition
-from nbbatch.scheduler.commands.queues import create_environment, create_queue
+from nbbatch.scheduler.commands.environments import (
+    create_environment,
+    delete_environment,
+    update_environment,
+)
+from nbbatch.scheduler.commands.queues import create_queue
 from nbbatch.scheduler.commands.stop_jobs import cancel_job, terminate_job
 from nbbatch.scheduler.commands.submit_job import submit_job
 from nbbatch.version import __version__
 from nbbatch.wire.decode import decode_definition, decode_job, decode_reason
-from nbbatch.wire.decode_fleet import decode_environment_request, decode_queue_request
+from nbbatch.wire.decode_environment import decode_environment_request, decode_environment_update
+from nbbatch.wire.decode_fleet import decode_queue_request
 from nbbatch.wire.encode import Json
 from nbbatch.wire.operations import Operation
 from nbbatch.wire.validate import validate
@@ -66,6 +72,8 @@ class Api:
             ("batch", "RegisterJobDefinition"): self.register_job_definition,
             ("batch", "DeregisterJobDefinition"): self.deregister_job_definition,
             ("batch", "CreateComputeEnvironment"): self.create_compute_environment,
+            ("batch", "UpdateComputeEnvironment"): self.update_compute_environment,
+            ("batch", "DeleteComputeEnvironment"): self.delete_compute_environment,
             ("batch", "CreateJobQueue"): self.create_job_queue,
             ("batch", "DescribeJobs"): _at_once(views.describe_jobs),
             ("batch", "ListJobs"): _at_once(views.list_jobs),
@@ -144,6 +152,26 @@ class Api:
             "computeEnvironmentName": made.name,
             "computeEnvironmentArn": arns.environment(made.name),
         }
+
+    async def update_compute_environment(self, request: Json, arns: Arns) -> Json:
+        """UpdateComputeEnvironment."""
+        changed = await self._loop.apply(
+            lambda state, _now: update_environment(
+                state,
+                request["computeEnvironment"],
+                lambda known: decode_environment_update(known, request),
+            )
+        )
+        return {
+            "computeEnvironmentName": changed.name,
+            "computeEnvironmentArn": arns.environment(changed.name),
+        }
+
+    async def delete_compute_environment(self, request: Json, _arns: Arns) -> Json:
+        """DeleteComputeEnvironment."""
+        reference = request["computeEnvironment"]
+        await self._loop.apply(lambda state, _now: delete_environment(state, reference))
+        return {}
 
     async def create_job_queue(self, request: Json, arns: Arns) -> Json:
         """CreateJobQueue."""

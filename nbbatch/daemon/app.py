@@ -25,6 +25,7 @@ from nbbatch.daemon.home import (
     ADDRESS,
     DATABASE,
     ENDPOINT,
+    PRICES,
     STREAMS,
     Identity,
     load_identity,
@@ -40,6 +41,7 @@ from nbbatch.daemon.store import Store
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import BackendUnreachableError, ConfigurationError
 from nbbatch.model.jobs import ACTIVE
+from nbbatch.model.resources import Resources
 from nbbatch.scheduler.restore import restore
 from nbbatch.scheduler.state import CODE, SchedulerState
 from nbbatch.version import __version__
@@ -112,7 +114,7 @@ class _Daemon:
     def __init__(self, home: Path, store: Store, identity: Identity) -> None:
         self._home, self._store, self._identity = home, store, identity
         self._machine = this_machine()
-        catalogue = local_catalogue(self._machine)
+        catalogue = local_catalogue(self._machine, home / PRICES)
         self._clock = WallClock()
         self._logs = LogStore(home / STREAMS)
         self._watch = Watch(time.time_ns() // 1000, self._logs.size)
@@ -174,7 +176,7 @@ class _Daemon:
             await self._loop.apply(lambda _state, _now: (events, None))
 
     def _make_executor(self, name: str) -> Executor:
-        room = replace(self._machine, vcpus=self._machine.vcpus * _oversubscription())
+        room = self._room()
         if name == "docker":
             from nbbatch.daemon.executors.docker import DockerExecutor  # noqa: PLC0415 - only where it is used
 
@@ -182,6 +184,10 @@ class _Daemon:
         from nbbatch.daemon.executors.process import ProcessExecutor  # noqa: PLC0415 - only where it is used
 
         return ProcessExecutor(self._home, room, self._loop.report, self._logs)
+
+    def _room(self) -> Resources:
+        """What may run at once."""
+        return replace(self._machine, vcpus=self._machine.vcpus * _oversubscription())
 
     def _listen(self, server: Server, wanted: int | None) -> int:
         """Take the port that is asked for, or the last one, or any."""
@@ -232,6 +238,7 @@ class _Daemon:
             "startedAt": self._started_at,
             "executor": asdict(self._executor),
             "machine": asdict(self._machine),
+            "room": asdict(self._room()),
         }
 
 

@@ -24,6 +24,7 @@ ADDRESS = "127.0.0.1"
 """The only one a daemon listens on."""
 LOCK, ENDPOINT, IDENTITY = "daemon.lock", "endpoint.json", "identity.json"
 LOG, DATABASE, STREAMS = "daemon.log", "nbbatch.db", "logs"
+PRICES = "prices.json"
 
 _PATIENCE = 1.0
 """Seconds to try for the lock: clients look at it, each for a moment."""

@@ -20,6 +20,7 @@ from nbbatch.daemon.ports import AttemptReport, Clock, Executor, ExpectedAttempt
 from nbbatch.errors import NbbatchBugError, NbbatchError, StoreError
 from nbbatch.model.events import AttemptExited, Effect, Event, StartAttempt, StopAttempt, Ticked
 from nbbatch.model.jobs import ACTIVE, JobId, JobStatus, Run
+from nbbatch.scheduler.draining import standing_stops
 from nbbatch.scheduler.placement import start_order
 from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.state import Changes, LiveJob, SchedulerState
@@ -94,6 +95,7 @@ class Loop:
         self.executor = executor
         await executor.adopt(self._expected())
         executor.stop([StopAttempt(job_id=run.id, attempt=run.attempt) for run in self._stopping()])
+        executor.stop(standing_stops(self.state, self._clock.now()))
         self._schedule()
 
     async def apply(self, command: Command[T]) -> T:

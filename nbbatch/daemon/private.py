@@ -1,7 +1,8 @@
 """The daemon's own routes below `/nbbatch/v1/`: what AWS Batch has no operation for.
 
-They are signed like every other request. The notebook's watcher waits on `watch`; `status`, `why`
-and `accounts` tell about this machine, a waiting job, and what jobs cost and used.
+They are signed like every other request. The notebook's watcher waits on `watch`; `status`, `why`,
+`accounts` and `catalogue` tell about this machine, a waiting job, what jobs cost and used, and what
+hosts there are; `interrupt` plays Spot.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from nbbatch.daemon.views import MAX_NAMED, Views
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import ClientException
 from nbbatch.model.jobs import Attempt, JobStatus, JobView, Run, Tally
+from nbbatch.scheduler.commands.environments import interrupt
 from nbbatch.scheduler.cost import cost_under_way, tally_of
 from nbbatch.scheduler.placement import explain
 from nbbatch.wire.encode import Json
+from nbbatch.wire.encode_world import encode_catalogue
 
 LONGEST_WAIT_MS = 30_000
 
@@ -41,6 +44,11 @@ class _JobRequest(msgspec.Struct, rename="camel"):
 
 class _JobsRequest(msgspec.Struct, rename="camel"):
     job_ids: Annotated[list[str], msgspec.Meta(max_length=MAX_NAMED)]
+
+
+class _InterruptRequest(msgspec.Struct, rename="camel"):
+    target: str
+    notice_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] | None = None
 
 
 class Private:
@@ -76,6 +84,8 @@ class Private:
                 "status": self.status,
                 "why": self.why,
                 "accounts": self.accounts,
+                "catalogue": self.catalogue,
+                "interrupt": self.interrupt,
                 "stop": self.stop,
             }
         )
@@ -120,6 +130,18 @@ class Private:
         found = self._views.find(ids)
         return {"jobs": [self._account(found[job_id]) for job_id in dict.fromkeys(ids) if job_id in found]}
 
+    async def catalogue(self, _body: Any) -> Json:
+        """Instance types with sizes and prices, in the format of `instance_types.json`."""
+        return encode_catalogue(self._loop.state.catalogue)
+
+    async def interrupt(self, body: Any) -> Json:
+        """Have the hosts of a job, one host, or a pool of Spot hosts reclaimed, as Spot does."""
+        asked = _read(_InterruptRequest, body)
+        hosts = await self._loop.apply(
+            lambda state, _now: interrupt(state, asked.target, asked.notice_seconds)
+        )
+        return {"hosts": hosts}
+
     async def stop(self, _body: Any) -> Json:
         """Let the daemon go once this is answered; jobs go on."""
         self._stop()
@@ -153,6 +175,9 @@ def _sums(tally: Tally, under_way: Sequence[Run], now: int) -> Json:
         **{name: value for name, value in place.items() if value is not None},
         "cost": tally.cost + sum(cost for cost, _ in costs),
         "spotCost": tally.spot_cost + sum(spot for _, spot in costs),
+        "lostCost": tally.lost_cost,
+        "lostSpotCost": tally.lost_spot_cost,
+        "lostSeconds": tally.lost_milliseconds / 1000,
         "cpuSeconds": tally.cpu_seconds,
         "seconds": (tally.milliseconds + running) / 1000,
         **({} if tally.peak_memory is None else {"peakMemory": tally.peak_memory}),

@@ -267,7 +267,8 @@ class Store:
             )
         self._write_or_delete("environment", changes.environments)
         self._write_or_delete("queue", changes.queues)
-        self._write_or_delete("host", changes.hosts)
+        hosts = {key: None if known is None else known.row for key, known in changes.hosts.items()}
+        self._write_or_delete("host", hosts)
         if changes.nouns:
             self._write_nouns(changes.nouns)
 

@@ -32,6 +32,9 @@ def place_of(backend: Backend, options: Options) -> Place:
 
 def _price(known: Capacity, wanted: Resources) -> tuple[float, float] | None:
     """Dollars per hour, on demand and Spot, of the cheapest share of a fitting host."""
+    if known.is_fargate:
+        fargate = catalogue().fargate
+        return fargate.price(wanted), fargate.price(wanted) * fargate.spot_share
     kinds = catalogue().expand(known.instance_types)
     fitting = [kind for kind in kinds if wanted.fits(kind.resources)]
     prices = [

@@ -37,6 +37,46 @@ class ComputeEnvironmentCreated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeEnvironmentUpdated:
+    """UpdateComputeEnvironment was accepted.
+
+    Parameters
+    ----------
+    environment : ComputeEnvironment
+        As it is from now on.
+    replaces_hosts : bool
+        Whether this is an infrastructure update, after which no host of before stays.
+    job_seconds : int
+        How long attempts on replaced hosts may go on; 0 stops them at once.
+    desired_vcpus : int or None
+        Hosts for at least so many vCPUs shall come now.
+    """
+
+    environment: ComputeEnvironment
+    replaces_hosts: bool = False
+    job_seconds: int = 0
+    desired_vcpus: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeEnvironmentDeleted:
+    """DeleteComputeEnvironment was accepted; the environment goes when its hosts are gone."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostInterrupted:
+    """Somebody wants a host gone, as when Spot reclaims it.
+
+    `notice_seconds` is how long its attempts have to end; None means what its environment says.
+    """
+
+    host: HostId
+    notice_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobQueueCreated:
     """A job queue exists."""
 
@@ -131,6 +171,9 @@ Event = (
     DefinitionRegistered
     | DefinitionDeregistered
     | ComputeEnvironmentCreated
+    | ComputeEnvironmentUpdated
+    | ComputeEnvironmentDeleted
+    | HostInterrupted
     | JobQueueCreated
     | JobSubmitted
     | CancelRequested

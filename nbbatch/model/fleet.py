@@ -1,14 +1,15 @@
 """Queues, compute environments, hosts and the instance types they are made of.
 
-Instance types and prices are data in `instance_types.json` with their source and date. A price is
-dollars per hour of the whole host; Spot is what the pool last cost in that file.
+Instance types and prices are data in `instance_types.json` with their source and date; a file of the
+same format that `nbbatch prices refresh` wrote goes before them. A price is dollars per hour of the
+whole host; Spot is what the pool last cost when the file was written.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NewType
 
@@ -18,6 +19,13 @@ HostId = NewType("HostId", str)
 
 AGENT_RESERVE = 32
 """MiB the ECS agent keeps for itself on each host (ECS_RESERVED_MEMORY's default in Batch)."""
+
+DEFAULT_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "optimal": ("m6i", "c6i", "r6i", "c7i"),
+    "default_x86_64": ("m6i", "c6i", "r6i", "c7i"),
+    "default_arm64": ("m6g", "c6g", "r6g", "c7g"),
+}
+"""What AWS means by these words (user guide, "Instance types")."""
 
 
 class Switch(StrEnum):
@@ -46,14 +54,38 @@ class InstanceType:
     resources: Resources
     price: float
     spot_price: float
+    architecture: str = "x86_64"
+
+    @property
+    def family(self) -> str:
+        """`m6i` of `m6i.large`."""
+        return self.name.partition(".")[0]
+
+
+class AllocationStrategy(StrEnum):
+    """Which instance types of an environment are launched first."""
+
+    BEST_FIT = "BEST_FIT"
+    BEST_FIT_PROGRESSIVE = "BEST_FIT_PROGRESSIVE"
+    BEST_FIT_PROGRESSIVE_ORDERED = "BEST_FIT_PROGRESSIVE_ORDERED"
+    SPOT_CAPACITY_OPTIMIZED = "SPOT_CAPACITY_OPTIMIZED"
+    SPOT_PRICE_CAPACITY_OPTIMIZED = "SPOT_PRICE_CAPACITY_OPTIMIZED"
+    SPOT_CAPACITY_OPTIMIZED_PRIORITIZED = "SPOT_CAPACITY_OPTIMIZED_PRIORITIZED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputeEnvironment:
     """A MANAGED or UNMANAGED compute environment; `request` is CreateComputeEnvironment's input.
 
-    `resource_type` is `computeResources.type` (EC2, SPOT, FARGATE, FARGATE_SPOT). `idle_seconds`
-    is how long a host without a job stays.
+    `resource_type` is `computeResources.type` (EC2, SPOT, FARGATE, FARGATE_SPOT), `bid_percentage`
+    the most a Spot host may cost of its on-demand price. `idle_seconds` is how long a host without a
+    job stays; `scale_down_minutes` is `minScaleDownDelayMinutes`, 0 when unset. `short_since` is when
+    its pools were first found empty (epoch ms), None while they are not.
+
+    What AWS has no member for and a rehearsal needs comes by tags (`model/rehearsal.py`):
+    `launch_seconds` until a host is ready; `interruptions` per hour of a Spot host by pool;
+    `notice_seconds` between a Spot host's notice and its end; `pools`, the number of hosts that a
+    pool has. A pool is an instance type, its family, or `*` for all others.
     """
 
     name: str
@@ -65,7 +97,15 @@ class ComputeEnvironment:
     min_vcpus: int = 0
     max_vcpus: int = 0
     instance_types: tuple[str, ...] = ()
-    idle_seconds: int = 60
+    strategy: AllocationStrategy = AllocationStrategy.BEST_FIT
+    bid_percentage: int = 100
+    idle_seconds: float = 60
+    scale_down_minutes: int = 0
+    launch_seconds: float = 0
+    interruptions: Mapping[str, float] = field(default_factory=dict)
+    notice_seconds: float = 120
+    pools: Mapping[str, int] = field(default_factory=dict)
+    short_since: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
     uuid: str = ""
@@ -74,6 +114,21 @@ class ComputeEnvironment:
     def accepts(self) -> bool:
         """Whether new attempts may be placed here."""
         return self.state is Switch.ENABLED and self.status is ResourceStatus.VALID
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether its hosts come and go by themselves."""
+        return self.type == "MANAGED"
+
+    @property
+    def is_fargate(self) -> bool:
+        """Whether each attempt gets a host of its own size."""
+        return self.resource_type.startswith("FARGATE")
+
+    @property
+    def is_spot(self) -> bool:
+        """Whether its hosts cost the Spot price and may be reclaimed."""
+        return self.resource_type in ("SPOT", "FARGATE_SPOT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +185,22 @@ Noun = SchedulingPolicy | ConsumableResource
 """What shares one table of the store, by class and name."""
 
 
+class HostStatus(StrEnum):
+    """Where a host is in its life, in the words of ECS for container instances."""
+
+    REGISTERING = "REGISTERING"
+    ACTIVE = "ACTIVE"
+    DRAINING = "DRAINING"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A host of an environment: an accounting box with an instance type's size and price."""
+    """A host of an environment: an accounting box with an instance type's size and price.
+
+    Times are epoch ms. `ready_at` is when it may take its first job, `used_until` when its last job
+    ended (None before), `stops_at` when its attempts are asked to stop (None: never), with
+    `grace_seconds` from there until it is gone, and `ends_at` that end once they have been asked.
+    """
 
     id: HostId
     environment: str
@@ -141,6 +209,26 @@ class Host:
     price: float
     spot_price: float
     launched_at: int
+    status: HostStatus = HostStatus.ACTIVE
+    is_spot: bool = False
+    ready_at: int = 0
+    used_until: int | None = None
+    stops_at: int | None = None
+    grace_seconds: float = 0
+    ends_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FargatePrices:
+    """Dollars per vCPU and per GB for an hour, and what Spot costs of that."""
+
+    vcpu_hour: float = 0.0
+    gb_hour: float = 0.0
+    spot_share: float = 1.0
+
+    def price(self, wanted: Resources) -> float:
+        """Dollars per hour of a task of this size, on demand."""
+        return wanted.vcpus * self.vcpu_hour + wanted.memory / 1024 * self.gb_hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,33 +238,52 @@ class Catalogue:
     types: Mapping[str, InstanceType]
     source: str
     as_of: str
+    region: str = "us-east-1"
+    fargate: FargatePrices = field(default_factory=FargatePrices)
 
     def expand(self, names: tuple[str, ...]) -> tuple[InstanceType, ...]:
-        """Types meant by sizes (`m6i.large`), families (`m6i`) and `optimal`; unknown names drop out.
-
-        `optimal` is AWS's `default_x86_64`: m6i, c6i, r6i, c7i (user guide, "Instance types").
-        """
+        """Types meant by sizes (`m6i.large`), families (`m6i`) and `optimal`; unknown names drop out."""
         wanted: list[InstanceType] = []
         for name in names:
-            families = ("m6i", "c6i", "r6i", "c7i") if name in ("optimal", "default_x86_64") else (name,)
+            families = DEFAULT_FAMILIES.get(name, (name,))
             wanted += [
-                known
-                for known in self.types.values()
-                if known.name == name or known.name.partition(".")[0] in families
+                known for known in self.types.values() if known.name == name or known.family in families
             ]
         return tuple(dict.fromkeys(wanted))
 
+    def updated(self, newer: Catalogue) -> Catalogue:
+        """The prices of a newer catalogue, and its types besides the ones that are here."""
+        return replace(newer, types={**self.types, **newer.types})
+
 
 def parse_catalogue(text: str) -> Catalogue:
-    """Read a catalogue in the format of `instance_types.json`."""
+    """Read a catalogue in the format of `instance_types.json`.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        When the text has another format.
+    """
     data = json.loads(text)
+    arm, fargate = frozenset(data.get("arm64", ())), data["fargate"]
     types = {
         name: InstanceType(
             name=name,
             resources=Resources(vcpus=vcpus, memory=memory, gpus=gpus),
             price=price,
             spot_price=spot,
+            architecture="arm64" if name.partition(".")[0] in arm else "x86_64",
         )
         for name, (vcpus, memory, gpus, price, spot) in data["types"].items()
     }
-    return Catalogue(types=types, source=data["source"], as_of=data["as_of"])
+    return Catalogue(
+        types=types,
+        source=data["source"],
+        as_of=data["as_of"],
+        region=data["region"],
+        fargate=FargatePrices(
+            vcpu_hour=fargate["usd_per_vcpu_hour"],
+            gb_hour=fargate["usd_per_gb_hour"],
+            spot_share=fargate["spot_share"],
+        ),
+    )

@@ -220,7 +220,9 @@ class Attempt:
     """An attempt that has ended.
 
     `exit_code` is None when the container never reported one. `started_at` is None when it never
-    ran. `price` is dollars per hour of the attempt's share of its host, frozen when it started.
+    ran. `price` and `spot_price` are dollars per hour of the attempt's share of its host, on demand and
+    Spot, frozen when it was placed; `is_spot` says that the Spot price is the one that is charged.
+    `is_lost` says that it was under way when its host went.
     """
 
     number: int
@@ -235,6 +237,8 @@ class Attempt:
     price: float = 0.0
     spot_price: float = 0.0
     instance_type: str = ""
+    is_spot: bool = False
+    is_lost: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -242,7 +246,8 @@ class Tally:
     """Sums over attempts that have ended, kept so that nobody has to count an array's children.
 
     `cost` and `spot_cost` in dollars, `milliseconds` of running, `cpu_seconds` as measured,
-    `peak_memory` in MiB of the largest; `last` is the attempt that ended last.
+    `peak_memory` in MiB of the largest; `last` is the attempt that ended last. `lost_...` are the
+    parts of the sums that went with a lost host (a Spot interruption), contained in the sums.
     """
 
     cost: float = 0.0
@@ -251,6 +256,9 @@ class Tally:
     cpu_seconds: float = 0.0
     peak_memory: int | None = None
     last: Attempt | None = None
+    lost_cost: float = 0.0
+    lost_spot_cost: float = 0.0
+    lost_milliseconds: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -272,6 +280,7 @@ class Run:
     instance_type: str = ""
     price: float = 0.0
     spot_price: float = 0.0
+    is_spot: bool = False
     started_at: int | None = None
     stopped_at: int | None = None
     status_reason: str | None = None

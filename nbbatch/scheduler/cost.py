@@ -2,7 +2,9 @@
 
 AWS Batch itself is free; its hosts are not (pricing page). An attempt's share of its host is the
 largest of its shares of vCPU, memory and GPUs, because what it holds of the scarcest keeps others
-out. Prices are dollars per hour and are frozen on the attempt when it is placed.
+out. Prices are dollars per hour and are frozen on the attempt when it is placed: the on-demand price and
+the Spot price both, whichever is charged, so that what Spot saves can be told. Attempts in a Spot
+environment (`is_spot`) are charged the Spot price, all others the on-demand price.
 """
 
 from __future__ import annotations
@@ -13,11 +15,6 @@ from nbbatch.model.fleet import Host
 from nbbatch.model.jobs import Attempt, Run, Tally
 from nbbatch.model.resources import Resources
 
-FARGATE_VCPU_HOUR = 0.04048
-FARGATE_GB_HOUR = 0.004445
-"""AWS Fargate price list, Linux on x86, us-east-1."""
-FARGATE_SPOT_SHARE = 0.3
-"""Fargate Spot is "up to 70 % off" (AWS Fargate pricing)."""
 _MS_PER_HOUR = 3_600_000
 
 
@@ -36,11 +33,6 @@ def attempt_prices(host: Host, wanted: Resources) -> tuple[float, float]:
     return host.price * share, host.spot_price * share
 
 
-def fargate_price(wanted: Resources) -> float:
-    """Dollars per hour of a Fargate task of this size."""
-    return wanted.vcpus * FARGATE_VCPU_HOUR + wanted.memory / 1024 * FARGATE_GB_HOUR
-
-
 def dollars(price: float, started_at: int | None, stopped_at: int) -> float:
     """Dollars for a stretch of time at a price per hour; 0 when it never started."""
     return 0.0 if started_at is None else price * max(0, stopped_at - started_at) / _MS_PER_HOUR
@@ -52,11 +44,25 @@ def add_attempt(tally: Tally, attempt: Attempt) -> None:
     tally.spot_cost += dollars(attempt.spot_price, attempt.started_at, attempt.stopped_at)
     if attempt.started_at is not None:
         tally.milliseconds += max(0, attempt.stopped_at - attempt.started_at)
+        if attempt.is_lost:
+            _add_lost(tally, attempt)
     tally.cpu_seconds += attempt.usage.cpu_seconds or 0.0
     if attempt.usage.peak_memory is not None:
         tally.peak_memory = max(tally.peak_memory or 0, attempt.usage.peak_memory)
     if tally.last is None or _by_end(attempt) > _by_end(tally.last):
         tally.last = attempt
+
+
+def _add_lost(tally: Tally, attempt: Attempt) -> None:
+    """Work that went with its host has to be done again."""
+    tally.lost_cost += dollars(attempt.price, attempt.started_at, attempt.stopped_at)
+    tally.lost_spot_cost += dollars(attempt.spot_price, attempt.started_at, attempt.stopped_at)
+    tally.lost_milliseconds += max(0, attempt.stopped_at - (attempt.started_at or attempt.stopped_at))
+
+
+def charged(attempt: Attempt | Run) -> float:
+    """Dollars per hour that an attempt is charged: the Spot price on Spot, else on demand."""
+    return attempt.spot_price if attempt.is_spot else attempt.price
 
 
 def _by_end(attempt: Attempt) -> tuple[int, str]:

@@ -31,9 +31,10 @@ def admit(state: SchedulerState, event: JobSubmitted, now: int) -> None:
     state.queues[live.job.queue].live += 1
     state.changes.jobs[live.job.id] = live
     note_dependents(state, live)
-    if live.waits_for or live.children is not None or _failed_already(event):
+    has_failed = bool(event.finished_dependencies) and _failed_already(event)
+    if live.waits_for or live.children is not None or has_failed:
         state.move(live, None, Signal.HELD)
-    if _failed_already(event):
+    if has_failed:
         end(state, _whole(live, Signal.DEPENDENCY_FAILED, DEPENDENCY_FAILED), now)
     elif not live.waits_for:
         end(state, _release(state, live), now)
@@ -84,9 +85,10 @@ def _new_live(state: SchedulerState, event: JobSubmitted) -> LiveJob:
     run = Run(id=job.id, status=JobStatus.SUBMITTED, created_at=job.created_at)
     state.sequence += 1
     live = LiveJob(job=job, run=run, sequence=state.sequence)
-    gone = {known.job_id: known for known in event.finished_dependencies}
-    sort_dependencies(live, is_live=lambda job_id: job_id not in gone)
-    live.failed_items = _failed_counterparts(state, live, event)
+    if job.depends_on:
+        gone = {known.job_id: known for known in event.finished_dependencies}
+        sort_dependencies(live, is_live=lambda job_id: job_id not in gone)
+        live.failed_items = _failed_counterparts(state, live, event)
     if job.array_size is not None:
         live.children = Children.all_in(JobStatus.PENDING, job.array_size)
         run.tally = Tally()

@@ -6,14 +6,17 @@ of. `SchedulerState.validate()` is the way in.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from nbbatch.errors import NbbatchBugError
+from nbbatch.model.fleet import HostStatus as S
+from nbbatch.model.fleet import ResourceStatus
 from nbbatch.model.jobs import ACTIVE, JobId, JobStatus
 from nbbatch.model.resources import Resources
 
 if TYPE_CHECKING:
-    from nbbatch.scheduler.state import LiveJob, SchedulerState
+    from nbbatch.scheduler.state import EnvironmentState, LiveJob, SchedulerState
 
 STATUSES = tuple(JobStatus)
 
@@ -93,10 +96,25 @@ def _check_hosts(state: SchedulerState, active: dict[JobId, Resources]) -> None:
             placed.update(host.occupants)
             vcpus += host.host.capacity.vcpus
         _require(vcpus == environment.provisioned, f"{environment.environment.name} counts its vCPUs")
-        _require(
-            vcpus <= max(environment.environment.max_vcpus, 0), f"{environment.environment.name} maxvCpus"
-        )
+        _check_environment(environment)
     _require(placed == active, "attempts on hosts are the active jobs")
+
+
+def _check_environment(environment: EnvironmentState) -> None:
+    name, kinds = environment.environment.name, Counter[str]()
+    environment.rooms.check()
+    environment.arriving.check()
+    for host in environment.hosts.values():
+        kinds[host.host.instance_type] += 1
+        status = host.host.status
+        index = {S.ACTIVE: environment.rooms, S.REGISTERING: environment.arriving}.get(status)
+        _require(host.rooms is index, f"{host.host.id} is found by its room iff it takes jobs")
+        _require(status is not S.REGISTERING or not host.occupants, f"{host.host.id} is not up yet")
+        _require(status is not S.DRAINING or bool(host.occupants), f"{host.host.id} drains while it has jobs")
+        _require(host.host.ends_at is None or status is S.DRAINING, f"{host.host.id} ends while draining")
+    _require(kinds == environment.by_type, f"{name} counts its hosts by type")
+    is_going = environment.environment.status is ResourceStatus.DELETING
+    _require(not is_going or bool(environment.hosts), f"{name} goes without hosts")
 
 
 def _require(holds: bool, invariant: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -11,9 +11,11 @@ from nbbatch.model.events import Effect, StartAttempt
 from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import JobStatus, Run, log_stream_name
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.capacity import blocking_shortage, explain_environment
 from nbbatch.scheduler.cost import attempt_prices
-from nbbatch.scheduler.fleet import host_for, largest
+from nbbatch.scheduler.fleet import find_host, largest
 from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.lookahead import look_ahead
 from nbbatch.scheduler.state import EnvironmentState, HostState, LiveJob, QueueState, SchedulerState
 
 BLOCKED_NO_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
@@ -30,15 +32,35 @@ BLOCKED_MAX_VCPUS = (
 def place(state: SchedulerState, now: int) -> list[Effect]:
     """Start every job that is next in its queue and fits."""
     effects: list[Effect] = []
-    for queue in state.queues.values():
-        while (head := state.head(queue)) is not None:
-            live, index = head
-            host = _host(state, queue, live, now)
-            if host is None:
-                _note_blocked(state, queue, live, index)
-                break
-            effects.append(_start(state, live, index, host))
+    waiting = [queue for queue in state.queues.values() if _start_heads(state, queue, effects, now)]
+    if waiting:
+        look_ahead(state, waiting, now)
     return effects
+
+
+def place_new(state: SchedulerState, queue: QueueState, now: int) -> list[Effect]:
+    """The same after a job was submitted: the head of a FIFO queue that did not fit does not fit now.
+
+    Where a policy keeps capacity back for new shares, a submission may let the head start.
+    """
+    effects: list[Effect] = []
+    head = state.head(queue) if queue.queue.scheduling_policy is None else None
+    is_blocked = head is not None and queue.blocked == (head[0].job.id, head[1])
+    if is_blocked or _start_heads(state, queue, effects, now):
+        look_ahead(state, [queue], now)
+    return effects
+
+
+def _start_heads(state: SchedulerState, queue: QueueState, effects: list[Effect], now: int) -> bool:
+    """Start what is next in a queue and fits; whether a head is left that does not."""
+    while (head := state.head(queue)) is not None:
+        live, index = head
+        host = _host(state, queue, live, now)
+        if host is None:
+            _note_blocked(state, queue, live, index)
+            return True
+        effects.append(_start(state, live, index, host))
+    return False
 
 
 def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
@@ -80,11 +102,10 @@ def blocked_reason(state: SchedulerState, queue: QueueState, wanted: Resources) 
     open_environments = [known for known in _environments(state, queue) if known.environment.accepts]
     if not open_environments:
         return BLOCKED_NO_ENVIRONMENT
-    if any(known.environment.resource_type.startswith("FARGATE") for known in open_environments):
-        return None
-    rooms = [room for known in open_environments for room in largest(known)]
-    if any(wanted.fits(room) for room in rooms):
-        return None
+    if any(known.environment.is_fargate for known in open_environments):
+        return blocking_shortage(open_environments, wanted)
+    if any(wanted.fits(room) for known in open_environments for room in largest(known)):
+        return blocking_shortage(open_environments, wanted)
     if all(wanted.vcpus > known.environment.max_vcpus for known in open_environments):
         return BLOCKED_MAX_VCPUS
     return BLOCKED_TOO_LARGE
@@ -95,13 +116,7 @@ def _environments(state: SchedulerState, queue: QueueState) -> list[EnvironmentS
 
 
 def _host(state: SchedulerState, queue: QueueState, live: LiveJob, now: int) -> HostState | None:
-    wanted = live.job.container.resources
-    for name in queue.queue.environments:
-        environment = state.environments.get(name)
-        host = host_for(state, environment, wanted, now) if environment is not None else None
-        if host is not None:
-            return host
-    return None
+    return find_host(state, queue.queue.environments, live.job.container.resources, now)
 
 
 def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostState) -> StartAttempt:
@@ -114,6 +129,7 @@ def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostSt
     run.environment = host.host.environment
     run.instance_type = host.host.instance_type
     run.price, run.spot_price = attempt_prices(host.host, wanted)
+    run.is_spot = host.host.is_spot
     run.status_reason = None
     return start_order(live, index, run)
 
@@ -176,19 +192,4 @@ def _explain_runnable(state: SchedulerState, live: LiveJob) -> list[str]:
 
 
 def _explain_limits(state: SchedulerState, queue: QueueState, wanted: Resources) -> list[str]:
-    reasons = []
-    for known in _environments(state, queue):
-        name, most = known.environment.name, known.environment.max_vcpus
-        rooms = largest(known)
-        if not known.environment.accepts:
-            reasons.append(f"{name} takes no jobs: {known.environment.state}, {known.environment.status}.")
-        elif rooms and not any(wanted.fits(room) for room in rooms):
-            biggest = max(rooms, key=lambda room: (room.gpus, room.memory, room.vcpus))
-            reasons.append(f"{name}: the job wants {wanted}; its largest host offers {biggest}.")
-        elif not rooms and not known.environment.resource_type.startswith("FARGATE"):
-            reasons.append(f"{name} has no instance type that it could launch.")
-        else:
-            reasons.append(
-                f"{name}: {known.provisioned:g} of {most} vCPU in use by hosts, none has room for {wanted}."
-            )
-    return reasons
+    return [explain_environment(state, known, wanted) for known in _environments(state, queue)]

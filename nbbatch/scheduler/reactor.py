@@ -16,26 +16,35 @@ from nbbatch.model.events import (
     AttemptVanished,
     CancelRequested,
     ComputeEnvironmentCreated,
+    ComputeEnvironmentDeleted,
+    ComputeEnvironmentUpdated,
     DefinitionDeregistered,
     DefinitionRegistered,
     Effect,
     Event,
+    HostInterrupted,
     JobQueueCreated,
     JobSubmitted,
     TerminateRequested,
     Ticked,
 )
-from nbbatch.scheduler.fleet import on_idle_host
-from nbbatch.scheduler.placement import place
+from nbbatch.scheduler.draining import on_host_interrupted, on_host_stops
+from nbbatch.scheduler.fleet import on_capacity_wait, on_host_ready, on_idle_host
+from nbbatch.scheduler.lookahead import on_look_ahead
+from nbbatch.scheduler.placement import place, place_new
 from nbbatch.scheduler.reactions.attempts import (
     on_attempt_exited,
     on_attempt_started,
     on_attempt_vanished,
     on_timeout,
 )
+from nbbatch.scheduler.reactions.environments import (
+    on_compute_environment_created,
+    on_compute_environment_deleted,
+    on_compute_environment_updated,
+)
 from nbbatch.scheduler.reactions.stops import on_cancel_requested, on_job_submitted, on_terminate_requested
 from nbbatch.scheduler.reactions.world import (
-    on_compute_environment_created,
     on_definition_deregistered,
     on_definition_registered,
     on_job_queue_created,
@@ -65,9 +74,13 @@ def handle(state: SchedulerState, event: Event, now: int) -> list[Effect]:
     """
     state.now = max(state.now, now)
     effects = REACTIONS[type(event)](state, event, state.now)
-    if type(event) is AttemptStarted:  # frees nothing and adds nothing: no job's chances have changed
-        return effects
-    return effects + place(state, state.now)
+    match event:
+        case AttemptStarted():  # frees nothing and adds nothing: no job's chances have changed
+            return effects
+        case JobSubmitted(job=job):  # frees nothing: only its own queue can have a new head
+            return effects + place_new(state, state.queues[job.queue], state.now)
+        case _:
+            return effects + place(state, state.now)
 
 
 def on_ticked(state: SchedulerState, _event: Ticked, now: int) -> list[Effect]:
@@ -83,6 +96,9 @@ REACTIONS: dict[type, Reaction] = {
     DefinitionRegistered: on_definition_registered,
     DefinitionDeregistered: on_definition_deregistered,
     ComputeEnvironmentCreated: on_compute_environment_created,
+    ComputeEnvironmentUpdated: on_compute_environment_updated,
+    ComputeEnvironmentDeleted: on_compute_environment_deleted,
+    HostInterrupted: on_host_interrupted,
     JobQueueCreated: on_job_queue_created,
     JobSubmitted: on_job_submitted,
     CancelRequested: on_cancel_requested,
@@ -96,4 +112,8 @@ REACTIONS: dict[type, Reaction] = {
 REMINDERS: dict[DeadlineKind, Reminder] = {
     DeadlineKind.TIMEOUT: on_timeout,
     DeadlineKind.IDLE_HOST: on_idle_host,
+    DeadlineKind.HOST_READY: on_host_ready,
+    DeadlineKind.HOST_STOPS: on_host_stops,
+    DeadlineKind.CAPACITY_WAIT: on_capacity_wait,
+    DeadlineKind.LOOK_AHEAD: on_look_ahead,
 }

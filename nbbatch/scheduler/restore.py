@@ -14,7 +14,7 @@ from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, Job
 from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobStatus, Run
 from nbbatch.scheduler.cost import tally_of
 from nbbatch.scheduler.dependencies import is_released, note_dependents, sort_dependencies
-from nbbatch.scheduler.fleet import add_environment, add_host, watch_idle
+from nbbatch.scheduler.fleet import add_environment, add_host, remind_again, watch_idle
 from nbbatch.scheduler.state import CODE, Children, DeadlineKind, LiveJob, QueueState, SchedulerState
 
 
@@ -72,6 +72,7 @@ def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
         for occupied in known.hosts.values():
             if not occupied.occupants:
                 watch_idle(state, occupied)
+    remind_again(state)
     state.drain_changes()
     return state
 

@@ -8,7 +8,7 @@ runs. `validate()` states every invariant; tests call it after each event.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import md5
 from heapq import heappop, heappush
@@ -18,6 +18,7 @@ from nbbatch.model.fleet import (
     Catalogue,
     ComputeEnvironment,
     ConsumableResource,
+    FargatePrices,
     Host,
     HostId,
     InstanceType,
@@ -27,8 +28,10 @@ from nbbatch.model.fleet import (
 )
 from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.allocation import Offer
 from nbbatch.scheduler.invariants import check_invariants
 from nbbatch.scheduler.lifecycle import Signal, advance
+from nbbatch.scheduler.rooms import RoomIndex
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
@@ -41,6 +44,10 @@ class DeadlineKind(StrEnum):
 
     TIMEOUT = "an attempt runs too long"
     IDLE_HOST = "a host has had no job"
+    HOST_READY = "a host has come up"
+    HOST_STOPS = "a host is about to go"
+    CAPACITY_WAIT = "an environment without capacity has been waited for"
+    LOOK_AHEAD = "waiting jobs may need more hosts"
 
 
 class Deadline(NamedTuple):
@@ -173,14 +180,37 @@ class LiveJob:
 
 @dataclass(slots=True)
 class HostState:
-    """A host, what is free on it, and the attempts placed on it."""
+    """A host, what is free on it, and the attempts placed on it.
+
+    Parameters
+    ----------
+    used_until : int or None
+        When its last job ended; None before the first.
+    is_watched : bool
+        Whether a deadline looks at its idling already.
+    rooms, slot : RoomIndex or None, int
+        The index that finds it by its free room, and its place there.
+    """
 
     host: Host
     vcpus: float
     memory: int
     gpus: int
     occupants: dict[JobId, Resources] = field(default_factory=dict)
-    idle_since: int = 0
+    used_until: int | None = None
+    is_watched: bool = False
+    rooms: RoomIndex | None = field(default=None, compare=False, repr=False)
+    slot: int = field(default=-1, compare=False)
+
+    @property
+    def row(self) -> Host:
+        """The host as it is to be remembered."""
+        return replace(self.host, used_until=self.used_until)
+
+    @property
+    def idle_since(self) -> int:
+        """When it fell idle, for a host without a job."""
+        return self.host.ready_at if self.used_until is None else self.used_until
 
     def has_room(self, wanted: Resources) -> bool:
         """Whether an attempt of this size fits now."""
@@ -192,6 +222,8 @@ class HostState:
         self.vcpus -= amount.vcpus
         self.memory -= amount.memory
         self.gpus -= amount.gpus
+        if self.rooms is not None:
+            self.rooms.note(self)
 
     def vacate(self, job_id: JobId, now: int) -> None:
         """Give an attempt's share back."""
@@ -199,20 +231,43 @@ class HostState:
         self.vcpus += amount.vcpus
         self.memory += amount.memory
         self.gpus += amount.gpus
-        self.idle_since = now
+        self.used_until = now
+        if self.rooms is not None:
+            self.rooms.note(self)
 
 
 @dataclass(slots=True)
 class EnvironmentState:
-    """A compute environment with its hosts and the instance types it may launch, cheapest first.
+    """A compute environment, its hosts, and the instance types it may launch.
 
-    Each type comes with what a host of it offers to jobs.
+    Parameters
+    ----------
+    offers, largest : tuple of Offer, tuple of Resources
+        The types in the order of its allocation strategy, and what each may ever offer to one job.
+    provisioned : float
+        vCPUs of all its hosts, also of those that are coming or going.
+    by_type : dict of str to int
+        Number of its hosts by instance type.
+    fargate : FargatePrices
+        What a task's host costs, in a Fargate environment.
+    rooms, arriving : RoomIndex
+        ACTIVE and REGISTERING hosts by what is free on them.
     """
 
     environment: ComputeEnvironment
-    types: tuple[tuple[InstanceType, Resources], ...]
+    offers: tuple[Offer, ...] = ()
+    largest: tuple[Resources, ...] = ()
     hosts: dict[HostId, HostState] = field(default_factory=dict)
     provisioned: float = 0.0
+    by_type: dict[str, int] = field(default_factory=dict)
+    fargate: FargatePrices = field(default_factory=FargatePrices)
+    rooms: RoomIndex = field(default_factory=RoomIndex, compare=False, repr=False)
+    arriving: RoomIndex = field(default_factory=RoomIndex, compare=False, repr=False)
+
+    @property
+    def types(self) -> tuple[tuple[InstanceType, Resources], ...]:
+        """Each type with what a host of it offers to jobs, in the order in which they are tried."""
+        return tuple((offer.kind, offer.room) for offer in self.offers)
 
 
 @dataclass(slots=True)
@@ -242,7 +297,7 @@ class Changes:
     definitions: dict[str, JobDefinition] = field(default_factory=dict)
     environments: dict[str, ComputeEnvironment | None] = field(default_factory=dict)
     queues: dict[str, JobQueue | None] = field(default_factory=dict)
-    hosts: dict[HostId, Host | None] = field(default_factory=dict)
+    hosts: dict[HostId, HostState | None] = field(default_factory=dict)
     nouns: dict[tuple[type[Noun], str], Noun | None] = field(default_factory=dict)
 
     @property
@@ -267,6 +322,8 @@ class SchedulerState:
         For each live job or child somebody waits for, the waiting jobs.
     deadlines : list of Deadline
         A heap. An entry that no longer applies is dropped when it is due.
+    looked_ahead_at, looks_again : int, bool
+        When waiting jobs were last counted for more hosts, and whether a deadline will do so again.
     """
 
     catalogue: Catalogue
@@ -282,6 +339,8 @@ class SchedulerState:
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
     dependents: dict[JobId, set[JobId]] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
+    looked_ahead_at: int = 0
+    looks_again: bool = False
     changes: Changes = field(default_factory=Changes)
 
     def drain_changes(self) -> Changes:

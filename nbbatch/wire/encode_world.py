@@ -1,4 +1,4 @@
-"""The model to AWS JSON: job definitions, job queues and compute environments.
+"""The model to AWS JSON: job definitions, job queues and compute environments; and the catalogue.
 
 What a caller registered is shown unchanged, because clients that find or register compare the two;
 only lists that are absent come back empty, as the service does it.
@@ -7,8 +7,9 @@ only lists that are absent come back empty, as the service does it.
 from __future__ import annotations
 
 from nbbatch.model.arns import Arns
-from nbbatch.model.fleet import ComputeEnvironment, JobQueue
+from nbbatch.model.fleet import Catalogue, ComputeEnvironment, JobQueue
 from nbbatch.model.jobs import JobDefinition
+from nbbatch.wire.decode_environment import UPDATE_POLICY
 from nbbatch.wire.encode import EMPTY_LISTS, Json, encode_retry_strategy
 
 _ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority")
@@ -80,12 +81,37 @@ def encode_environment(environment: ComputeEnvironment, arns: Arns, desired_vcpu
     }
     if environment.uuid:
         shown["uuid"] = environment.uuid
-    if "unmanagedvCpus" in request:
-        shown["unmanagedvCpus"] = request["unmanagedvCpus"]
+    shown |= {name: request[name] for name in ("unmanagedvCpus", "context") if name in request}
     if environment.type == "MANAGED":
         shown["computeResources"] = _resources(environment, desired_vcpus)
-        shown["updatePolicy"] = {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30}
+        shown["updatePolicy"] = {**UPDATE_POLICY, **request.get("updatePolicy", {})}
     return shown
+
+
+def encode_catalogue(catalogue: Catalogue) -> Json:
+    """Instance types as `parse_catalogue` reads them."""
+    types = {
+        name: [
+            kind.resources.vcpus,
+            kind.resources.memory,
+            kind.resources.gpus,
+            kind.price,
+            kind.spot_price,
+        ]
+        for name, kind in catalogue.types.items()
+    }
+    return {
+        "source": catalogue.source,
+        "as_of": catalogue.as_of,
+        "region": catalogue.region,
+        "arm64": sorted({kind.family for kind in catalogue.types.values() if kind.architecture == "arm64"}),
+        "fargate": {
+            "usd_per_vcpu_hour": catalogue.fargate.vcpu_hour,
+            "usd_per_gb_hour": catalogue.fargate.gb_hour,
+            "spot_share": catalogue.fargate.spot_share,
+        },
+        "types": types,
+    }
 
 
 def _resources(environment: ComputeEnvironment, desired_vcpus: float) -> Json:

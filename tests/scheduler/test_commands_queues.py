@@ -6,7 +6,8 @@ from world import World
 from nbbatch.errors import ClientException
 from nbbatch.model.events import ComputeEnvironmentCreated
 from nbbatch.model.fleet import ComputeEnvironment, JobQueue, ResourceStatus
-from nbbatch.scheduler.commands.queues import create_environment, create_queue, find_queue
+from nbbatch.scheduler.commands.environments import create_environment
+from nbbatch.scheduler.commands.queues import create_queue, find_queue
 
 ENVIRONMENT = ComputeEnvironment(name="new", max_vcpus=4, instance_types=("m6i",))
 QUEUE = JobQueue(name="nq", priority=1, environments=("ce",))

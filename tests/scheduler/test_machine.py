@@ -1,10 +1,14 @@
 """Random worlds: whatever happens in whatever order, the invariants hold and a replay agrees."""
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from world import World
 
+from nbbatch.model.events import ComputeEnvironmentUpdated
+from nbbatch.model.fleet import AllocationStrategy, ResourceStatus, Switch
 from nbbatch.model.jobs import JobStatus
 from nbbatch.scheduler.restore import Snapshot, StoredJob, restore
 
@@ -12,10 +16,21 @@ from nbbatch.scheduler.restore import Snapshot, StoredJob, restore
 class Machine(RuleBasedStateMachine):
     """Submits, stops, ends, loses and waits at random; `World.happen` validates each step."""
 
-    @initialize(max_vcpus=st.integers(2, 12), types=st.sampled_from([("m6i.large",), ("optimal",)]))
-    def build(self, max_vcpus, types):
-        self.world = World(max_vcpus=max_vcpus, types=types)
+    @initialize(
+        max_vcpus=st.integers(2, 12),
+        types=st.sampled_from([("m6i.large",), ("optimal",)]),
+        strategy=st.sampled_from(AllocationStrategy),
+        resource_type=st.sampled_from(["EC2", "SPOT"]),
+        launch_seconds=st.sampled_from([0, 0, 30]),
+        min_vcpus=st.sampled_from([0, 2]),
+        pools=st.sampled_from([{}, {"*": 2}]),
+        interruptions=st.sampled_from([{}, {"*": 60.0}]),
+    )
+    def build(self, max_vcpus, types, **fleet):
+        self.world = World(max_vcpus=max_vcpus, types=types, notice_seconds=20, **fleet)
+        self.world.add_environment("spill", max_vcpus=4, resource_type="FARGATE", types=())
         self.world.add_queue("urgent", "ce", priority=9)
+        self.world.add_queue("roomy", "ce", "spill")
         self.jobs = []
         self.sizes = {}
 
@@ -33,7 +48,7 @@ class Machine(RuleBasedStateMachine):
         attempts=st.integers(1, 3),
         timeout=st.sampled_from([None, 60]),
         sequential=st.booleans(),
-        queue=st.sampled_from(["q", "urgent"]),
+        queue=st.sampled_from(["q", "urgent", "roomy"]),
     )
     def submit(self, data, size, vcpus, memory, attempts, timeout, sequential, queue):
         after, n_to_n = [], []
@@ -81,9 +96,41 @@ class Machine(RuleBasedStateMachine):
     def terminate(self, data):
         self.world.terminate(self.any_id(data))
 
+    @precondition(lambda self: self.world.hosts())
+    @rule(data=st.data(), notice=st.sampled_from([None, 0, 5]))
+    def interrupt(self, data, notice):
+        host = data.draw(st.sampled_from([one.host.id for one in self.world.hosts()]))
+        self.world.interrupt(host, notice)
+
+    @rule(
+        state=st.sampled_from(Switch),
+        more=st.integers(0, 4),
+        min_vcpus=st.integers(0, 2),
+        replaces=st.booleans(),
+        job_seconds=st.sampled_from([0, 60]),
+    )
+    def update_environment(self, state, more, min_vcpus, replaces, job_seconds):
+        known = self.world.environment().environment
+        if known.status is ResourceStatus.VALID:
+            changed = replace(known, state=state, max_vcpus=known.max_vcpus + more, min_vcpus=min_vcpus)
+            self.world.happen(
+                ComputeEnvironmentUpdated(
+                    environment=changed, replaces_hosts=replaces, job_seconds=job_seconds
+                )
+            )
+
     @rule(seconds=st.integers(1, 100))
     def wait(self, seconds):
         self.world.wait(seconds)
+
+    @invariant()
+    def maximum_is_exceeded_by_one_host_at_most(self):
+        for known in self.world.state.environments.values() if hasattr(self, "world") else ():
+            largest = max((one.host.capacity.vcpus for one in known.hosts.values()), default=0)
+            spec = known.environment
+            is_strict = spec.strategy is AllocationStrategy.BEST_FIT and not spec.is_spot
+            over = 0 if is_strict or spec.is_fargate else largest
+            assert known.provisioned <= spec.max_vcpus + over
 
     @invariant()
     def every_job_is_live_or_finished(self):
@@ -129,7 +176,7 @@ class Machine(RuleBasedStateMachine):
                 host_count=state.host_count,
                 environments=[known.environment for known in state.environments.values()],
                 queues=[known.queue for known in state.queues.values()],
-                hosts=[h.host for known in state.environments.values() for h in known.hosts.values()],
+                hosts=[h.row for known in state.environments.values() for h in known.hosts.values()],
                 jobs=rows,
             ),
             state.catalogue,
@@ -144,6 +191,14 @@ class Machine(RuleBasedStateMachine):
             )
             if live.children is not None:
                 assert other.children.statuses == live.children.statuses
+        for name, known in state.environments.items():
+            other = again.environments[name]
+            assert other.environment == known.environment
+            assert (other.provisioned, other.by_type) == (known.provisioned, known.by_type)
+            assert [one.row for one in other.hosts.values()] == [one.row for one in known.hosts.values()]
+            assert [one.occupants for one in other.hosts.values()] == [
+                one.occupants for one in known.hosts.values()
+            ]
         for name, queue in state.queues.items():
             was = [(live.job.id, index) for live, index in state.runnable(queue, 50)]
             now = [(live.job.id, index) for live, index in again.runnable(again.queues[name], 50)]

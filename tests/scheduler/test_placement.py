@@ -49,3 +49,37 @@ def test_a_disabled_environment_is_named():
     world.add_queue("dead", "off", priority=3)
     job = world.submit(queue="dead")
     assert "ACTION_REQUIRED" in why(world, job)
+
+
+def test_a_submission_starts_in_its_own_queue_though_another_queue_is_blocked():
+    """A head that waits for room keeps no other queue from using what is left."""
+    world = World(max_vcpus=2)
+    world.add_queue("urgent", "ce", priority=9)
+    world.submit(vcpus=1)
+    blocked = world.submit(vcpus=2, queue="urgent")
+    behind = world.submit(vcpus=1, queue="urgent")
+    small = world.submit(vcpus=1)
+    assert world.order == ["job-0001", small]
+    world.run_all()
+    assert world.order == ["job-0001", small, blocked, behind]
+
+
+def test_submissions_behind_a_blocked_head_look_for_no_host():
+    """What did not fit is not tried again until something was freed, however many jobs come behind it."""
+    world = World(max_vcpus=2)
+    world.submit(vcpus=2)
+    head = world.submit(vcpus=2)
+    asked = []
+
+    class Watched(type(world.state.environments["ce"].rooms)):
+        __slots__ = ()
+
+        def first(self, wanted):
+            asked.append(wanted)
+            return super().first(wanted)
+
+    world.state.environments["ce"].rooms.__class__ = Watched
+    jobs = [world.submit() for _ in range(5)]
+    assert asked == []
+    world.run_all()
+    assert world.order == ["job-0001", head, *jobs]

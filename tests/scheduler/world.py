@@ -37,8 +37,9 @@ from nbbatch.model.jobs import (
     Run,
 )
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.commands.environments import interrupt
 from nbbatch.scheduler.reactor import handle
-from nbbatch.scheduler.state import SchedulerState
+from nbbatch.scheduler.state import EnvironmentState, HostState, SchedulerState
 
 CATALOGUE_FILE = Path(nbbatch.model.__file__).with_name("instance_types.json")
 IMAGE = Container(image="busybox", command=("true",))
@@ -51,7 +52,9 @@ def catalogue() -> Catalogue:
 class World:
     """One queue over one environment, unless told otherwise."""
 
-    def __init__(self, max_vcpus: int = 16, types: tuple[str, ...] = ("m6i.large",), idle_seconds: int = 60):
+    def __init__(
+        self, max_vcpus: int = 16, types: tuple[str, ...] = ("m6i.large",), idle_seconds: int = 60, **more
+    ):
         self.now = 1_000_000
         self.state = SchedulerState(catalogue=catalogue(), seed=7)
         self.log: list[tuple[int, Event]] = []
@@ -60,7 +63,7 @@ class World:
         self.order: list[str] = []
         self.finished: dict[str, Run] = {}
         self.numbered = 0
-        self.add_environment("ce", max_vcpus=max_vcpus, types=types, idle_seconds=idle_seconds)
+        self.add_environment("ce", max_vcpus=max_vcpus, types=types, idle_seconds=idle_seconds, **more)
         self.add_queue("q", "ce")
 
     def add_environment(
@@ -191,6 +194,24 @@ class World:
 
     def terminate(self, job_id: str, reason: str = "stop it") -> None:
         self.happen(TerminateRequested(job_id=JobId(job_id), reason=reason))
+
+    def interrupt(self, target: str, notice_seconds: float | None = None) -> None:
+        """Have the hosts reclaimed that a job, a host's id or a pool's name means."""
+        for event in interrupt(self.state, target, notice_seconds)[0]:
+            self.happen(event)
+
+    def pass_until(self, now: int) -> None:
+        """Go from deadline to deadline, as the daemon's alarm does, up to this time."""
+        while (due := self.state.next_deadline()) is not None and due <= now:
+            self.now = max(self.now, due)
+            self.happen(Ticked())
+        self.now = now
+
+    def environment(self, name: str = "ce") -> EnvironmentState:
+        return self.state.environments[name]
+
+    def hosts(self, name: str = "ce") -> list[HostState]:
+        return list(self.environment(name).hosts.values())
 
     def wait(self, seconds: float) -> None:
         self.now += int(seconds * 1000)

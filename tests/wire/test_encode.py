@@ -6,11 +6,22 @@ import msgspec
 import pytest
 
 from nbbatch.model.arns import Arns
-from nbbatch.model.fleet import ComputeEnvironment, JobQueue
+from nbbatch.model.fleet import (
+    Catalogue,
+    ComputeEnvironment,
+    InstanceType,
+    JobQueue,
+    ResourceStatus,
+    Switch,
+    parse_catalogue,
+)
 from nbbatch.model.jobs import Attempt, Dependency, Job, JobStatus, JobView, RetryStrategy, Run
+from nbbatch.model.resources import Resources
 from nbbatch.wire.decode import decode_definition
+from nbbatch.wire.decode_environment import read_environment
+from nbbatch.wire.decode_fleet import read_queue
 from nbbatch.wire.encode import encode_job, encode_summary
-from nbbatch.wire.encode_world import encode_definition, encode_environment, encode_queue
+from nbbatch.wire.encode_world import encode_catalogue, encode_definition, encode_environment, encode_queue
 
 ARNS = Arns("us-west-2", "123456789012")
 NOW = 9_000
@@ -243,6 +254,34 @@ def test_queues_and_environments_keep_to_the_model(shapes):
     assert undocumented(told, shapes("JobQueueDetail")) == []
     assert told["computeEnvironmentOrder"] == [{"order": 1, "computeEnvironment": ARNS.environment("ce")}]
     assert told["jobQueueType"] == "ECS"
+
+
+def test_what_describe_calls_show_is_read_back():
+    """Queues, environments and the catalogue, as a client finds them: places, limits, types, prices, states."""
+    environment = ComputeEnvironment(
+        name="ce",
+        resource_type="SPOT",
+        min_vcpus=2,
+        max_vcpus=8,
+        instance_types=("m6i.large", "c6i"),
+        state=Switch.DISABLED,
+        status=ResourceStatus.UPDATING,
+    )
+    told = read_environment(json.loads(msgspec.json.encode(encode_environment(environment, ARNS, 2.0))))
+    assert replace(told, request={}, uuid="") == environment
+    queue = JobQueue(name="q", priority=7, environments=("b", "a"))
+    read = read_queue(json.loads(msgspec.json.encode(encode_queue(queue, ARNS, is_fargate=False))))
+    assert replace(read, request={}) == queue
+    known = Catalogue(
+        types={
+            "x.l": InstanceType(
+                name="x.l", resources=Resources(vcpus=2, memory=9, gpus=1), price=0.2, spot_price=0.1
+            )
+        },
+        source="here",
+        as_of="now",
+    )
+    assert parse_catalogue(json.dumps(encode_catalogue(known))) == known
 
 
 @pytest.mark.parametrize(

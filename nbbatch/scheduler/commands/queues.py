@@ -1,38 +1,14 @@
-"""CreateComputeEnvironment, CreateJobQueue, and which queue a reference means."""
+"""CreateJobQueue, and which queue a reference means."""
 
 from __future__ import annotations
 
 from nbbatch.errors import ClientException
 from nbbatch.model.arns import name_of
-from nbbatch.model.events import ComputeEnvironmentCreated, Event, JobQueueCreated
-from nbbatch.model.fleet import ComputeEnvironment, JobQueue, ResourceStatus, Switch
+from nbbatch.model.events import Event, JobQueueCreated
+from nbbatch.model.fleet import JobQueue, ResourceStatus, Switch
 from nbbatch.scheduler.state import SchedulerState
 
 MAX_QUEUES = 50
-MAX_ENVIRONMENTS = 50
-
-
-def create_environment(
-    state: SchedulerState, environment: ComputeEnvironment
-) -> tuple[list[Event], ComputeEnvironment]:
-    """Make a compute environment; it is VALID at once.
-
-    Raises
-    ------
-    ClientException
-        When the name is taken, no instance type is known, or there are too many environments.
-    """
-    if environment.name in state.environments:
-        raise ClientException(f"Object already exists: compute environment {environment.name}")
-    if len(state.environments) >= MAX_ENVIRONMENTS:
-        raise ClientException(f"The limit of {MAX_ENVIRONMENTS} compute environments is reached.")
-    wanted = environment.instance_types
-    if wanted and not state.catalogue.expand(wanted):
-        raise ClientException(
-            f"instanceTypes: nbbatch knows none of {', '.join(wanted)}; "
-            f"its catalogue has {', '.join(_families(state))}."
-        )
-    return [ComputeEnvironmentCreated(environment=environment)], environment
 
 
 def create_queue(state: SchedulerState, queue: JobQueue) -> tuple[list[Event], JobQueue]:
@@ -84,7 +60,3 @@ def resolve_queue(state: SchedulerState, reference: str) -> JobQueue:
     if queue.status is not ResourceStatus.VALID:
         raise ClientException(f"Job Queue {reference} is {queue.status} and takes no jobs.")
     return queue
-
-
-def _families(state: SchedulerState) -> list[str]:
-    return sorted({name.partition(".")[0] for name in state.catalogue.types})

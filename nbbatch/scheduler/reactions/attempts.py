@@ -11,9 +11,10 @@ from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, log_stream_name
 from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import end
-from nbbatch.scheduler.fleet import watch_idle
+from nbbatch.scheduler.fleet import vacated
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.retries import HOST_LOST_REASON, TIMEOUT_REASON, verdict
+from nbbatch.scheduler.spot import as_interrupted
 from nbbatch.scheduler.state import Deadline, DeadlineKind, LiveJob, SchedulerState
 
 
@@ -38,12 +39,13 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
     if found is None:
         return []
     live, index, run = found
+    event, is_lost = _as_its_host_ended_it(state, run, event)
     signal = verdict(run, live.job.retry_strategy, event)
     reason = run.stop_reason or event.status_reason
     run = state.begin(live, index)
     if event.started_at is not None:
         run.started_at = event.started_at
-    attempt = _attempt_record(live, run, event, reason)
+    attempt = _attempt_record(live, run, event, reason, is_lost=is_lost and signal is not Signal.SUCCEEDED)
     run.attempts += (attempt,)
     if live.run.tally is not None:
         add_attempt(live.run.tally, attempt)
@@ -96,7 +98,18 @@ def _attempt(state: SchedulerState, job_id: JobId, attempt: int) -> tuple[LiveJo
     return (*found, run) if run.attempt == attempt and run.status in ACTIVE else None
 
 
-def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str) -> Attempt:
+def _as_its_host_ended_it(
+    state: SchedulerState, run: Run, event: AttemptExited
+) -> tuple[AttemptExited, bool]:
+    """The end as AWS tells it when the host was going, and whether the work went with the host."""
+    host = state.environments[run.environment or ""].hosts[HostId(run.host or "")].host
+    if host.ends_at is not None and run.stop_reason is None:
+        told = as_interrupted(host, event)
+        return told, told is not event
+    return event, event.exit_code is None and event.status_reason == HOST_LOST_REASON.format(host=run.host)
+
+
+def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str, *, is_lost: bool) -> Attempt:
     prefix = dict(live.job.container.log_options).get("awslogs-stream-prefix")
     return Attempt(
         number=run.attempt,
@@ -111,6 +124,8 @@ def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str) 
         price=run.price,
         spot_price=run.spot_price,
         instance_type=run.instance_type,
+        is_spot=run.is_spot,
+        is_lost=is_lost,
     )
 
 
@@ -119,5 +134,4 @@ def _vacate(state: SchedulerState, run: Run, now: int) -> None:
         return
     host = state.environments[run.environment].hosts[HostId(run.host)]
     host.vacate(run.id, now)
-    if not host.occupants:
-        watch_idle(state, host)
+    vacated(state, host, now)

@@ -1,16 +1,14 @@
-"""Definitions, compute environments and queues: the world that jobs run in."""
+"""Definitions and queues: the world that jobs run in. Compute environments are in `environments`."""
 
 from __future__ import annotations
 
 from nbbatch.model.events import (
-    ComputeEnvironmentCreated,
     DefinitionDeregistered,
     DefinitionRegistered,
     Effect,
     JobQueueCreated,
 )
 from nbbatch.model.jobs import DefinitionStatus
-from nbbatch.scheduler.fleet import add_environment
 from nbbatch.scheduler.state import QueueState, SchedulerState
 
 
@@ -31,15 +29,6 @@ def on_definition_deregistered(
         if known.revision == event.revision:
             revisions[position] = known.with_status(DefinitionStatus.INACTIVE)
             state.changes.definitions[known.key] = revisions[position]
-    return []
-
-
-def on_compute_environment_created(
-    state: SchedulerState, event: ComputeEnvironmentCreated, _now: int
-) -> list[Effect]:
-    """Its hosts come with the first job."""
-    add_environment(state, event.environment)
-    state.changes.environments[event.environment.name] = event.environment
     return []
 
 

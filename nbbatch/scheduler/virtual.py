@@ -1,0 +1,164 @@
+"""The executor of a simulation: it takes the scheduler's effects and says what became of them, and when.
+
+It runs nothing. What will happen is an event in a heap under the virtual clock; the simulation hands
+each to the reactor when its time has come, as a daemon does with an executor's reports. What real
+executors decide for themselves is played here: how long an attempt takes to start, to run and to stop,
+and a machine that has room for only so many at once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from nbbatch.model.events import (
+    AttemptExited,
+    AttemptStarted,
+    Effect,
+    Event,
+    StartAttempt,
+    StopAttempt,
+)
+from nbbatch.model.jobs import JobId, split_child_id
+from nbbatch.model.resources import Resources
+from nbbatch.scheduler.workload import MS, Work
+
+if TYPE_CHECKING:
+    from random import Random
+
+TERMINATED = 143
+"""Exit code of a container that obeys SIGTERM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What executors do that no event of the scheduler decides.
+
+    Parameters
+    ----------
+    start : float
+        Seconds from an attempt's placement until it runs: image, container.
+    stop : float
+        Seconds from SIGTERM to the end; never longer than the notice.
+    machine : Resources or None
+        What the one machine behind all hosts can run at once; None where every host is real.
+    """
+
+    start: float = 0.0
+    stop: float = 0.0
+    machine: Resources | None = None
+
+
+class VirtualExecutor:
+    """Plays what happens to attempts.
+
+    Parameters
+    ----------
+    chance : Random
+        Draws what attempts after the first one do.
+    """
+
+    def __init__(self, conditions: Conditions, chance: Random) -> None:
+        self.work: dict[JobId, Work] = {}
+        self._conditions = conditions
+        self._chance = chance
+        self._heap: list[tuple[int, int, Event]] = []
+        self._pushed = 0
+        self._under_way: dict[JobId, StartAttempt] = {}
+        self._waiting: OrderedDict[JobId, StartAttempt] = OrderedDict()
+        self._room = conditions.machine
+        self._start = round(conditions.start * MS)
+
+    def next_time(self) -> int | None:
+        """When the next thing happens; None when nothing is under way."""
+        while self._heap:
+            at, _, event = self._heap[0]
+            if not self._is_over(event):
+                return at
+            heappop(self._heap)
+        return None
+
+    def happen(self) -> Event:
+        """What happens at that time."""
+        at, _, event = heappop(self._heap)
+        if isinstance(event, AttemptStarted):
+            self._run(event, at)
+        elif isinstance(event, AttemptExited):
+            self._let_go(event.job_id, at)
+        return event
+
+    def carry_out(self, effects: list[Effect], now: int) -> None:
+        """Take what the scheduler wants done."""
+        for effect in effects:
+            match effect:
+                case StartAttempt():
+                    self._under_way[effect.job_id] = effect
+                    self._take_in(effect, now)
+                case StopAttempt():
+                    self._stop(effect, now)
+
+    def _take_in(self, order: StartAttempt, now: int) -> None:
+        if self._room is None:
+            self._begin(order, now)
+        else:
+            self._waiting[order.job_id] = order
+            self._admit(now)
+
+    def _admit(self, now: int) -> None:
+        """First in, first out, as the local executors admit attempts to their one machine."""
+        while self._waiting and self._room is not None:
+            order = next(iter(self._waiting.values()))
+            amount = self._amount(order.resources)
+            if not amount.fits(self._room):
+                return
+            self._room -= amount
+            del self._waiting[order.job_id]
+            self._begin(order, now)
+
+    def _amount(self, wanted: Resources) -> Resources:
+        """What an attempt takes of the machine: never more than there is."""
+        most = self._conditions.machine or wanted
+        return Resources(
+            vcpus=min(wanted.vcpus, most.vcpus),
+            memory=min(wanted.memory, most.memory),
+            gpus=min(wanted.gpus, most.gpus),
+        )
+
+    def _begin(self, order: StartAttempt, now: int) -> None:
+        at = now + self._start
+        self._push(at, AttemptStarted(job_id=order.job_id, attempt=order.attempt, started_at=at))
+
+    def _run(self, event: AttemptStarted, now: int) -> None:
+        parent, index = split_child_id(event.job_id)
+        length, code = self.work[parent].attempt(index, event.attempt, self._chance)
+        self._push_exit(event.job_id, event.attempt, code, now + length)
+
+    def _stop(self, effect: StopAttempt, now: int) -> None:
+        if effect.job_id in self._under_way:
+            at = now + round(min(self._conditions.stop, effect.grace_seconds) * MS)
+            self._push_exit(effect.job_id, effect.attempt, TERMINATED, at)
+
+    def _push_exit(self, job_id: JobId, attempt: int, code: int, at: int) -> None:
+        self._push(at, AttemptExited(job_id=job_id, attempt=attempt, exit_code=code, stopped_at=at))
+
+    def _let_go(self, job_id: JobId, now: int) -> None:
+        """An attempt is over: the machine has its room again."""
+        order = self._under_way.pop(job_id)
+        if self._room is None:
+            return
+        if self._waiting.pop(job_id, None) is None:
+            self._room += self._amount(order.resources)
+        self._admit(now)
+
+    def _push(self, at: int, event: Event) -> None:
+        self._pushed += 1
+        heappush(self._heap, (at, self._pushed, event))
+
+    def _is_over(self, event: Event) -> bool:
+        """Whether what was expected cannot happen any more."""
+        if not isinstance(event, AttemptExited | AttemptStarted):
+            return False
+        order = self._under_way.get(event.job_id)
+        return order is None or order.attempt != event.attempt
