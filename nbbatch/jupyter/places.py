@@ -40,11 +40,21 @@ class Facts:
 
     @property
     def instance_types(self) -> list[str]:
-        """Of all its environments."""
-        resources = [one.get("computeResources") or {} for one in self.environments]
-        return [name for one in resources for name in one.get("instanceTypes") or ()]
+        """Of all its environments; where the job makes its own host, or brings none, this machine's name."""
+        resources = [one.get("computeResources") or {"type": "UNMANAGED"} for one in self.environments]
+        sized = [one.get("instanceTypes") or _ANY_SIZE.get(str(one.get("type")), ()) for one in resources]
+        return [name for names in sized for name in names]
+
+    @property
+    def is_fargate(self) -> bool:
+        """Whether its jobs run on Fargate; a queue does not mix it with EC2."""
+        kinds = [(one.get("computeResources") or {}).get("type", "") for one in self.environments]
+        return any(kind.startswith("FARGATE") for kind in kinds)
 
 
+_ANY_SIZE: Mapping[str, Sequence[str]] = dict.fromkeys(
+    ("FARGATE", "FARGATE_SPOT", "UNMANAGED"), ("this machine",)
+)
 _known: dict[tuple[str, ...], Facts] = {}
 
 
@@ -157,6 +167,9 @@ def _unknown_queue(backend: Backend, queue: str) -> UnknownNameError:
 
 def _price(facts: Facts, wanted: Resources) -> tuple[float, float] | None:
     """Dollars per hour, on demand and Spot, of the cheapest share of a fitting host."""
+    if facts.is_fargate:
+        fargate = catalogue().fargate
+        return fargate.price(wanted), fargate.price(wanted) * fargate.spot_share
     kinds = catalogue().expand(tuple(facts.instance_types))
     fitting = [kind for kind in kinds if wanted.fits(kind.resources)]
     prices = [
