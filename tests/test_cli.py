@@ -64,3 +64,24 @@ def test_an_error_is_a_line_not_a_traceback(home, monkeypatch):
     assert done.returncode == 1
     assert "NBBATCH_EXECUTOR is 'magic'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_prices_say_where_they_come_from(run):
+    """Source, date and region first, then a line for each type."""
+    shown = run("prices", "show").output.splitlines()
+    assert "us-east-1" in shown[0]
+    assert "price list" in shown[0]
+    assert any(line.startswith("m6i.large") and "$0.096" in line and "Spot" in line for line in shown)
+
+
+def test_prices_cannot_be_refreshed_without_an_account(run, monkeypatch, tmp_path):
+    """One line about credentials, no traceback, and the shipped prices hold."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    told = run("prices", "refresh")
+    assert told.exit_code == 1
+    assert "credentials" in told.output
+    assert run("prices", "refresh", "--profile", "nobody").exit_code == 1

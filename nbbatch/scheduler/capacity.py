@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from nbbatch.model.fleet import AGENT_RESERVE
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.fleet import largest, short_type
-from nbbatch.scheduler.state import EnvironmentState, SchedulerState
+from nbbatch.scheduler.hosts import EnvironmentState
+from nbbatch.scheduler.state import SchedulerState
 
 BLOCKED_NO_CAPACITY = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance "

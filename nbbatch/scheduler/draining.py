@@ -14,7 +14,8 @@ from nbbatch.model.events import Effect, HostInterrupted, StopAttempt
 from nbbatch.model.fleet import HostStatus
 from nbbatch.model.jobs import JobId
 from nbbatch.scheduler.fleet import host_by_id, remove_host
-from nbbatch.scheduler.state import Deadline, DeadlineKind, HostState, SchedulerState
+from nbbatch.scheduler.hosts import HostState
+from nbbatch.scheduler.state import Deadline, DeadlineKind, SchedulerState
 
 GRACE_SECONDS = 30
 """Between SIGTERM and SIGKILL when a host is replaced (ECS stop timeout)."""

@@ -30,8 +30,9 @@ from nbbatch.model.fleet import (
 from nbbatch.model.rehearsal import of_pool
 from nbbatch.model.resources import NOTHING, Resources
 from nbbatch.scheduler.allocation import Offer, in_order, place_of, to_try
+from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.spot import interruption_time
-from nbbatch.scheduler.state import Deadline, DeadlineKind, EnvironmentState, HostState, SchedulerState
+from nbbatch.scheduler.state import Deadline, DeadlineKind, SchedulerState
 
 KERNEL_SHARE = 7985 / 8192
 """What an m4.large registers of its 8 GiB: the rest is the kernel's."""

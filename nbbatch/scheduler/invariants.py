@@ -16,7 +16,8 @@ from nbbatch.model.jobs import ACTIVE, JobId, JobStatus
 from nbbatch.model.resources import Resources
 
 if TYPE_CHECKING:
-    from nbbatch.scheduler.state import EnvironmentState, LiveJob, SchedulerState
+    from nbbatch.scheduler.hosts import EnvironmentState
+    from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 STATUSES = tuple(JobStatus)
 

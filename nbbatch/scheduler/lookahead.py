@@ -14,15 +14,9 @@ from nbbatch.model.events import Effect
 from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.fleet import choose, launch
+from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.rooms import RoomIndex
-from nbbatch.scheduler.state import (
-    Deadline,
-    DeadlineKind,
-    EnvironmentState,
-    HostState,
-    QueueState,
-    SchedulerState,
-)
+from nbbatch.scheduler.state import Deadline, DeadlineKind, QueueState, SchedulerState
 
 MOST_JOBS = 10_000
 """Jobs of one queue that are looked at in one go."""

@@ -14,9 +14,10 @@ from nbbatch.model.resources import Resources
 from nbbatch.scheduler.capacity import blocking_shortage, explain_environment
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.fleet import find_host, largest
+from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.lookahead import look_ahead
-from nbbatch.scheduler.state import EnvironmentState, HostState, LiveJob, QueueState, SchedulerState
+from nbbatch.scheduler.state import LiveJob, QueueState, SchedulerState
 
 BLOCKED_NO_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
 BLOCKED_TOO_LARGE = (

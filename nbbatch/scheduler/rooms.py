@@ -14,7 +14,7 @@ from nbbatch.errors import NbbatchBugError
 from nbbatch.model.resources import Resources
 
 if TYPE_CHECKING:
-    from nbbatch.scheduler.state import HostState
+    from nbbatch.scheduler.hosts import HostState
 
 Room = tuple[float, int, int]
 _NOTHING: Room = (-1.0, -1, -1)

@@ -11,7 +11,13 @@ from nbbatch.daemon.executors.scripted import ScriptedExecutor
 from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.store import Store
 from nbbatch.errors import ClientException, NbbatchBugError, StoreError
-from nbbatch.model.events import ComputeEnvironmentCreated, JobQueueCreated, JobSubmitted, TerminateRequested
+from nbbatch.model.events import (
+    ComputeEnvironmentCreated,
+    HostInterrupted,
+    JobQueueCreated,
+    JobSubmitted,
+    TerminateRequested,
+)
 from nbbatch.model.fleet import ComputeEnvironment, JobQueue, parse_catalogue
 from nbbatch.model.jobs import Container, Job, JobId, JobStatus
 from nbbatch.model.resources import Resources
@@ -190,6 +196,21 @@ async def test_a_new_loop_goes_on_where_the_old_one_was_killed(running, store):
     assert [order.job_id for order in starts] == ["array:4"]
     again.executor.check()
     await again.loop.close()
+
+
+async def test_a_new_loop_repeats_the_notice_of_a_host_that_is_going(running, store):
+    """The daemon was killed between the notice and the end; what is left of it is the grace now."""
+    await running.submit("job")
+    (order,) = running.executor.take_starts()
+    event = HostInterrupted(host=order.host, notice_seconds=100)
+    await running.loop.apply(lambda _state, _now: ([event], None))
+    assert [stop.grace_seconds for stop in running.executor.take_stops()] == [100]
+    after = Running(store)
+    after.clock.at += 70_000
+    await after.up()
+    assert [(stop.job_id, stop.grace_seconds) for stop in after.executor.take_stops()] == [("job", 30)]
+    after.executor.take_expected()
+    await after.loop.close()
 
 
 async def test_a_timeout_rings_by_itself(running):

@@ -4,6 +4,7 @@ import random
 import re
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,18 @@ import pytest
 from nbbatch.daemon.database import _QUERIES
 from nbbatch.daemon.store import Store
 from nbbatch.errors import StoreError
-from nbbatch.model.events import DefinitionDeregistered, DefinitionRegistered, Event, JobSubmitted
+from nbbatch.model.events import (
+    ComputeEnvironmentDeleted,
+    ComputeEnvironmentUpdated,
+    DefinitionDeregistered,
+    DefinitionRegistered,
+    Event,
+    JobSubmitted,
+    Ticked,
+)
+from nbbatch.model.fleet import AllocationStrategy, ResourceStatus
 from nbbatch.model.jobs import Container, JobDefinition, JobId, JobStatus, JobView, child_id
+from nbbatch.model.resources import Resources
 from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.restore import restore
 from nbbatch.scheduler.state import STATUSES, Changes, SchedulerState
@@ -391,3 +402,63 @@ def test_a_folder_that_is_not_there_is_a_store_error(tmp_path):
     """A path that cannot be made is named."""
     with pytest.raises(StoreError, match=r"rows\.db"):
         Store.open(tmp_path / "gone" / "rows.db")
+
+
+def test_hosts_survive_in_every_stage_of_their_lives(make_world):
+    """Coming up, running, idle, and going: each goes on to the millisecond where it stood."""
+    world = make_world(
+        resource_type="SPOT", launch_seconds=30, max_vcpus=100, interruptions={"*": 0.01}, idle_seconds=500
+    )
+    used, going = world.submit(vcpus=2), world.submit(vcpus=2)
+    world.pass_until(world.now + 32_000)
+    world.interrupt(going)
+    world.exit(used)
+    world.pass_until(world.now + 5_000)
+    world.submit(size=3, vcpus=2)
+    again = world.reopen()
+    again.validate()
+    known, other = world.state.environments["ce"], again.environments["ce"]
+    assert [one.row for one in other.hosts.values()] == [one.row for one in known.hosts.values()]
+    assert len({one.host.status for one in known.hosts.values()}) == 3
+    ready = max(one.host.ready_at for one in known.hosts.values())
+    for state in (world.state, again):
+        handle(state, Ticked(), ready - 1)
+        assert state.environments["ce"].arriving.first(Resources(vcpus=2)) is not None
+        handle(state, Ticked(), ready)
+        assert state.environments["ce"].arriving.first(Resources()) is None
+    assert {one.host.id: one.occupants for one in other.hosts.values()} == {
+        one.host.id: one.occupants for one in known.hosts.values()
+    }
+
+
+def test_a_shortage_of_capacity_is_waited_for_over_a_restart(make_world):
+    """The minute goes on where it was."""
+    world = make_world(pools={"*": 0})
+    world.add_environment("next", max_vcpus=8)
+    world.add_queue("both", "ce", "next")
+    job = world.submit(queue="both")
+    short_since = world.now
+    world.pass_until(world.now + 20_000)
+    again = world.reopen()
+    handle(again, Ticked(), short_since + 59_999)
+    assert again.jobs[job].run.status is S.RUNNABLE
+    assert again.next_deadline() == short_since + 60_000
+    handle(again, Ticked(), short_since + 60_000)
+    assert again.jobs[job].run.environment == "next"
+
+
+def test_a_changed_and_a_deleted_environment_are_so_in_the_rows(make_world):
+    """UPDATING survives with its draining hosts; what is gone is gone."""
+    world = make_world(strategy=AllocationStrategy.BEST_FIT_PROGRESSIVE)
+    world.submit()
+    world.add_environment("gone", max_vcpus=4, min_vcpus=2)
+    known = world.state.environments["ce"].environment
+    changed = replace(known, instance_types=("c6i.large",))
+    world.happen(ComputeEnvironmentUpdated(environment=changed, replaces_hosts=True, job_seconds=60))
+    world.happen(ComputeEnvironmentDeleted(name="gone"))
+    again = world.reopen()
+    again.validate()
+    assert list(again.environments) == ["ce"]
+    assert again.environments["ce"].environment.status is ResourceStatus.UPDATING
+    assert again.environments["ce"].environment == world.state.environments["ce"].environment
+    assert again.next_deadline() == world.state.next_deadline() == world.now + 60_000

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from nbbatch.model.fleet import Host, HostId
 from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.hosts import HostState
 from nbbatch.scheduler.rooms import RoomIndex
-from nbbatch.scheduler.state import HostState
 
 
 def host(number, vcpus, memory, gpus=0):

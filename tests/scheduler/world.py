@@ -38,8 +38,9 @@ from nbbatch.model.jobs import (
 )
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.commands.environments import interrupt
+from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.reactor import handle
-from nbbatch.scheduler.state import EnvironmentState, HostState, SchedulerState
+from nbbatch.scheduler.state import SchedulerState
 
 CATALOGUE_FILE = Path(nbbatch.model.__file__).with_name("instance_types.json")
 IMAGE = Container(image="busybox", command=("true",))

@@ -19,7 +19,8 @@ from nbbatch.model.events import (
 )
 from nbbatch.model.fleet import ComputeEnvironment, HostId, ResourceStatus, Switch
 from nbbatch.model.jobs import ACTIVE
-from nbbatch.scheduler.state import EnvironmentState, SchedulerState
+from nbbatch.scheduler.hosts import EnvironmentState
+from nbbatch.scheduler.state import SchedulerState
 
 MAX_ENVIRONMENTS = 50
 _BUSY = (ResourceStatus.UPDATING, ResourceStatus.DELETING)

@@ -21,7 +21,8 @@ from nbbatch.scheduler.fleet import (
     settle,
     watch_idle,
 )
-from nbbatch.scheduler.state import EnvironmentState, SchedulerState
+from nbbatch.scheduler.hosts import EnvironmentState
+from nbbatch.scheduler.state import SchedulerState
 
 
 def on_compute_environment_created(
