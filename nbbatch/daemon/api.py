@@ -28,7 +28,7 @@ from nbbatch.scheduler.commands.submit_job import submit_job
 from nbbatch.version import __version__
 from nbbatch.wire.decode import decode_definition, decode_job, decode_reason
 from nbbatch.wire.decode_fleet import decode_environment_request, decode_queue_request
-from nbbatch.wire.encode import Json
+from nbbatch.wire.encode_container import Json
 from nbbatch.wire.operations import Operation
 from nbbatch.wire.validate import validate
 

@@ -7,11 +7,14 @@ in the order of submission; the head that does not fit blocks those behind it (A
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nbbatch.model.events import Effect, StartAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import JobStatus, Run, log_stream_name
+from nbbatch.model.jobs import JobStatus, Run, stream_of
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.cost import attempt_prices
+from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import host_for, largest
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.state import EnvironmentState, HostState, LiveJob, QueueState, SchedulerState
@@ -33,6 +36,9 @@ def place(state: SchedulerState, now: int) -> list[Effect]:
     for queue in state.queues.values():
         while (head := state.head(queue)) is not None:
             live, index = head
+            if live.job.refusal:
+                end(state, [(live, index, Signal.REFUSED, live.job.refusal)], now)
+                continue
             host = _host(state, queue, live, now)
             if host is None:
                 _note_blocked(state, queue, live, index)
@@ -44,19 +50,24 @@ def place(state: SchedulerState, now: int) -> list[Effect]:
 def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
     """What an executor must know to begin the attempt that `run` stands at."""
     job = live.job
-    prefix = (
-        dict(job.container.log_options).get("awslogs-stream-prefix") if job.container.log_options else None
+    variables = _batch_variables(live, index, run)
+    tags = tuple({**job.definition_tags, **job.tags}.items()) if job.propagate_tags else ()
+    first, *others = (
+        StartAttempt(
+            job_id=run.id,
+            attempt=run.attempt,
+            host=HostId(run.host or ""),
+            container=container,
+            environment=(*container.environment, *variables),
+            resources=container.resources,
+            log_stream=stream_of(container, job.definition, run.id, run.attempt),
+            tags=tags,
+        )
+        for container in job.containers
     )
-    return StartAttempt(
-        job_id=run.id,
-        attempt=run.attempt,
-        host=HostId(run.host or ""),
-        container=job.container,
-        environment=(*job.container.environment, *_batch_variables(live, index, run)),
-        resources=job.container.resources,
-        log_stream=log_stream_name(job.definition, run.id, run.attempt, prefix),
-        tags=tuple(job.tags.items()) if job.propagate_tags else (),
-    )
+    if job.task is None:
+        return first
+    return replace(first, resources=job.resources, task=job.task, others=tuple(others))
 
 
 def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
@@ -95,7 +106,7 @@ def _environments(state: SchedulerState, queue: QueueState) -> list[EnvironmentS
 
 
 def _host(state: SchedulerState, queue: QueueState, live: LiveJob, now: int) -> HostState | None:
-    wanted = live.job.container.resources
+    wanted = live.job.resources
     for name in queue.queue.environments:
         environment = state.environments.get(name)
         host = host_for(state, environment, wanted, now) if environment is not None else None
@@ -105,7 +116,7 @@ def _host(state: SchedulerState, queue: QueueState, live: LiveJob, now: int) -> 
 
 
 def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostState) -> StartAttempt:
-    wanted = live.job.container.resources
+    wanted = live.job.resources
     run = state.begin(live, index)
     state.move(live, index, Signal.PLACED)
     host.occupy(run.id, wanted)
@@ -123,7 +134,7 @@ def _note_blocked(state: SchedulerState, queue: QueueState, live: LiveJob, index
     if queue.blocked == (live.job.id, index):
         return
     queue.blocked = (live.job.id, index)
-    reason = blocked_reason(state, queue, live.job.container.resources)
+    reason = blocked_reason(state, queue, live.job.resources)
     if reason is not None:
         state.begin(live, index).status_reason = reason
 
@@ -163,7 +174,7 @@ def _explain_pending(state: SchedulerState, live: LiveJob, index: int | None) ->
 
 def _explain_runnable(state: SchedulerState, live: LiveJob) -> list[str]:
     queue = state.queues[live.job.queue]
-    wanted = live.job.container.resources
+    wanted = live.job.resources
     never = blocked_reason(state, queue, wanted)
     if never is not None:
         return [never, *_explain_limits(state, queue, wanted)]

@@ -47,8 +47,8 @@ def test_everything_docker_needs_is_read():
         },
     )
     assert read.mounts == (
-        Mount(target="/data", source="/srv", read_only=True),
-        Mount(target="/scratch"),
+        Mount(target="/data", source="/srv", read_only=True, volume="data"),
+        Mount(target="/scratch", volume="scratch"),
     )
     assert read.ulimits == (Ulimit(name="nofile", soft=10, hard=20),)
     assert read.tmpfs == (Tmpfs(target="/tmp", size=32, options=("noexec",)),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, Effect, StopAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, log_stream_name
+from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, stream_of
 from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import watch_idle
@@ -97,11 +97,10 @@ def _attempt(state: SchedulerState, job_id: JobId, attempt: int) -> tuple[LiveJo
 
 
 def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str) -> Attempt:
-    prefix = dict(live.job.container.log_options).get("awslogs-stream-prefix")
     return Attempt(
         number=run.attempt,
         host=run.host,
-        log_stream=log_stream_name(live.job.definition, run.id, run.attempt, prefix),
+        log_stream=stream_of(live.job.container, live.job.definition, run.id, run.attempt),
         started_at=run.started_at,
         stopped_at=event.stopped_at,
         exit_code=event.exit_code,
@@ -111,6 +110,7 @@ def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str) 
         price=run.price,
         spot_price=run.spot_price,
         instance_type=run.instance_type,
+        containers=event.containers,
     )
 
 
