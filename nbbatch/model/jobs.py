@@ -296,6 +296,7 @@ class ContainerEnd:
     exit_code: int | None = None
     reason: str | None = None
     started_at: int | None = None
+    stopped_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

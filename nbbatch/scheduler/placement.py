@@ -62,12 +62,11 @@ def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
             resources=container.resources,
             log_stream=stream_of(container, job.definition, run.id, run.attempt),
             tags=tags,
+            task=job.task,
         )
         for container in job.containers
     )
-    if job.task is None:
-        return first
-    return replace(first, resources=job.resources, task=job.task, others=tuple(others))
+    return replace(first, resources=job.resources, others=tuple(others)) if others else first
 
 
 def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:

@@ -29,10 +29,11 @@ class DockerKind:
     """Containers of the system's engine, told apart by their daemon's label."""
 
     keeps_order = False
+    network = "host"
 
     def make(self, home, machine, report, logs):
         return DockerExecutor(
-            home, machine, report, logs, self._daemon_id(home), network="host", address=SYSTEM_DOCKER
+            home, machine, report, logs, self._daemon_id(home), network=self.network, address=SYSTEM_DOCKER
         )
 
     def is_alive(self, home, order):
