@@ -42,7 +42,8 @@ def shell(name, script, *waits, essential=True, mounts=(), **more) -> Container:
         resources=SMALL,
         essential=essential,
         depends_on=tuple(
-            ContainerDependency(name=other, condition=ContainerCondition(condition)) for other, condition in pairs
+            ContainerDependency(name=other, condition=ContainerCondition(condition))
+            for other, condition in pairs
         ),
         mounts=mounts,
         **more,
@@ -246,7 +247,9 @@ async def test_a_start_goes_on_where_a_daemon_left_it(bench):
 
 async def test_a_container_that_is_gone_is_a_lost_host(bench):
     """A running task that lost a container while nobody watched has vanished, and nothing of it runs on."""
-    order = task(bench, shell("main", "exec sleep 100", init=True), shell("side", "exec sleep 100", init=True))
+    order = task(
+        bench, shell("main", "exec sleep 100", init=True), shell("side", "exec sleep 100", init=True)
+    )
     bench.start(order)
     await bench.started(order)
     await bench.down()

@@ -18,9 +18,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,18 +27,17 @@ from nbbatch.daemon.executors.docker_attempt import LiveAttempt, Stage
 from nbbatch.daemon.executors.docker_containers import (
     Step,
     begin,
-    bring_log_home,
     inspect,
     kill,
-    remove_volumes,
     remove,
+    remove_volumes,
 )
 from nbbatch.daemon.executors.docker_errors import EngineRefusedError
 from nbbatch.daemon.executors.docker_events import ContainerEvent
 from nbbatch.daemon.executors.docker_exits import SUSPICIOUS, died_with_engine, epoch_ms, never_ran
 from nbbatch.daemon.executors.docker_images import Images
 from nbbatch.daemon.executors.docker_link import EngineLink, Listing
-from nbbatch.daemon.executors.docker_logs import LogFollower
+from nbbatch.daemon.executors.docker_output import Output
 from nbbatch.daemon.executors.docker_pause import open_task
 from nbbatch.daemon.executors.docker_probe import engine_address, probe
 from nbbatch.daemon.executors.docker_spec import (
@@ -54,6 +51,7 @@ from nbbatch.daemon.executors.docker_spec import (
 )
 from nbbatch.daemon.executors.docker_task import Hands, TaskRun, members_of
 from nbbatch.daemon.ports import AttemptReport, ExpectedAttempt, LogSink, Report
+from nbbatch.daemon.secret_store import SecretStore
 from nbbatch.errors import BackendUnreachableError, CouldNotStartError
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, StartAttempt, StopAttempt
 from nbbatch.model.resources import Resources
@@ -61,10 +59,6 @@ from nbbatch.model.resources import Resources
 if TYPE_CHECKING:
     from nbbatch.daemon.executors.docker_engine import Engine
 
-_LIVE_LOGS = 64
-"""Logs followed at the same time; what is beyond comes home when its container ends."""
-_FOLLOW_AFTER = 0.3
-"""Seconds a container has run when its log is worth following: most short ones never cost that."""
 _SAMPLE_EVERY = 0.25
 _COME_UP = 10.0
 """Seconds that `adopt` waits for the engine; later, it is reconciled when it answers."""
@@ -105,6 +99,7 @@ class DockerExecutor:
     """
 
     name = "docker"
+    runs_tasks = True
 
     def __init__(
         self,
@@ -123,14 +118,15 @@ class DockerExecutor:
             raise BackendUnreachableError(
                 "No Docker Engine was found.", cure="Start Docker, or say where it is in DOCKER_HOST."
             )
-        self._home, self._report, self._logs = home, report, logs
+        self._home, self._report = home, report
         self._daemon_id, self._network = daemon_id, network
+        self._secrets = SecretStore(home)
         self._link = EngineLink(found, f"{DAEMON_LABEL}={daemon_id}", max_in_flight)
         self._images = Images(self._link)
         self._admission = Admission(machine.vcpus, machine.memory, machine.gpus)
         self._attempts: dict[Name, LiveAttempt] = {}
         self._by_container: dict[str, LiveAttempt] = {}
-        self._followers = ThreadPoolExecutor(_LIVE_LOGS, "docker-log")
+        self._output = Output(self._link, logs)
         self._tasks: set[asyncio.Task[None]] = set()
         self._sampler: asyncio.TimerHandle | None = None
         self._is_reconciled = False
@@ -205,10 +201,7 @@ class DockerExecutor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for attempt in self._by_container.values():
-            if attempt.follower is not None:
-                attempt.follower.close()
-        await asyncio.to_thread(self._followers.shutdown, cancel_futures=True)
+        await self._output.close(self._by_container.values())
         await self._images.close()
         await self._link.close()
 
@@ -280,7 +273,10 @@ class DockerExecutor:
 
     async def _begin(self, attempt: LiveAttempt) -> AttemptExited | None:
         """Create and start the container; an end where it does not come to that."""
+        wanted = attempt.order.container.secrets
         try:
+            if wanted:
+                attempt.secrets = await asyncio.to_thread(self._secrets.resolve, wanted)
             while True:
                 step = await self._link.patiently(self._begin_once, attempt)
                 if step is not Step.IMAGE_MISSING:
@@ -305,6 +301,7 @@ class DockerExecutor:
             gpus=attempt.gpus,
             network=self._network,
             task=attempt.whole.name if attempt.whole is not None else "",
+            secrets=attempt.secrets,
         )
 
     # What a task of several containers needs beside the lives of its containers.
@@ -324,7 +321,7 @@ class DockerExecutor:
         """Watch a container that has begun, to its end."""
         if attempt.stopping.is_set():
             self._spawn(self._terminate(attempt))
-        attempt.follow_timer = asyncio.get_running_loop().call_later(_FOLLOW_AFTER, self._follow, attempt)
+        self._output.follow_soon(attempt)
         end = None
         while end is None:
             await attempt.died.wait()
@@ -339,7 +336,7 @@ class DockerExecutor:
             self._take_notice(attempt, details)
             if details["State"]["Running"]:
                 return None
-            await self._bring_log_home(attempt)
+            await self._output.complete(attempt)
         end = attempt.exited(details)
         if end is None or await self._went_with_engine(attempt, end):
             return attempt.vanished()
@@ -406,26 +403,6 @@ class DockerExecutor:
             self._report([AttemptStarted(job_id=order.job_id, attempt=order.attempt, started_at=at)])
         if self._sampler is None:
             self._sample()
-
-    def _follow(self, attempt: LiveAttempt) -> None:
-        """Make the log live."""
-        open_log = partial(self._link.engine.log, attempt.name, follow=True)
-        attempt.follower = LogFollower(self._followers, open_log, self._path(attempt))
-
-    async def _bring_log_home(self, attempt: LiveAttempt) -> None:
-        """Complete the log stream; a log that cannot be had does not change how the job ended."""
-        if attempt.follow_timer is not None:
-            attempt.follow_timer.cancel()  # one writer at a time
-        follower, attempt.follower = attempt.follower, None
-        if follower is not None and await follower.finish():
-            return
-        try:
-            await self._link.patiently(bring_log_home, attempt.name, self._path(attempt))
-        except (EngineRefusedError, OSError) as error:
-            _log.warning("The log of %s is incomplete: %s", attempt.name, error)
-
-    def _path(self, attempt: LiveAttempt) -> Path:
-        return Path(self._logs.path(attempt.order.log_stream))
 
     def _sample(self) -> None:
         """Look at what the running containers use, as long as there are any."""

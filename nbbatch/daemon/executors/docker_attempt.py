@@ -60,6 +60,7 @@ class LiveAttempt:
     died: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     whole: LiveAttempt | None = None
     members: tuple[LiveAttempt, ...] = ()
 

@@ -10,7 +10,7 @@ finds its containers again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import md5
 from pathlib import Path
 from typing import Any, Literal
@@ -51,7 +51,8 @@ _LOG_CONFIG = {
 class Placement:
     """What the executor adds to an order: whose it is, where bundles lie, GPUs and network.
 
-    `task` names the pause container of an attempt of several containers, which they share.
+    `task` names the pause container of an attempt of several containers, which they share;
+    `secrets` are variables whose values must not be shown.
     """
 
     daemon_id: str
@@ -59,6 +60,7 @@ class Placement:
     gpus: tuple[int, ...] = ()
     network: Network = "bridge"
     task: str = ""
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 def container_name(job_id: str, attempt: int) -> str:
@@ -92,12 +94,11 @@ def create_body(order: StartAttempt, placement: Placement) -> dict[str, Any]:
     Raises
     ------
     CouldNotStartError
-        When the bundle is not a folder inside the home, or a secret cannot be had on this machine.
+        When the bundle is not a folder inside the home.
     """
-    _check_secrets(order)
     body: dict[str, Any] = {
         "Image": order.container.image,
-        "Env": [f"{name}={value}" for name, value in order.environment],
+        "Env": [f"{name}={value}" for name, value in (*order.environment, *placement.secrets)],
         "Labels": labels_of(order, placement),
         "StopSignal": "SIGTERM",
         "HostConfig": _host_config(order, placement),
@@ -293,14 +294,3 @@ def bundle_folder(environment: Sequence[tuple[str, str]], home: Path) -> Path | 
             f"CannotStartContainerError: {BUNDLE_VARIABLE}={url} is not a folder inside {bundles}"
         )
     return folder
-
-
-def _check_secrets(order: StartAttempt) -> None:
-    """A secret that nobody has looked up fails the start, as on AWS; its name is all that is told."""
-    given = {name for name, _ in order.environment}
-    missing = [name for name, _ in order.container.secrets if name not in given]
-    if missing:
-        raise CouldNotStartError(
-            "ResourceInitializationError: unable to pull secrets or registry auth: "
-            f"this machine has no secret store to read {', '.join(missing)} from"
-        )
