@@ -121,7 +121,9 @@ def secrets() -> None:
 def set_secret(name: str, from_file: TextIO | None) -> None:
     """Keep a value under NAME, a name or an ARN; asks for it without showing it."""
     value = (
-        from_file.read().removesuffix("\n") if from_file else click.prompt("Value", hide_input=True, default="")
+        from_file.read().removesuffix("\n")
+        if from_file
+        else click.prompt("Value", hide_input=True, default="")
     )
     home().mkdir(mode=0o700, parents=True, exist_ok=True)
     SecretStore(home()).put(name, value)

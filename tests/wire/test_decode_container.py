@@ -203,7 +203,10 @@ def test_fargates_table(vcpus, memory, fits):
     if fits:
         assert container(**asked).resources.memory == memory
     else:
-        assert refused(**asked) == f"Fargate resource requirements ({float(vcpus):.2f} vCPU, {memory} MiB) not valid."
+        assert (
+            refused(**asked)
+            == f"Fargate resource requirements ({float(vcpus):.2f} vCPU, {memory} MiB) not valid."
+        )
 
 
 def test_overrides_are_read_by_type():
