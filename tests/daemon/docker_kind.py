@@ -47,6 +47,9 @@ class DockerKind:
         left = _run("ps", "-aq", "--filter", f"label=nbbatch.daemon={self._daemon_id(home)}").stdout.split()
         if left:
             _run("rm", "-fv", *left)
+        volumes = _run("volume", "ls", "-q", "--filter", f"label=nbbatch.daemon={self._daemon_id(home)}")
+        if volumes.stdout.split():
+            _run("volume", "rm", *volumes.stdout.split())
 
     def _daemon_id(self, home):
         return uuid.uuid5(uuid.NAMESPACE_URL, str(home)).hex

@@ -272,6 +272,14 @@ async def test_an_unsettled_end_is_told_again(bench):
     bench.executor.settled([again])
 
 
+async def test_volumes_that_were_left_behind_go_at_the_next_start(bench):
+    """A daemon that was killed between a task's containers and its volume leaves none to the next one."""
+    label = f"nbbatch.daemon={bench.kind._daemon_id(bench.home)}"
+    name = docker("volume", "create", "--label", label).strip()
+    await bench.restart()
+    await bench.until(lambda: not docker("volume", "ls", "-q", "--filter", f"name={name}"), "the volume goes")
+
+
 class Bridged(DockerKind):
     """With a network namespace for each job."""
 

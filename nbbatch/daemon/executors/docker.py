@@ -367,8 +367,13 @@ class DockerExecutor:
         for name in attempt.names:
             await self._remove(name)
         if has_named_volumes(attempt.order):
-            with suppress(EngineRefusedError):
-                await self._link.patiently(remove_volumes, f"{TASK_LABEL}={attempt.name}")
+            await self._remove_volumes(f"{TASK_LABEL}={attempt.name}")
+
+    async def _remove_volumes(self, label: str) -> None:
+        try:
+            await self._link.patiently(remove_volumes, label)
+        except EngineRefusedError as refusal:
+            _log.warning("Cannot remove the volumes of %s: %s", label, refusal)
 
     async def _remove(self, name: str) -> None:
         try:
@@ -434,6 +439,7 @@ class DockerExecutor:
         found = {entry["Names"][0].lstrip("/"): entry for entry in listing}
         for name in found.keys() - self._by_container.keys():
             self._spawn(self._remove(name))
+        self._spawn(self._remove_volumes(f"{DAEMON_LABEL}={self._daemon_id}"))  # those in use stay
         for attempt in list(self._attempts.values()):
             if attempt.stage is Stage.EXPECTED:
                 self._find(attempt, found)

@@ -102,8 +102,10 @@ class Engine:
 
     def remove_volumes(self, label: str) -> None:
         """Remove the volumes that carry a label, but for those that a container uses."""
-        with _translated(but=(_NOT_FOUND, _CONFLICT)):
-            for volume in self._api.volumes(filters={"label": label})["Volumes"] or ():
+        with _translated():
+            found = self._api.volumes(filters={"label": label})["Volumes"] or ()
+        for volume in found:
+            with _translated(but=(_NOT_FOUND, _CONFLICT)):
                 self._api.remove_volume(volume["Name"])
 
     def has_image(self, image: str) -> bool:
