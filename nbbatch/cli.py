@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -19,6 +19,7 @@ from nbbatch.client.backend import get_backend
 from nbbatch.client.config import home
 from nbbatch.client.daemon_process import LOG, find_daemon, stop_by_signal
 from nbbatch.client.prices import PRICE_LIST_REGION, PRICES, catalogue, refresh
+from nbbatch.daemon.secret_store import SecretStore
 from nbbatch.errors import NbbatchError
 from nbbatch.version import __version__
 
@@ -108,6 +109,42 @@ def env(shell: str) -> None:
         click.echo(setting.format(name, shlex.quote(value)))
     for name in _CLEARED:
         click.echo(clearing.format(name))
+
+
+@local.group()
+def secrets() -> None:
+    """Values for the secrets of job definitions, kept in a file that only you can read."""
+
+
+@secrets.command("set")
+@click.argument("name")
+@click.option("--from-file", type=click.File("r"), help="Read the value from a file; - is standard input.")
+def set_secret(name: str, from_file: TextIO | None) -> None:
+    """Keep a value under NAME, a name or an ARN; asks for it without showing it."""
+    value = (
+        from_file.read().removesuffix("\n")
+        if from_file
+        else click.prompt("Value", hide_input=True, default="")
+    )
+    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    SecretStore(home()).put(name, value)
+    click.echo(f"{name} is kept.")
+
+
+@secrets.command("list")
+def list_secrets() -> None:
+    """Show the names, not the values."""
+    for name in SecretStore(home()).names():
+        click.echo(name)
+
+
+@secrets.command("delete")
+@click.argument("name")
+def delete_secret(name: str) -> None:
+    """Forget a value."""
+    if not SecretStore(home()).delete(name):
+        raise click.ClickException(f"There is no secret {name}.")
+    click.echo(f"{name} is forgotten.")
 
 
 @local.command()

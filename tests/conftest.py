@@ -130,6 +130,14 @@ def remove_containers_of(folder: Path) -> None:
     )
     if listed.stdout.split():
         subprocess.run(["docker", "rm", "-f", *listed.stdout.split()], capture_output=True, check=False)
+    volumes = subprocess.run(
+        ["docker", "volume", "ls", "-q", "--filter", f"label={label}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if volumes.stdout.split():
+        subprocess.run(["docker", "volume", "rm", *volumes.stdout.split()], capture_output=True, check=False)
 
 
 def _family(folder: str) -> list[psutil.Process]:

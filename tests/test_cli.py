@@ -55,6 +55,18 @@ def test_the_exports_are_for_the_shell(run, shell, line):
     assert all(f"AWS_{name}" in printed for name in ("ENDPOINT_URL_BATCH", "ACCESS_KEY_ID", "PROFILE"))
 
 
+def test_secrets_are_kept_and_never_shown(run, home, monkeypatch):
+    """Set by hand or from a file, listed by name, deleted; no value is ever printed."""
+    asked = CliRunner().invoke(main, ["local", "secrets", "set", "by-hand"], input="hush\n")
+    piped = CliRunner().invoke(main, ["local", "secrets", "set", "piped", "--from-file", "-"], input="hush\n")
+    assert "hush" not in asked.output + piped.output
+    assert json.loads((home / "secrets.json").read_text()) == {"by-hand": "hush", "piped": "hush"}
+    assert run("local", "secrets", "list").output == "by-hand\npiped\n"
+    assert run("local", "secrets", "delete", "piped").exit_code == 0
+    assert "There is no secret piped" in run("local", "secrets", "delete", "piped").output
+    assert run("local", "secrets", "list").output == "by-hand\n"
+
+
 def test_an_error_is_a_line_not_a_traceback(home, monkeypatch):
     """What went wrong and what to do, and an exit code."""
     monkeypatch.setenv("NBBATCH_EXECUTOR", "magic")

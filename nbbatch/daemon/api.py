@@ -20,7 +20,8 @@ from nbbatch.daemon.store import Store
 from nbbatch.daemon.views import Views
 from nbbatch.errors import ClientException
 from nbbatch.model.arns import Arns
-from nbbatch.model.jobs import JobId
+from nbbatch.model.events import Event
+from nbbatch.model.jobs import Job, JobId
 from nbbatch.scheduler.commands.definitions import deregister_definition, register_definition
 from nbbatch.scheduler.commands.environments import (
     create_environment,
@@ -30,11 +31,12 @@ from nbbatch.scheduler.commands.environments import (
 from nbbatch.scheduler.commands.queues import create_queue
 from nbbatch.scheduler.commands.stop_jobs import cancel_job, terminate_job
 from nbbatch.scheduler.commands.submit_job import submit_job
+from nbbatch.scheduler.state import SchedulerState
 from nbbatch.version import __version__
 from nbbatch.wire.decode import decode_definition, decode_job, decode_reason
 from nbbatch.wire.decode_environment import decode_environment_request, decode_environment_update
 from nbbatch.wire.decode_fleet import decode_queue_request
-from nbbatch.wire.encode import Json
+from nbbatch.wire.encode_container import Json
 from nbbatch.wire.operations import Operation
 from nbbatch.wire.validate import validate
 
@@ -110,10 +112,22 @@ class Api:
         _check_size(request, MAX_JOB_BYTES)
         draft = decode_job(request)
         job_id = JobId(str(uuid4()))
-        job = await self._loop.apply(
-            lambda state, now: submit_job(state, draft, job_id=job_id, now=now, finished=self._store)
-        )
+
+        def submit(state: SchedulerState, now: int) -> tuple[list[Event], Job]:
+            events, job = submit_job(state, draft, job_id=job_id, now=now, finished=self._store)
+            self._check_executor(job)
+            return events, job
+
+        job = await self._loop.apply(submit)
         return {"jobArn": arns.job(job.id), "jobName": job.name, "jobId": job.id}
+
+    def _check_executor(self, job: Job) -> None:
+        executor = self._loop.executor
+        if len(job.containers) > 1 and executor is not None and not executor.runs_tasks:
+            raise ClientException(
+                f"Job definition {job.definition} has {len(job.containers)} containers, which need Docker; this "
+                "machine runs jobs as processes. Start a Docker Engine, then nbbatch local stop and start."
+            )
 
     async def cancel_job(self, request: Json, _arns: Arns) -> Json:
         """CancelJob."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from nbbatch.daemon.logs import MOST_EVENTS, LogStore
 from nbbatch.daemon.loop import Loop
 from nbbatch.errors import UnknownNameError
-from nbbatch.model.jobs import ACTIVE, Run, log_stream_name
-from nbbatch.scheduler.state import LiveJob
-from nbbatch.wire.encode import Json
+from nbbatch.model.jobs import ACTIVE, stream_of
+from nbbatch.wire.encode_container import Json
 
 DEFAULT_GROUP = "/aws/batch/job"
 
@@ -53,9 +52,10 @@ class LogViews:
         if group == DEFAULT_GROUP:
             return
         named = (
-            dict(definition.container.log_options).get("awslogs-group")
+            dict(container.log_options).get("awslogs-group")
             for definitions in self._loop.state.definitions.values()
             for definition in definitions
+            for container in definition.containers
         )
         if group not in named:
             raise UnknownNameError("The specified log group does not exist.")
@@ -64,14 +64,9 @@ class LogViews:
         """Whether the stream belongs to an attempt that is under way."""
         state = self._loop.state
         return any(
-            _stream(live, run) == stream
+            stream_of(container, live.job.definition, run.id, run.attempt) == stream
             for live in state.jobs.values()
             for run in (live.children.runs.values() if live.children is not None else (live.run,))
             if run.status in ACTIVE
+            for container in live.job.containers
         )
-
-
-def _stream(live: LiveJob, run: Run) -> str:
-    options = live.job.container.log_options
-    prefix = dict(options).get("awslogs-stream-prefix") if options else None
-    return log_stream_name(live.job.definition, run.id, run.attempt, prefix)

@@ -46,6 +46,8 @@ class Executor(Protocol):
     """
 
     name: str
+    runs_tasks: bool
+    """Whether one attempt may be several containers."""
 
     async def adopt(self, expected: Sequence[ExpectedAttempt]) -> None:
         """Come up, then reconcile: called once, before any other call.

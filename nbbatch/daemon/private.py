@@ -23,7 +23,7 @@ from nbbatch.model.jobs import Attempt, JobStatus, JobView, Run, Tally
 from nbbatch.scheduler.commands.environments import interrupt
 from nbbatch.scheduler.cost import cost_under_way, tally_of
 from nbbatch.scheduler.placement import explain
-from nbbatch.wire.encode import Json
+from nbbatch.wire.encode_container import Json
 from nbbatch.wire.encode_world import encode_catalogue
 
 LONGEST_WAIT_MS = 30_000

@@ -18,7 +18,8 @@ from nbbatch.model.jobs import JobDefinition, JobId, JobStatus, JobView, is_cano
 from nbbatch.scheduler.commands.definitions import find_definition
 from nbbatch.scheduler.commands.queues import find_queue
 from nbbatch.scheduler.state import STATUSES, LiveJob, SchedulerState
-from nbbatch.wire.encode import Json, encode_job, encode_summary
+from nbbatch.wire.encode import encode_job, encode_summary
+from nbbatch.wire.encode_container import Json
 from nbbatch.wire.encode_world import encode_definition, encode_environment, encode_queue
 
 MAX_NAMED = 100

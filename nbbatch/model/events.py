@@ -10,7 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nbbatch.model.fleet import ComputeEnvironment, HostId, JobQueue
-from nbbatch.model.jobs import UNKNOWN_USAGE, Container, Job, JobDefinition, JobId, Usage
+from nbbatch.model.jobs import (
+    UNKNOWN_USAGE,
+    Container,
+    ContainerEnd,
+    Job,
+    JobDefinition,
+    JobId,
+    Task,
+    Usage,
+)
 from nbbatch.model.resources import Resources
 
 
@@ -142,6 +151,8 @@ class AttemptExited:
         ECS's reason for the task, such as `Essential container in task exited`.
     started_at, stopped_at : int or None
         By the executor's clock; `started_at` is None when it never ran.
+    containers : tuple of ContainerEnd
+        Of a task of several containers, in the order of its definition; empty otherwise.
     """
 
     job_id: JobId
@@ -152,6 +163,7 @@ class AttemptExited:
     reason: str | None = None
     status_reason: str = "Essential container in task exited"
     usage: Usage = UNKNOWN_USAGE
+    containers: tuple[ContainerEnd, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +208,12 @@ class StartAttempt:
     environment : tuple of (str, str)
         Complete: the user's variables and AWS's (`AWS_BATCH_JOB_ID`, ...).
     resources : Resources
-        What the attempt may use, and what physical admission counts.
+        What the attempt may use, and what physical admission counts: of all its containers.
+    task : Task or None
+        What the containers share, when there are several.
+    others : tuple of StartAttempt
+        The same attempt's further containers, each as an order of its own; its `resources` are that
+        container's.
     """
 
     job_id: JobId
@@ -207,6 +224,8 @@ class StartAttempt:
     resources: Resources
     log_stream: str
     tags: tuple[tuple[str, str], ...] = field(default=())
+    task: Task | None = None
+    others: tuple[StartAttempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

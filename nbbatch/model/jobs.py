@@ -76,11 +76,17 @@ class RetryStrategy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A host folder (or, without `source`, an anonymous volume) in the container."""
+    """A host folder (or, without `source`, a volume that lasts as long as its task) in the container.
+
+    Mounts of one `volume` name show the same files, also in several containers of a task. A `shared`
+    one (EFS, S3 Files) is a folder that all jobs of this machine share; `source` then says which.
+    """
 
     target: str
     source: str | None = None
     read_only: bool = False
+    volume: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +116,34 @@ class Device:
     permissions: tuple[str, ...] = ("READ", "WRITE", "MKNOD")
 
 
+class ContainerCondition(StrEnum):
+    """What a container waits for of another one of its task."""
+
+    START = "START"
+    COMPLETE = "COMPLETE"
+    SUCCESS = "SUCCESS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerDependency:
+    """One entry of a container's `dependsOn`."""
+
+    name: str
+    condition: ContainerCondition
+
+
+ONLY_CONTAINER = "default"
+"""Name of a container that has been given none: AWS's own, seen in the middle of log streams."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """What one container needs, effective values after overrides and parameters.
 
     `command` does not touch the image's entry point. `memory_swap` is Docker's `--memory-swap` in
     MiB (memory plus swap), `shm_size` in MiB, `environment` the user's own variables only, and
-    `as_registered` the `containerProperties` exactly as AWS's JSON had them, for Describe calls.
+    `as_registered` the `containerProperties` (or the entry of `taskProperties.containers`) exactly
+    as AWS's JSON had them, for Describe calls. Timeouts are in seconds; None means ECS's default.
     """
 
     image: str
@@ -136,6 +163,26 @@ class Container:
     memory_swap: int | None = None
     swappiness: int | None = None
     log_options: tuple[tuple[str, str], ...] = ()
+    name: str = ONLY_CONTAINER
+    essential: bool = True
+    depends_on: tuple[ContainerDependency, ...] = ()
+    start_timeout: int | None = None
+    stop_timeout: int | None = None
+    as_registered: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What `ecsProperties` adds to a job: further containers, and what all of them have in common.
+
+    `others` are the containers behind the first one, in the order given; `ipc_mode` and `pid_mode`
+    are ECS's `host`, `task` or `none`; `as_registered` is the entry of `taskProperties` without its
+    containers.
+    """
+
+    others: tuple[Container, ...] = ()
+    ipc_mode: str | None = None
+    pid_mode: str | None = None
     as_registered: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -148,11 +195,15 @@ class DefinitionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDefinition:
-    """One revision of a job definition; `request` is RegisterJobDefinition's input, unchanged."""
+    """One revision of a job definition; `request` is RegisterJobDefinition's input, unchanged.
+
+    `container` and `task` are as in `Job`.
+    """
 
     name: str
     revision: int
     container: Container
+    task: Task | None = None
     type: str = "container"
     parameters: Mapping[str, str] = field(default_factory=dict)
     retry_strategy: RetryStrategy | None = None
@@ -163,6 +214,11 @@ class JobDefinition:
     tags: Mapping[str, str] = field(default_factory=dict)
     status: DefinitionStatus = DefinitionStatus.ACTIVE
     request: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """All containers of one attempt."""
+        return (self.container,) if self.task is None else (self.container, *self.task.others)
 
     @property
     def key(self) -> str:
@@ -178,7 +234,11 @@ class JobDefinition:
 class Job:
     """All that was settled when SubmitJob was accepted; it never changes.
 
-    `array_size` is None for a single job. `timeout` is `attemptDurationSeconds`.
+    `container` is the only or the first container; `task` is there when the definition has
+    `ecsProperties`, and holds the others. `array_size` is None for a single job. `timeout` is
+    `attemptDurationSeconds`. `refusal` is the status reason of a job that SubmitJob accepts and that
+    fails when it is to be dispatched; empty for nearly all. `definition_tags` go to the task together
+    with the job's own when `propagate_tags` is set.
     """
 
     id: JobId
@@ -187,6 +247,7 @@ class Job:
     definition: str
     container: Container
     created_at: int
+    task: Task | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[Dependency, ...] = ()
     array_size: int | None = None
@@ -197,11 +258,23 @@ class Job:
     propagate_tags: bool = False
     platform: str = "EC2"
     tags: Mapping[str, str] = field(default_factory=dict)
+    definition_tags: Mapping[str, str] = field(default_factory=dict)
+    refusal: str = ""
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """All containers of one attempt."""
+        return (self.container,) if self.task is None else (self.container, *self.task.others)
 
     @property
     def resources(self) -> Resources:
-        """What one attempt takes of a host."""
-        return self.container.resources
+        """What one attempt takes of a host: the sum over its containers [?].
+
+        AWS does not say how it places a task of several containers; ECS reserves the sum.
+        """
+        if self.task is None or not self.task.others:
+            return self.container.resources
+        return sum((known.resources for known in self.task.others), self.container.resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +289,17 @@ UNKNOWN_USAGE = Usage()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerEnd:
+    """How one of several containers of a task ended; `started_at` is None when it never ran."""
+
+    name: str
+    exit_code: int | None = None
+    reason: str | None = None
+    started_at: int | None = None
+    stopped_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """An attempt that has ended.
 
@@ -223,6 +307,8 @@ class Attempt:
     ran. `price` and `spot_price` are dollars per hour of the attempt's share of its host, on demand and
     Spot, frozen when it was placed; `is_spot` says that the Spot price is the one that is charged.
     `is_lost` says that it was under way when its host went.
+    `containers` is only filled when there were several; the attempt's own code and reason are then
+    those of the container that decided.
     """
 
     number: int
@@ -239,6 +325,7 @@ class Attempt:
     instance_type: str = ""
     is_spot: bool = False
     is_lost: bool = False
+    containers: tuple[ContainerEnd, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -331,7 +418,19 @@ def task_id(job_id: str, attempt: int) -> str:
     return md5(f"{job_id}/{attempt}".encode(), usedforsecurity=False).hexdigest()
 
 
-def log_stream_name(definition: str, job_id: str, attempt: int, prefix: str | None = None) -> str:
-    """Log stream of an attempt: `<definition or prefix>/default/<task id>` (user guide, awslogs)."""
+def log_stream_name(
+    definition: str, job_id: str, attempt: int, prefix: str | None = None, container: str = ONLY_CONTAINER
+) -> str:
+    """Log stream of an attempt: `<definition or prefix>/default/<task id>` (user guide, awslogs).
+
+    [?] In a task of `ecsProperties` the middle part is the container's name, as ECS has it; AWS
+    Batch's own pages only show `default`.
+    """
     name = prefix or definition.partition(":")[0][:200]
-    return f"{name}/default/{task_id(job_id, attempt)}"
+    return f"{name}/{container}/{task_id(job_id, attempt)}"
+
+
+def stream_of(container: Container, definition: str, job_id: str, attempt: int) -> str:
+    """Log stream of one container of an attempt."""
+    prefix = dict(container.log_options).get("awslogs-stream-prefix") if container.log_options else None
+    return log_stream_name(definition, job_id, attempt, prefix, container.name)

@@ -34,13 +34,17 @@ NO_OVERRIDES = Overrides()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDraft:
-    """SubmitJob's input; `queue` and `definition` are names or ARNs as the caller wrote them."""
+    """SubmitJob's input; `queue` and `definition` are names or ARNs as the caller wrote them.
+
+    `task_overrides` is `ecsPropertiesOverride`, by container name.
+    """
 
     name: str
     queue: str
     definition: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     overrides: Overrides = NO_OVERRIDES
+    task_overrides: tuple[tuple[str, Overrides], ...] = ()
     array_size: int | None = None
     depends_on: tuple[Dependency, ...] = ()
     retry_strategy: RetryStrategy | None = None

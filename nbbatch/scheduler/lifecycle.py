@@ -32,6 +32,7 @@ class Signal(StrEnum):
     RETRIED = "attempt failed, attempts left"
     SUCCEEDED = "exit code 0"
     FAILED = "attempt failed, no retry"
+    REFUSED = "refused when it was dispatched"
     CANCELLED = "cancelled or terminated before it started"
     DEPENDENCY_FAILED = "a dependency failed"
     CHILD_READY = "a child became RUNNABLE"
@@ -51,6 +52,7 @@ TRANSITIONS: dict[tuple[JobStatus, Signal], JobStatus] = {
     (S.RUNNING, Signal.SUCCEEDED): S.SUCCEEDED,
     (S.RUNNING, Signal.RETRIED): S.RUNNABLE,
     (S.RUNNING, Signal.FAILED): S.FAILED,
+    (S.RUNNABLE, Signal.REFUSED): S.FAILED,
     (S.SUBMITTED, Signal.CANCELLED): S.FAILED,
     (S.PENDING, Signal.CANCELLED): S.FAILED,
     (S.RUNNABLE, Signal.CANCELLED): S.FAILED,

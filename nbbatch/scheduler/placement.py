@@ -7,12 +7,15 @@ in the order of submission; the head that does not fit blocks those behind it (A
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nbbatch.model.events import Effect, StartAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import JobStatus, Run, log_stream_name
+from nbbatch.model.jobs import JobStatus, Run, stream_of
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.capacity import blocking_shortage, explain_environment
 from nbbatch.scheduler.cost import attempt_prices
+from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import find_host, largest
 from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.lifecycle import Signal
@@ -56,6 +59,9 @@ def _start_heads(state: SchedulerState, queue: QueueState, effects: list[Effect]
     """Start what is next in a queue and fits; whether a head is left that does not."""
     while (head := state.head(queue)) is not None:
         live, index = head
+        if live.job.refusal:
+            end(state, [(live, index, Signal.REFUSED, live.job.refusal)], now)
+            continue
         host = _host(state, queue, live, now)
         if host is None:
             _note_blocked(state, queue, live, index)
@@ -67,19 +73,23 @@ def _start_heads(state: SchedulerState, queue: QueueState, effects: list[Effect]
 def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
     """What an executor must know to begin the attempt that `run` stands at."""
     job = live.job
-    prefix = (
-        dict(job.container.log_options).get("awslogs-stream-prefix") if job.container.log_options else None
+    variables = _batch_variables(live, index, run)
+    tags = tuple({**job.definition_tags, **job.tags}.items()) if job.propagate_tags else ()
+    first, *others = (
+        StartAttempt(
+            job_id=run.id,
+            attempt=run.attempt,
+            host=HostId(run.host or ""),
+            container=container,
+            environment=(*container.environment, *variables),
+            resources=container.resources,
+            log_stream=stream_of(container, job.definition, run.id, run.attempt),
+            tags=tags,
+            task=job.task,
+        )
+        for container in job.containers
     )
-    return StartAttempt(
-        job_id=run.id,
-        attempt=run.attempt,
-        host=HostId(run.host or ""),
-        container=job.container,
-        environment=(*job.container.environment, *_batch_variables(live, index, run)),
-        resources=job.container.resources,
-        log_stream=log_stream_name(job.definition, run.id, run.attempt, prefix),
-        tags=tuple(job.tags.items()) if job.propagate_tags else (),
-    )
+    return replace(first, resources=job.resources, others=tuple(others)) if others else first
 
 
 def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
@@ -117,11 +127,11 @@ def _environments(state: SchedulerState, queue: QueueState) -> list[EnvironmentS
 
 
 def _host(state: SchedulerState, queue: QueueState, live: LiveJob, now: int) -> HostState | None:
-    return find_host(state, queue.queue.environments, live.job.container.resources, now)
+    return find_host(state, queue.queue.environments, live.job.resources, now)
 
 
 def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostState) -> StartAttempt:
-    wanted = live.job.container.resources
+    wanted = live.job.resources
     run = state.begin(live, index)
     state.move(live, index, Signal.PLACED)
     host.occupy(run.id, wanted)
@@ -140,7 +150,7 @@ def _note_blocked(state: SchedulerState, queue: QueueState, live: LiveJob, index
     if queue.blocked == (live.job.id, index):
         return
     queue.blocked = (live.job.id, index)
-    reason = blocked_reason(state, queue, live.job.container.resources)
+    reason = blocked_reason(state, queue, live.job.resources)
     if reason is not None:
         state.begin(live, index).status_reason = reason
 
@@ -180,7 +190,7 @@ def _explain_pending(state: SchedulerState, live: LiveJob, index: int | None) ->
 
 def _explain_runnable(state: SchedulerState, live: LiveJob) -> list[str]:
     queue = state.queues[live.job.queue]
-    wanted = live.job.container.resources
+    wanted = live.job.resources
     never = blocked_reason(state, queue, wanted)
     if never is not None:
         return [never, *_explain_limits(state, queue, wanted)]

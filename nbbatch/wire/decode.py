@@ -11,9 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import Dependency, DependencyType, EvaluateOnExit, JobDefinition, JobId, RetryStrategy
+from nbbatch.model.jobs import (
+    Container,
+    Dependency,
+    DependencyType,
+    EvaluateOnExit,
+    JobDefinition,
+    JobId,
+    RetryStrategy,
+    Task,
+)
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft
 from nbbatch.wire.decode_container import decode_container, decode_overrides
+from nbbatch.wire.decode_task import decode_task, decode_task_overrides
 
 MAX_DEPENDENCIES = 20
 MAX_EVALUATE_ON_EXIT = 5
@@ -34,10 +44,12 @@ _CONDITIONS = {
     "onStatusReason": _TEXT_CONDITION,
 }
 _PLATFORMS = ("FARGATE", "EC2", "MANAGED_INSTANCES")
+_NO_EKS = (
+    "EKS jobs cannot run here: the local backend starts containers on this machine and has no Kubernetes "
+    "cluster; use containerProperties or ecsProperties."
+)
 _LATER = {
     "nodeOverrides": "Multi-node parallel jobs",
-    "eksPropertiesOverride": "EKS jobs",
-    "ecsPropertiesOverride": "Jobs of several containers",
     "consumableResourcePropertiesOverride": "Consumable resources",
 }
 
@@ -53,10 +65,12 @@ def decode_definition(request: Mapping[str, Any]) -> JobDefinition:
     name = checked_name(request["jobDefinitionName"], "Job Definition")
     _check_kind(request)
     platform = _platform(request.get("platformCapabilities", ()))
+    container, task = _containers(request, platform)
     return JobDefinition(
         name=name,
         revision=0,
-        container=decode_container(request["containerProperties"], platform),
+        container=container,
+        task=task,
         type=request["type"],
         parameters=request.get("parameters", {}),
         retry_strategy=decode_retry_strategy(request.get("retryStrategy")),
@@ -85,6 +99,8 @@ def decode_job(request: Mapping[str, Any]) -> JobDraft:
     share = request.get("shareIdentifier")
     if share is not None and _SHARE.fullmatch(share) is None:
         raise ClientException(f"shareIdentifier: {share!r} is not 1 to 255 letters and digits.")
+    if request.get("eksPropertiesOverride"):
+        raise ClientException(f"eksPropertiesOverride: {_NO_EKS}")
     overrides = request.get("containerOverrides")
     return JobDraft(
         name=request["jobName"],
@@ -92,6 +108,7 @@ def decode_job(request: Mapping[str, Any]) -> JobDraft:
         definition=request["jobDefinition"],
         parameters=request.get("parameters", {}),
         overrides=decode_overrides(overrides) if overrides else NO_OVERRIDES,
+        task_overrides=decode_task_overrides(request.get("ecsPropertiesOverride", {})),
         array_size=request.get("arrayProperties", {}).get("size"),
         depends_on=_dependencies(request.get("dependsOn", ())),
         retry_strategy=decode_retry_strategy(request.get("retryStrategy")),
@@ -156,20 +173,27 @@ def _check_kind(request: Mapping[str, Any]) -> None:
         raise ClientException("nodeProperties: Multi-node parallel jobs are not there yet in nbbatch.")
     given = [name for name in ("containerProperties", "ecsProperties", "eksProperties") if name in request]
     match given:
-        case ["containerProperties"]:
+        case ["containerProperties"] | ["ecsProperties"]:
             pass
         case ["containerProperties", other, *_]:
             raise ClientException(f"Cannot use both ECS containerProperties and {other}")
         case ["ecsProperties", "eksProperties"]:
             raise ClientException("Cannot use both ecsProperties and eksProperties")
-        case [other]:
-            raise ClientException(f"{other} is not there yet in nbbatch; use containerProperties.")
+        case ["eksProperties"]:
+            raise ClientException(f"eksProperties: {_NO_EKS}")
         case _:
             raise ClientException("containerProperties is required for a job definition of type container.")
     if request.get("consumableResourceProperties", {}).get("consumableResourceList"):
         raise ClientException(
             "consumableResourceProperties: Consumable resources are not there yet in nbbatch."
         )
+
+
+def _containers(request: Mapping[str, Any], platform: str) -> tuple[Container, Task | None]:
+    """The first container, and what `ecsProperties` say of the others."""
+    if "ecsProperties" in request:
+        return decode_task(request["ecsProperties"], platform)
+    return decode_container(request["containerProperties"], platform), None
 
 
 def _platform(capabilities: Sequence[str]) -> str:

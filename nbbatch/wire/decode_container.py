@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import Container, Device, Mount, Tmpfs, Ulimit
+from nbbatch.model.jobs import Container, Device, Tmpfs, Ulimit
 from nbbatch.model.requests import Overrides
-from nbbatch.model.resources import Resources
-from nbbatch.wire.fargate import check_fargate
+from nbbatch.wire.decode_resources import (
+    decode_amounts,
+    decode_gpus,
+    decode_memory,
+    decode_resources,
+    decode_vcpus,
+)
+from nbbatch.wire.decode_volumes import decode_mounts
+from nbbatch.wire.fargate import check_ec2, check_fargate, check_fargate_container
 
 RESERVED_PREFIX = "AWS_BATCH"
-MIN_MEMORY = 4
-"""MiB; EC2's minimum, which is Docker's."""
-
 _USER = re.compile(r"[a-z0-9_][a-z0-9_-]{0,30}(:[a-z0-9_][a-z0-9_-]{0,30})?")
-_LEGACY = {"VCPU": "vcpus", "MEMORY": "memory"}
 _AWSLOGS_OPTIONS = frozenset(
     {
         "awslogs-create-group",
@@ -37,7 +41,7 @@ _AWSLOGS_OPTIONS = frozenset(
 
 
 def decode_container(properties: Mapping[str, Any], platform: str) -> Container:
-    """Read `containerProperties` of a job definition.
+    """Read `containerProperties` of a job definition: a task's one container and the task in one.
 
     Parameters
     ----------
@@ -51,13 +55,27 @@ def decode_container(properties: Mapping[str, Any], platform: str) -> Container:
     ClientException
         In AWS's words where they are known.
     """
+    container = read_container(properties, platform)
+    if platform == "FARGATE":
+        check_fargate(properties, container.resources)
+    else:
+        check_ec2(properties)
+    return replace(container, as_registered=as_registered(properties))
+
+
+def read_container(properties: Mapping[str, Any], platform: str, *, in_task: bool = False) -> Container:
+    """What one container is told, wherever it stands; `volumes` and roles are those of its task.
+
+    Raises
+    ------
+    ClientException
+        In AWS's words where they are known.
+    """
     if not properties.get("image"):
         raise ClientException("ECS Container Image must be provided.")
-    resources = _resources(properties, platform)
+    resources = decode_resources(properties, platform)
     if platform == "FARGATE":
-        check_fargate(properties, resources)
-    else:
-        _check_ec2(properties)
+        check_fargate_container(properties, resources, in_task=in_task)
     linux = properties.get("linuxParameters", {})
     swap = linux.get("maxSwap")
     return Container(
@@ -67,7 +85,7 @@ def decode_container(properties: Mapping[str, Any], platform: str) -> Container:
             (name, value) for name, value in decode_environment(properties.get("environment", ())) if value
         ),
         resources=resources,
-        mounts=_mounts(properties),
+        mounts=decode_mounts(properties),
         ulimits=tuple(
             Ulimit(name=known["name"], soft=known["softLimit"], hard=known["hardLimit"])
             for known in properties.get("ulimits", ())
@@ -90,7 +108,6 @@ def decode_container(properties: Mapping[str, Any], platform: str) -> Container:
         memory_swap=None if swap is None else resources.memory + swap,
         swappiness=None if swap is None else _swappiness(linux),
         log_options=_log_options(properties),
-        as_registered=_as_registered(properties),
     )
 
 
@@ -107,15 +124,15 @@ def decode_overrides(overrides: Mapping[str, Any]) -> Overrides:
     command = overrides.get("command")
     if command is not None and "" in command:
         raise ClientException("containerOverrides.command may not contain an empty string.")
-    amounts = _requirements(overrides.get("resourceRequirements", ()))
+    amounts = decode_amounts(overrides.get("resourceRequirements", ()))
     return Overrides(
         command=tuple(command) if command else None,
         environment=decode_environment(overrides.get("environment", ())),
-        vcpus=_vcpus(amounts["VCPU"]) if "VCPU" in amounts else None,
-        memory=_memory(amounts["MEMORY"]) if "MEMORY" in amounts else None,
-        gpus=_gpus(amounts["GPU"]) if "GPU" in amounts else None,
-        legacy_vcpus=int(_vcpus(str(overrides["vcpus"]))) if "vcpus" in overrides else None,
-        legacy_memory=_memory(str(overrides["memory"])) if "memory" in overrides else None,
+        vcpus=decode_vcpus(amounts["VCPU"]) if "VCPU" in amounts else None,
+        memory=decode_memory(amounts["MEMORY"]) if "MEMORY" in amounts else None,
+        gpus=decode_gpus(amounts["GPU"]) if "GPU" in amounts else None,
+        legacy_vcpus=int(decode_vcpus(str(overrides["vcpus"]))) if "vcpus" in overrides else None,
+        legacy_memory=decode_memory(str(overrides["memory"])) if "memory" in overrides else None,
     )
 
 
@@ -132,97 +149,6 @@ def decode_environment(entries: Sequence[Mapping[str, str]]) -> tuple[tuple[str,
             )
         variables.append((name, entry.get("value", "")))
     return tuple(variables)
-
-
-def _resources(properties: Mapping[str, Any], platform: str) -> Resources:
-    amounts = _requirements(properties.get("resourceRequirements", ()))
-    for kind, legacy in _LEGACY.items():
-        if legacy in properties:
-            if kind in amounts:
-                raise ClientException(
-                    f"Cannot use both ECS containerProperties {legacy} and resourceRequirement {kind}."
-                )
-            amounts[kind] = str(properties[legacy])
-    if "VCPU" not in amounts:
-        raise ClientException("vCPU is required.")
-    if "MEMORY" not in amounts:
-        raise ClientException("Memory is required.")
-    vcpus = _vcpus(amounts["VCPU"])
-    if platform != "FARGATE" and not vcpus.is_integer():
-        raise ClientException(f"vCPU must be a whole number on {platform}, got {amounts['VCPU']}.")
-    return Resources(
-        vcpus=vcpus,
-        memory=_memory(amounts["MEMORY"]),
-        gpus=_gpus(amounts["GPU"]) if "GPU" in amounts else 0,
-    )
-
-
-def _requirements(entries: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    amounts = {entry["type"]: entry["value"] for entry in entries}
-    if len(amounts) != len(entries):
-        raise ClientException("Cannot provide duplicates in resourceRequirements.")
-    return amounts
-
-
-def _vcpus(text: str) -> float:
-    """Whole vCPUs, or a quarter or half of one, which only Fargate gives."""
-    try:
-        vcpus = float(text)
-    except ValueError:
-        raise ClientException(f"resourceRequirements: VCPU {text!r} is not a number.") from None
-    if vcpus in (0.25, 0.5):
-        return vcpus
-    if not vcpus >= 1:
-        raise ClientException(f"vCPU must be at least 1, got {text}.")
-    if not vcpus.is_integer():
-        raise ClientException(f"vCPU must be a whole number, got {text}.")
-    return vcpus
-
-
-def _memory(text: str) -> int:
-    memory = _whole("MEMORY", text)
-    if memory < MIN_MEMORY:
-        raise ClientException(f"Memory must be at least {MIN_MEMORY} Mib, got {memory} Mib.")
-    return memory
-
-
-def _gpus(text: str) -> int:
-    gpus = _whole("GPU", text)
-    if gpus < 1:
-        raise ClientException(f"GPU must be at least 1, got {gpus}.")
-    return gpus
-
-
-def _whole(kind: str, text: str) -> int:
-    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 12):  # noqa: PLR2004
-        raise ClientException(f"resourceRequirements: {kind} {text[:40]!r} is not a whole number.")
-    return int(text)
-
-
-def _mounts(properties: Mapping[str, Any]) -> tuple[Mount, ...]:
-    sources: dict[str, str | None] = {}
-    for volume in properties.get("volumes", ()):
-        kinds = [
-            kind
-            for kind in ("host", "efsVolumeConfiguration", "s3filesVolumeConfiguration")
-            if kind in volume
-        ]
-        if len(kinds) > 1:
-            raise ClientException(
-                "When the volume parameter is specified, only one volume configuration type should be used."
-            )
-        if kinds and kinds[0] != "host":
-            raise ClientException(f"volumes: {kinds[0]} is not there yet in nbbatch; use host.sourcePath.")
-        sources[volume.get("name", "")] = volume.get("host", {}).get("sourcePath")
-    mounts = []
-    for point in properties.get("mountPoints", ()):
-        name, target = point.get("sourceVolume", ""), point.get("containerPath", "")
-        if name not in sources:
-            raise ClientException(f"mountPoints: there is no volume {name!r} among the definition's volumes.")
-        if not target.startswith("/"):
-            raise ClientException(f"mountPoints: containerPath {target!r} is not an absolute path.")
-        mounts.append(Mount(target=target, source=sources[name], read_only=point.get("readOnly", False)))
-    return tuple(mounts)
 
 
 def _device(entry: Mapping[str, Any]) -> Device:
@@ -250,6 +176,8 @@ def _user(properties: Mapping[str, Any]) -> str | None:
 
 def _swappiness(linux: Mapping[str, Any]) -> int | None:
     swappiness: int | None = linux.get("swappiness")
+    if swappiness is None and linux["maxSwap"] > 0:
+        raise ClientException("When container specified swap memory, swappiness value is required.")
     if swappiness is not None and not 0 <= swappiness <= 100:  # noqa: PLR2004 - AWS's text names them
         raise ClientException(f"Invalid swappiness: {swappiness}, must be between 0 and 100.")
     return swappiness
@@ -270,16 +198,7 @@ def _log_options(properties: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(options.items())
 
 
-def _check_ec2(properties: Mapping[str, Any]) -> None:
-    if "networkConfiguration" in properties:
-        raise ClientException("networkConfiguration not applicable for EC2.")
-    if "fargatePlatformConfiguration" in properties:
-        raise ClientException("fargatePlatformConfiguration not applicable for EC2.")
-    if "runtimePlatform" in properties:
-        raise ClientException("runtimePlatform is not applicable for EC2.")
-
-
-def _as_registered(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+def as_registered(properties: Mapping[str, Any]) -> Mapping[str, Any]:
     """The JSON for Describe calls: registering drops environment entries with an empty value."""
     entries = properties.get("environment")
     if not entries or all(entry.get("value") for entry in entries):

@@ -8,15 +8,10 @@ becomes one dict, put together from what its definition registered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
-
 from nbbatch.model.arns import Arns
 from nbbatch.model.jobs import (
     ACTIVE,
     Attempt,
-    Container,
     Dependency,
     EvaluateOnExit,
     Job,
@@ -24,26 +19,9 @@ from nbbatch.model.jobs import (
     JobView,
     RetryStrategy,
     Run,
-    log_stream_name,
 )
-
-Json = dict[str, Any]
-
-EMPTY_LISTS: Mapping[str, Any] = MappingProxyType(
-    {
-        name: []
-        for name in (
-            "command",
-            "volumes",
-            "environment",
-            "mountPoints",
-            "ulimits",
-            "resourceRequirements",
-            "secrets",
-        )
-    }
-)
-"""Lists that Describe calls always show, empty ones too."""
+from nbbatch.wire.encode_container import Json, attempt_container, encode_container, end_of
+from nbbatch.wire.encode_task import encode_task, encode_task_attempt
 
 
 def encode_job(view: JobView, arns: Arns, now: int) -> Json:
@@ -67,13 +45,12 @@ def encode_job(view: JobView, arns: Arns, now: int) -> Json:
         "jobId": run.id,
         "jobQueue": arns.queue(job.queue),
         "status": status,
-        "attempts": [_attempt(known, run, arns) for known in run.attempts],
+        "attempts": [_attempt(known, job, run, arns) for known in run.attempts],
         "createdAt": run.created_at,
         "retryStrategy": encode_retry_strategy(job.retry_strategy),
         "dependsOn": [_dependency(known) for known in job.depends_on],
         "jobDefinition": arns.definition(job.definition),
         "parameters": job.parameters,
-        "container": _container(job, run, arns, is_parent=is_parent),
         "tags": job.tags,
         "propagateTags": job.propagate_tags,
         "platformCapabilities": [job.platform],
@@ -81,6 +58,12 @@ def encode_job(view: JobView, arns: Arns, now: int) -> Json:
         "isCancelled": run.is_cancelled,
         "isTerminated": run.is_terminated,
     }
+    if job.task is None:
+        detail["container"] = encode_container(job, run, arns, is_parent=is_parent)
+    else:
+        detail["ecsProperties"] = {
+            "taskProperties": [encode_task(job, job.task, run, arns, is_parent=is_parent)]
+        }
     if run.status_reason and status not in ACTIVE:
         detail["statusReason"] = run.status_reason
     _add_times(detail, run, is_parent=is_parent)
@@ -155,92 +138,19 @@ def _add_array(shown: Json, view: JobView, now: int) -> None:
         }
 
 
-def _container(job: Job, run: Run, arns: Arns, *, is_parent: bool) -> Json:
-    """Effective values of the container, and of the attempt under way or the last one."""
-    container = job.container
-    registered = container.as_registered
-    shown: Json = {
-        **EMPTY_LISTS,
-        "networkInterfaces": [],
-        **registered,
-        "image": container.image,
-        "command": container.command,
-        "environment": [{"name": name, "value": value} for name, value in container.environment],
-        "resourceRequirements": _requirements(container),
-    }
-    if job.platform == "FARGATE":
-        shown.setdefault("fargatePlatformConfiguration", {"platformVersion": "LATEST"})
-    if "vcpus" in registered:
-        shown["vcpus"] = int(container.resources.vcpus)
-    if "memory" in registered:
-        shown["memory"] = container.resources.memory
-    if is_parent:
-        return shown
-    if run.status in ACTIVE:
-        shown |= _place(run, run.host, run.attempt, arns)
-        if run.status is JobStatus.RUNNING:
-            shown["logStreamName"] = _log_stream(job, run)
-    elif run.status.is_terminal and run.attempts:
-        shown |= _attempt_container(run.attempts[-1], run, arns)
-    return shown
-
-
-def _requirements(container: Container) -> list[Json]:
-    """In the order registered, then what an override added; deprecated members stay what they are."""
-    registered, resources = container.as_registered, container.resources
-    amounts = {known["type"]: "" for known in registered.get("resourceRequirements", ())}
-    if "vcpus" not in registered:
-        amounts["VCPU"] = f"{resources.vcpus:g}"
-    if "memory" not in registered:
-        amounts["MEMORY"] = str(resources.memory)
-    if resources.gpus:
-        amounts["GPU"] = str(resources.gpus)
-    return [{"type": kind, "value": value} for kind, value in amounts.items()]
-
-
-def _place(run: Run, host: str | None, attempt: int, arns: Arns) -> Json:
-    environment = run.environment or ""
-    place = {"taskArn": arns.task(environment, run.id, attempt)}
-    if host is not None and run.instance_type != "FARGATE":
-        place["containerInstanceArn"] = arns.container_instance(environment, host)
-    return place
-
-
-def _log_stream(job: Job, run: Run) -> str:
-    options = job.container.log_options
-    prefix = dict(options).get("awslogs-stream-prefix") if options else None
-    return log_stream_name(job.definition, run.id, run.attempt, prefix)
-
-
-def _attempt(attempt: Attempt, run: Run, arns: Arns) -> Json:
-    shown: Json = {
-        "container": {**_attempt_container(attempt, run, arns), "networkInterfaces": []},
-        "stoppedAt": attempt.stopped_at,
-        "statusReason": attempt.status_reason,
-    }
+def _attempt(attempt: Attempt, job: Job, run: Run, arns: Arns) -> Json:
+    shown: Json = {"stoppedAt": attempt.stopped_at, "statusReason": attempt.status_reason}
+    if job.task is None:
+        shown["container"] = {**attempt_container(attempt, run, arns), "networkInterfaces": []}
+    else:
+        shown["taskProperties"] = [encode_task_attempt(attempt, job, run, arns)]
     if attempt.started_at is not None:
         shown["startedAt"] = attempt.started_at
     return shown
 
 
-def _attempt_container(attempt: Attempt, run: Run, arns: Arns) -> Json:
-    shown = _place(run, attempt.host, attempt.number, arns)
-    if attempt.started_at is not None:
-        shown["logStreamName"] = attempt.log_stream
-    return shown | _end_of(attempt)
-
-
 def _ended_container(run: Run) -> Json:
-    return _end_of(run.attempts[-1]) if run.status.is_terminal and run.attempts else {}
-
-
-def _end_of(attempt: Attempt) -> Json:
-    end: Json = {}
-    if attempt.exit_code is not None:
-        end["exitCode"] = attempt.exit_code
-    if attempt.reason is not None:
-        end["reason"] = attempt.reason
-    return end
+    return end_of(run.attempts[-1]) if run.status.is_terminal and run.attempts else {}
 
 
 def _dependency(dependency: Dependency) -> Json:

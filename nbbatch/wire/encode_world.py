@@ -10,16 +10,15 @@ from nbbatch.model.arns import Arns
 from nbbatch.model.fleet import Catalogue, ComputeEnvironment, JobQueue
 from nbbatch.model.jobs import JobDefinition
 from nbbatch.wire.decode_environment import UPDATE_POLICY
-from nbbatch.wire.encode import EMPTY_LISTS, Json, encode_retry_strategy
+from nbbatch.wire.encode import encode_retry_strategy
+from nbbatch.wire.encode_container import EMPTY_LISTS, Json
+from nbbatch.wire.encode_task import encode_registered_task
 
 _ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority")
 
 
 def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
     """A revision as `JobDefinition`."""
-    container = {**EMPTY_LISTS, **definition.container.as_registered}
-    if definition.platform == "FARGATE":
-        container.setdefault("fargatePlatformConfiguration", {"platformVersion": "LATEST"})
     shown: Json = {
         "jobDefinitionName": definition.name,
         "jobDefinitionArn": arns.definition(definition.key),
@@ -27,7 +26,7 @@ def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
         "status": definition.status,
         "type": definition.type,
         "parameters": definition.parameters,
-        "containerProperties": container,
+        **_containers(definition),
         "tags": definition.tags,
         "containerOrchestrationType": "ECS",
     }
@@ -37,6 +36,15 @@ def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
     if definition.timeout is not None:
         shown["timeout"] = {"attemptDurationSeconds": definition.timeout}
     return shown
+
+
+def _containers(definition: JobDefinition) -> Json:
+    if definition.task is not None:
+        return {"ecsProperties": {"taskProperties": [encode_registered_task(definition, definition.task)]}}
+    container = {**EMPTY_LISTS, **definition.container.as_registered}
+    if definition.platform == "FARGATE":
+        container.setdefault("fargatePlatformConfiguration", {"platformVersion": "LATEST"})
+    return {"containerProperties": container}
 
 
 def encode_queue(queue: JobQueue, arns: Arns, *, is_fargate: bool) -> Json:

@@ -29,10 +29,11 @@ class DockerKind:
     """Containers of the system's engine, told apart by their daemon's label."""
 
     keeps_order = False
+    network = "host"
 
     def make(self, home, machine, report, logs):
         return DockerExecutor(
-            home, machine, report, logs, self._daemon_id(home), network="host", address=SYSTEM_DOCKER
+            home, machine, report, logs, self._daemon_id(home), network=self.network, address=SYSTEM_DOCKER
         )
 
     def is_alive(self, home, order):
@@ -46,6 +47,9 @@ class DockerKind:
         left = _run("ps", "-aq", "--filter", f"label=nbbatch.daemon={self._daemon_id(home)}").stdout.split()
         if left:
             _run("rm", "-fv", *left)
+        volumes = _run("volume", "ls", "-q", "--filter", f"label=nbbatch.daemon={self._daemon_id(home)}")
+        if volumes.stdout.split():
+            _run("volume", "rm", *volumes.stdout.split())
 
     def _daemon_id(self, home):
         return uuid.uuid5(uuid.NAMESPACE_URL, str(home)).hex

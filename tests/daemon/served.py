@@ -43,6 +43,7 @@ class ObedientExecutor:
     """Keeps orders; the test reports what became of them."""
 
     name = "obedient"
+    runs_tasks = True
 
     def __init__(self) -> None:
         self.orders = {}

@@ -319,10 +319,10 @@ async def test_a_large_log_is_complete(world):
 
 async def test_a_log_has_one_writer_at_a_time(world, monkeypatch):
     """A short job's log does not become live while its final copy is under way."""
-    from nbbatch.daemon.executors import docker
+    from nbbatch.daemon.executors import docker_output
 
     followers, counts = [], []
-    copy = docker.bring_log_home
+    copy = docker_output.bring_log_home
 
     def slow_copy(*arguments):
         counts.append(len(followers))
@@ -330,9 +330,9 @@ async def test_a_log_has_one_writer_at_a_time(world, monkeypatch):
         copy(*arguments)
         counts.append(len(followers))
 
-    monkeypatch.setattr(docker, "_FOLLOW_AFTER", 0.2)
-    monkeypatch.setattr(docker, "LogFollower", lambda *arguments: followers.append(arguments))
-    monkeypatch.setattr(docker, "bring_log_home", slow_copy)
+    monkeypatch.setattr(docker_output, "_FOLLOW_AFTER", 0.2)
+    monkeypatch.setattr(docker_output, "LogFollower", lambda *arguments: followers.append(arguments))
+    monkeypatch.setattr(docker_output, "bring_log_home", slow_copy)
     job = python("print('once')")
     await world.run(job)
     assert world.log(job) == b"once\n"

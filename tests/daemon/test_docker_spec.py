@@ -24,6 +24,7 @@ from nbbatch.daemon.executors.docker_exits import (
 )
 from nbbatch.daemon.executors.docker_host_image import host_image_tar, is_host_image
 from nbbatch.daemon.executors.docker_logs import Frames, append_log
+from nbbatch.daemon.executors.docker_pause import pause_image_tar
 from nbbatch.daemon.executors.docker_probe import engine_address, engine_started, probe, refuses
 from nbbatch.daemon.executors.docker_spec import (
     Placement,
@@ -32,12 +33,13 @@ from nbbatch.daemon.executors.docker_spec import (
     container_name,
     create_body,
     gpus_of,
+    has_named_volumes,
 )
 from nbbatch.daemon.executors.docker_usage import read_usage, usage_files
 from nbbatch.errors import CouldNotStartError
 from nbbatch.model.events import StartAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import Container, Device, JobId, Mount, Tmpfs, Ulimit, Usage, task_id
+from nbbatch.model.jobs import Container, Device, JobId, Mount, Task, Tmpfs, Ulimit, Usage, task_id
 from nbbatch.model.resources import Resources
 
 MIB = 1 << 20
@@ -164,13 +166,69 @@ def test_networks_are_dockers_own():
     assert "ExtraHosts" not in host(order(), network="host")
 
 
-def test_secrets_that_nobody_looked_up_fail_the_start():
-    """A secret without a value names itself, never where it lies."""
-    with pytest.raises(CouldNotStartError, match="ResourceInitializationError: ") as caught:
-        body(order(secrets=(("TOKEN", "arn:secret"),)))
-    assert "TOKEN" in str(caught.value)
-    assert "arn:secret" not in str(caught.value)
-    assert body(order(secrets=(("TOKEN", "arn:secret"),), environment=(("TOKEN", "x"),)))
+def test_secrets_are_variables_and_not_shown():
+    """The container gets the values; what describes a placement does not have them."""
+    placement = Placement(daemon_id="d", home=Path("/nowhere"), secrets=(("KEY", "hush"),))
+    assert create_body(order(environment=(("A", "1"),)), placement)["Env"] == ["A=1", "KEY=hush"]
+    assert "hush" not in repr(placement)
+
+
+def of_task(*others, task=None, **more):
+    """An order of a task, whose other containers mount the same volume or not."""
+    return replace(order(**more), others=tuple(others), task=task or Task())
+
+
+def test_containers_of_a_task_share_what_they_are_told_to():
+    """The pause container's network, its memory and processes, and one volume by name."""
+    mounts = (Mount(target="/v", volume="v"),)
+    job = of_task(order(mounts=mounts), mounts=mounts, task=Task(ipc_mode="task", pid_mode="host"))
+    made = host(job, task="nbbatch-x")
+    assert (made["NetworkMode"], made["IpcMode"], made["PidMode"]) == (
+        "container:nbbatch-x",
+        "container:nbbatch-x",
+        "host",
+    )
+    assert "ExtraHosts" not in made
+    (volume,) = made["Mounts"]
+    assert volume["Source"].startswith(container_name("j:3", 2))
+    assert volume["VolumeOptions"]["Labels"]["nbbatch.task"] == container_name("j:3", 2)
+    assert has_named_volumes(job)
+    assert host(job, task="nbbatch-x", network="host")["NetworkMode"] == "host"
+
+
+def test_a_volume_that_is_mounted_once_needs_no_name():
+    """It goes with its container; two mounts of one volume need to find each other."""
+    once, twice = (Mount(target="/a", volume="v"),), tuple(Mount(target=t, volume="v") for t in ("/a", "/b"))
+    assert host(order(mounts=once))["Mounts"] == [{"Type": "volume", "Target": "/a", "ReadOnly": False}]
+    sources = [known["Source"] for known in host(order(mounts=twice))["Mounts"]]
+    assert sources[0] == sources[1]
+    assert (has_named_volumes(order(mounts=once)), has_named_volumes(order(mounts=twice))) == (False, True)
+
+
+def test_a_shared_file_system_is_a_folder_of_the_home(tmp_path):
+    """It is made when it is first mounted, open to every user as a file system of many jobs is."""
+    job = order(mounts=(Mount(target="/v", source="fs-1/a", volume="v", shared=True),))
+    made = create_body(job, Placement(daemon_id="d", home=tmp_path))["HostConfig"]
+    assert made["Binds"] == [f"{tmp_path}/volumes/fs-1/a:/v:rw"]
+    assert (tmp_path / "volumes" / "fs-1" / "a").stat().st_mode & 0o7777 == 0o1777
+
+
+@pytest.mark.parametrize(("architecture", "machine"), [("x86_64", 62), ("aarch64", 183)])
+def test_the_pause_image_is_one_static_program(architecture, machine):
+    """An ELF file of the engine's architecture whose one segment is the whole file."""
+    with tarfile.open(fileobj=io.BytesIO(pause_image_tar(architecture))) as tar:
+        (member,) = tar.getmembers()
+        program = tar.extractfile(member).read()
+    assert (member.name, member.mode) == ("pause", 0o755)
+    assert program[:4] == b"\x7fELF"
+    assert struct.unpack_from("<H", program, 18) == (machine,)
+    assert struct.unpack_from("<QQ", program, 96) == (len(program), len(program))
+
+
+def test_an_architecture_without_a_program_is_told():
+    """The attempt fails with a reason that names it."""
+    with pytest.raises(CouldNotStartError, match="not riscv64"):
+        pause_image_tar("riscv64")
 
 
 def test_a_bundle_is_mounted_where_it_is(tmp_path):

@@ -49,8 +49,10 @@ class Machine(RuleBasedStateMachine):
         timeout=st.sampled_from([None, 60]),
         sequential=st.booleans(),
         queue=st.sampled_from(["q", "urgent", "roomy"]),
+        others=st.sampled_from([0, 0, 1, 2]),
+        refusal=st.sampled_from(["", "", "", "refused"]),
     )
-    def submit(self, data, size, vcpus, memory, attempts, timeout, sequential, queue):
+    def submit(self, data, size, vcpus, memory, attempts, timeout, sequential, queue, others, refusal):
         after, n_to_n = [], []
         if self.jobs and data.draw(st.booleans()):
             after = [self.any_id(data)]
@@ -67,6 +69,8 @@ class Machine(RuleBasedStateMachine):
             timeout=timeout,
             sequential=sequential and size is not None,
             queue=queue,
+            others=others,
+            refusal=refusal,
         )
         self.jobs.append(job)
         self.sizes[job] = size

@@ -6,6 +6,7 @@ on as the rows would, and plays the executor: a test says what became of an atte
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nbbatch.model
@@ -35,6 +36,7 @@ from nbbatch.model.jobs import (
     JobStatus,
     RetryStrategy,
     Run,
+    Task,
 )
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.commands.environments import interrupt
@@ -43,6 +45,7 @@ from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.state import SchedulerState
 
 CATALOGUE_FILE = Path(nbbatch.model.__file__).with_name("instance_types.json")
+SIDE = Container(image="busybox", resources=Resources(vcpus=1, memory=128), essential=False)
 IMAGE = Container(image="busybox", command=("true",))
 
 
@@ -116,6 +119,8 @@ class World:
         timeout: int | None = None,
         queue: str = "q",
         job_id: str | None = None,
+        others: int = 0,
+        refusal: str = "",
     ) -> JobId:
         self.numbered += 1
         job_id = JobId(job_id or f"job-{self.numbered:04d}")
@@ -134,6 +139,10 @@ class World:
                 resources=Resources(vcpus=vcpus, memory=memory, gpus=gpus),
             ),
             created_at=self.now,
+            task=Task(others=tuple(replace(SIDE, name=f"side-{i}") for i in range(others)))
+            if others
+            else None,
+            refusal=refusal,
             depends_on=tuple(depends),
             array_size=size,
             retry_strategy=RetryStrategy(attempts=attempts, evaluate_on_exit=tuple(rules)),

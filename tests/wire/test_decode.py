@@ -143,3 +143,40 @@ def test_dependencies_are_read():
 def test_a_job_is_refused_with_a_reason(change, text):
     """What can be told from the request alone is told before anything is looked up."""
     assert refused(decode_job, {**JOB, **change}) == text
+
+
+CONTAINERS = {
+    "image": "busybox",
+    "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}],
+}
+KINDS = {
+    "containerProperties": CONTAINERS,
+    "ecsProperties": {"taskProperties": [{"containers": [CONTAINERS]}]},
+    "eksProperties": {"podProperties": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "text"),
+    [
+        (["containerProperties", "ecsProperties"], "Cannot use both ECS containerProperties and ecsProperties"),
+        (["containerProperties", "eksProperties"], "Cannot use both ECS containerProperties and eksProperties"),
+        (["ecsProperties", "eksProperties"], "Cannot use both ecsProperties and eksProperties"),
+        (["eksProperties"], "eksProperties: EKS jobs cannot run here: the local backend starts containers on this machine and has no Kubernetes cluster; use containerProperties or ecsProperties."),
+    ],
+)  # fmt: skip
+def test_a_definition_is_of_one_kind(kinds, text):
+    """Containers are given in one way, and not to Kubernetes."""
+    request = {"jobDefinitionName": "d", "type": "container"} | {kind: KINDS[kind] for kind in kinds}
+    assert refused(decode_definition, request) == text
+
+
+def test_an_eks_override_is_refused():
+    """It says why, not only that."""
+    request = {
+        "jobName": "n",
+        "jobQueue": "q",
+        "jobDefinition": "d",
+        "eksPropertiesOverride": {"podProperties": {}},
+    }
+    assert "has no Kubernetes" in refused(decode_job, request)

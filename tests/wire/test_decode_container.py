@@ -47,8 +47,8 @@ def test_everything_docker_needs_is_read():
         },
     )
     assert read.mounts == (
-        Mount(target="/data", source="/srv", read_only=True),
-        Mount(target="/scratch"),
+        Mount(target="/data", source="/srv", read_only=True, volume="data"),
+        Mount(target="/scratch", volume="scratch"),
     )
     assert read.ulimits == (Ulimit(name="nofile", soft=10, hard=20),)
     assert read.tmpfs == (Tmpfs(target="/tmp", size=32, options=("noexec",)),)
@@ -99,6 +99,10 @@ def test_variables_with_an_empty_value_are_dropped():
         ({"secrets": [{"name": "A", "valueFrom": "arn"}]}, "executionRoleArn cannot be empty when using secrets or secretOptions"),
         ({"user": "a;b"}, "User 'a;b' does not match regex ^[a-z0-9_][a-z0-9_-]{0,30}(:[a-z0-9_][a-z0-9_-]{0,30})?$"),
         ({"linuxParameters": {"maxSwap": 0, "swappiness": 101}}, "Invalid swappiness: 101, must be between 0 and 100."),
+        ({"linuxParameters": {"maxSwap": 1}}, "When container specified swap memory, swappiness value is required."),
+        ({"ephemeralStorage": {"sizeInGiB": 30}}, "ephemeralStorage is not applicable for EC2."),
+        ({"volumes": [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1", "rootDirectory": "/a/../b"}}]}, "volumes: rootDirectory '/a/../b' leaves its file system."),
+        ({"volumes": [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": ".."}}]}, "volumes: efsVolumeConfiguration names no file system: '..'."),
         ({"networkConfiguration": {}}, "networkConfiguration not applicable for EC2."),
         ({"fargatePlatformConfiguration": {}}, "fargatePlatformConfiguration not applicable for EC2."),
         ({"runtimePlatform": {}}, "runtimePlatform is not applicable for EC2."),
@@ -150,11 +154,59 @@ def test_fargate_takes_its_own_sizes():
         ({"logConfiguration": {"logDriver": "syslog"}}, "Log driver for Fargate is not valid: syslog"),
         ({"resourceRequirements": needs("0.25", "512", "1")}, "GPU is not applicable for Fargate."),
         ({"privileged": True}, "privileged is not applicable for Fargate."),
+        ({"vcpus": 1}, "vcpus is not applicable for Fargate. Use resource requirements instead."),
+        ({"linuxParameters": {"sharedMemorySize": 64}}, "linuxParameter.sharedMemorySize is not allowed for Fargate."),
+        ({"linuxParameters": {"swappiness": 0}}, "linuxParameter.swappiness is not allowed for Fargate."),
+        ({"linuxParameters": {"tmpfs": [{"containerPath": "/t", "size": 1}]}}, "linuxParameter.tmpfs is not allowed for Fargate."),
+        ({"volumes": [{"name": "v", "host": {"sourcePath": "/x"}}]}, "host.sourcePath is not allowed for Fargate."),
+        ({"ephemeralStorage": {"sizeInGiB": 20}}, "ephemeralStorage.sizeInGiB: 20 is not between 21 and 200"),
+        ({"ephemeralStorage": {"sizeInGiB": 201}}, "ephemeralStorage.sizeInGiB: 201 is not between 21 and 200"),
+        ({"logConfiguration": {"logDriver": "awsfirelens"}}, "Log driver for Fargate is not valid: awsfirelens"),
+        ({"runtimePlatform": {"cpuArchitecture": "MIPS"}}, "runtimePlatform.cpuArchitecture: 'MIPS' is not one of X86_64, ARM64"),
+        ({"runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}}, "runtimePlatform.operatingSystemFamily: WINDOWS_SERVER_2022_CORE cannot run on this machine; use LINUX, or AWS."),
+        ({"networkConfiguration": {"assignPublicIp": "YES"}}, "networkConfiguration.assignPublicIp: 'YES' is not ENABLED or DISABLED"),
     ],
 )  # fmt: skip
 def test_fargate_refuses_what_it_cannot_run(properties, text):
     """Fargate's rules have AWS's texts."""
     assert refused(**fargate(**properties)) == text
+
+
+def test_fargate_takes_its_own_settings():
+    """Storage within the bounds, a platform, an address, EFS."""
+    efs = {"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1", "rootDirectory": "/a//b/"}}
+    read = container(
+        **fargate(
+            ephemeralStorage={"sizeInGiB": 200},
+            runtimePlatform={"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
+            networkConfiguration={"assignPublicIp": "ENABLED"},
+            volumes=[efs],
+            mountPoints=[{"sourceVolume": "v", "containerPath": "/v"}],
+        )
+    )
+    assert read.mounts == (Mount(target="/v", source="fs-1/a/b", volume="v", shared=True),)
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "memory", "fits"),
+    [
+        ("0.25", 512, True), ("0.25", 2048, True), ("0.25", 3072, False), ("0.5", 4096, True),
+        ("0.5", 512, False), ("1", 2048, True), ("1", 8192, True), ("1", 2560, False), ("2", 4096, True),
+        ("2", 16384, True), ("4", 30720, True), ("4", 31744, False), ("8", 16384, True), ("8", 61440, True),
+        ("8", 17408, False), ("16", 32768, True), ("16", 122880, True), ("16", 36864, False),
+        ("32", 61440, True), ("32", 122880, True), ("32", 249856, True), ("32", 245760, False), ("3", 8192, False),
+    ],
+)  # fmt: skip
+def test_fargates_table(vcpus, memory, fits):
+    """The corners of AWS's table of vCPUs and memory."""
+    asked = fargate(resourceRequirements=needs(vcpus, str(memory)))
+    if fits:
+        assert container(**asked).resources.memory == memory
+    else:
+        assert (
+            refused(**asked)
+            == f"Fargate resource requirements ({float(vcpus):.2f} vCPU, {memory} MiB) not valid."
+        )
 
 
 def test_overrides_are_read_by_type():

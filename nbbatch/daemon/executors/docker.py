@@ -18,30 +18,40 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbatch.daemon.admission import Admission, Name
 from nbbatch.daemon.executors.docker_attempt import LiveAttempt, Stage
-from nbbatch.daemon.executors.docker_containers import Step, begin, bring_log_home
-from nbbatch.daemon.executors.docker_errors import EngineGoneError, EngineRefusedError
+from nbbatch.daemon.executors.docker_containers import (
+    Step,
+    begin,
+    inspect,
+    kill,
+    remove,
+    remove_volumes,
+)
+from nbbatch.daemon.executors.docker_errors import EngineRefusedError
 from nbbatch.daemon.executors.docker_events import ContainerEvent
 from nbbatch.daemon.executors.docker_exits import SUSPICIOUS, died_with_engine, epoch_ms, never_ran
 from nbbatch.daemon.executors.docker_images import Images
 from nbbatch.daemon.executors.docker_link import EngineLink, Listing
-from nbbatch.daemon.executors.docker_logs import LogFollower
+from nbbatch.daemon.executors.docker_output import Output
+from nbbatch.daemon.executors.docker_pause import open_task
 from nbbatch.daemon.executors.docker_probe import engine_address, probe
 from nbbatch.daemon.executors.docker_spec import (
     DAEMON_LABEL,
+    TASK_LABEL,
     Network,
     Placement,
     container_name,
     gpus_of,
+    has_named_volumes,
 )
+from nbbatch.daemon.executors.docker_task import Hands, TaskRun, members_of
 from nbbatch.daemon.ports import AttemptReport, ExpectedAttempt, LogSink, Report
+from nbbatch.daemon.secret_store import SecretStore
 from nbbatch.errors import BackendUnreachableError, CouldNotStartError
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, StartAttempt, StopAttempt
 from nbbatch.model.resources import Resources
@@ -49,10 +59,6 @@ from nbbatch.model.resources import Resources
 if TYPE_CHECKING:
     from nbbatch.daemon.executors.docker_engine import Engine
 
-_LIVE_LOGS = 64
-"""Logs followed at the same time; what is beyond comes home when its container ends."""
-_FOLLOW_AFTER = 0.3
-"""Seconds a container has run when its log is worth following: most short ones never cost that."""
 _SAMPLE_EVERY = 0.25
 _COME_UP = 10.0
 """Seconds that `adopt` waits for the engine; later, it is reconciled when it answers."""
@@ -93,6 +99,7 @@ class DockerExecutor:
     """
 
     name = "docker"
+    runs_tasks = True
 
     def __init__(
         self,
@@ -111,17 +118,27 @@ class DockerExecutor:
             raise BackendUnreachableError(
                 "No Docker Engine was found.", cure="Start Docker, or say where it is in DOCKER_HOST."
             )
-        self._home, self._report, self._logs = home, report, logs
+        self._home, self._report = home, report
         self._daemon_id, self._network = daemon_id, network
+        self._secrets = SecretStore(home)
         self._link = EngineLink(found, f"{DAEMON_LABEL}={daemon_id}", max_in_flight)
         self._images = Images(self._link)
         self._admission = Admission(machine.vcpus, machine.memory, machine.gpus)
         self._attempts: dict[Name, LiveAttempt] = {}
         self._by_container: dict[str, LiveAttempt] = {}
-        self._followers = ThreadPoolExecutor(_LIVE_LOGS, "docker-log")
+        self._output = Output(self._link, logs)
         self._tasks: set[asyncio.Task[None]] = set()
         self._sampler: asyncio.TimerHandle | None = None
         self._is_reconciled = False
+        self._hands = Hands(
+            open=self._open_task,
+            look=self._look,
+            live=self._live,
+            terminate=self._terminate,
+            close=self._close_task,
+            spawn=self._spawn,
+            report=lambda start: self._report([start]),
+        )
 
     # The port.
 
@@ -156,6 +173,8 @@ class DockerExecutor:
             attempt.grace_seconds = order.grace_seconds
             if attempt.stage is Stage.WAITING:
                 withdrawn.append(self._withdraw(attempt))
+            elif attempt.members:
+                attempt.changed.set()
             elif attempt.stage is Stage.ACTIVE and attempt.begun:
                 self._spawn(self._terminate(attempt))
         if withdrawn:
@@ -168,13 +187,13 @@ class DockerExecutor:
             attempt = self._attempts.get((end.job_id, end.attempt))
             if attempt is not None:
                 self._forget(attempt)
-                self._spawn(self._remove(attempt.name))
+                self._spawn(self._remove_all(attempt))
 
     async def close(self) -> None:
         """Let go of the engine; containers run on."""
         if self._sampler is not None:
             self._sampler.cancel()
-        for attempt in self._attempts.values():
+        for attempt in self._by_container.values():
             if attempt.follow_timer is not None:
                 attempt.follow_timer.cancel()
         await self._link.disconnect()
@@ -182,10 +201,7 @@ class DockerExecutor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for attempt in self._attempts.values():
-            if attempt.follower is not None:
-                attempt.follower.close()
-        await asyncio.to_thread(self._followers.shutdown, cancel_futures=True)
+        await self._output.close(self._by_container.values())
         await self._images.close()
         await self._link.close()
 
@@ -194,12 +210,15 @@ class DockerExecutor:
     def _know(self, order: StartAttempt, stage: Stage) -> LiveAttempt:
         name = container_name(order.job_id, order.attempt)
         attempt = LiveAttempt(order=order, name=name, stage=stage)
-        self._attempts[attempt.key] = self._by_container[name] = attempt
+        attempt.members = members_of(attempt)
+        self._attempts[attempt.key] = attempt
+        self._by_container |= {known.name: known for known in (*attempt.members, attempt)}
         return attempt
 
     def _forget(self, attempt: LiveAttempt) -> None:
         self._attempts.pop(attempt.key, None)
-        self._by_container.pop(attempt.name, None)
+        for name in attempt.names:
+            self._by_container.pop(name, None)
 
     def _queue(self, order: StartAttempt) -> list[AttemptReport]:
         """Let an attempt wait for room; its end instead, when there can never be any."""
@@ -236,23 +255,28 @@ class DockerExecutor:
             end = await self._live(attempt)
         except EngineRefusedError as refusal:
             _log.warning("The Docker Engine has lost %s: %s", attempt.name, refusal)
-            await self._remove(attempt.name)
             end = attempt.vanished()
         attempt.stage = Stage.ENDED
         attempt.over.set()
-        self._admission.release(attempt.key)
         if isinstance(end, AttemptVanished):
+            await self._remove_all(attempt)
             self._forget(attempt)
+        self._admission.release(attempt.key)
         self._report([end])
         self._admit()
 
     async def _live(self, attempt: LiveAttempt) -> AttemptExited | AttemptVanished:
+        if attempt.members:
+            return await TaskRun(attempt, self._hands).run()
         end = None if attempt.begun else await self._begin(attempt)
         return await self._until_end(attempt) if end is None else end
 
     async def _begin(self, attempt: LiveAttempt) -> AttemptExited | None:
         """Create and start the container; an end where it does not come to that."""
+        wanted = attempt.order.container.secrets
         try:
+            if wanted:
+                attempt.secrets = await asyncio.to_thread(self._secrets.resolve, wanted)
             while True:
                 step = await self._link.patiently(self._begin_once, attempt)
                 if step is not Step.IMAGE_MISSING:
@@ -268,16 +292,36 @@ class DockerExecutor:
         return None
 
     def _begin_once(self, engine: Engine, attempt: LiveAttempt) -> Step:
-        placement = Placement(
-            daemon_id=self._daemon_id, home=self._home, gpus=attempt.gpus, network=self._network
+        return begin(engine, attempt.name, attempt.order, self._placement(attempt), attempt.stopping.is_set)
+
+    def _placement(self, attempt: LiveAttempt) -> Placement:
+        return Placement(
+            daemon_id=self._daemon_id,
+            home=self._home,
+            gpus=attempt.gpus,
+            network=self._network,
+            task=attempt.whole.name if attempt.whole is not None else "",
+            secrets=attempt.secrets,
         )
-        return begin(engine, attempt.order, placement, attempt.stopping.is_set)
+
+    # What a task of several containers needs beside the lives of its containers.
+
+    async def _open_task(self, whole: LiveAttempt) -> None:
+        """Share the GPUs out, and have the namespaces that the containers share."""
+        gpus = list(whole.gpus)
+        for member in whole.members:
+            count = member.order.resources.gpus
+            member.gpus, gpus = tuple(gpus[:count]), gpus[count:]
+        await self._link.patiently(open_task, whole.name, whole.order, self._placement(whole))
+
+    async def _close_task(self, whole: LiveAttempt) -> None:
+        await self._signal(whole, "SIGKILL")
 
     async def _until_end(self, attempt: LiveAttempt) -> AttemptExited | AttemptVanished:
         """Watch a container that has begun, to its end."""
         if attempt.stopping.is_set():
             self._spawn(self._terminate(attempt))
-        attempt.follow_timer = asyncio.get_running_loop().call_later(_FOLLOW_AFTER, self._follow, attempt)
+        self._output.follow_soon(attempt)
         end = None
         while end is None:
             await attempt.died.wait()
@@ -287,15 +331,14 @@ class DockerExecutor:
 
     async def _end(self, attempt: LiveAttempt) -> AttemptExited | AttemptVanished | None:
         """What became of a container that is said to be dead; None when it runs after all."""
-        details = await self._link.patiently(_inspect, attempt.name)
+        details = await self._link.patiently(inspect, attempt.name)
         if details is not None:
             self._take_notice(attempt, details)
             if details["State"]["Running"]:
                 return None
-            await self._bring_log_home(attempt)
+            await self._output.complete(attempt)
         end = attempt.exited(details)
         if end is None or await self._went_with_engine(attempt, end):
-            await self._link.patiently(_remove, attempt.name)
             return attempt.vanished()
         return end
 
@@ -315,15 +358,26 @@ class DockerExecutor:
 
     async def _signal(self, attempt: LiveAttempt, signal: str) -> None:
         try:
-            await self._link.patiently(_kill, attempt.name, signal)
+            await self._link.patiently(kill, attempt.name, signal)
         except EngineRefusedError as refusal:
             _log.warning("Cannot send %s to %s: %s", signal, attempt.name, refusal)
 
+    async def _remove_all(self, attempt: LiveAttempt) -> None:
+        """Remove the containers of an attempt, whether or not they run, and the volumes they shared."""
+        for name in attempt.names:
+            await self._remove(name)
+        if has_named_volumes(attempt.order):
+            await self._remove_volumes(f"{TASK_LABEL}={attempt.name}")
+
+    async def _remove_volumes(self, label: str) -> None:
+        try:
+            await self._link.patiently(remove_volumes, label)
+        except EngineRefusedError as refusal:
+            _log.warning("Cannot remove the volumes of %s: %s", label, refusal)
+
     async def _remove(self, name: str) -> None:
         try:
-            await self._link.call(_remove, name)
-        except EngineGoneError:
-            _log.debug("%s is removed at the next connection.", name)
+            await self._link.patiently(remove, name)
         except EngineRefusedError as refusal:
             _log.warning("Cannot remove container %s: %s", name, refusal)
 
@@ -331,7 +385,7 @@ class DockerExecutor:
 
     async def _look(self, attempt: LiveAttempt) -> None:
         """Inspect a container whose events may have been missed."""
-        details = await self._link.patiently(_inspect, attempt.name)
+        details = await self._link.patiently(inspect, attempt.name)
         if details is not None:
             self._take_notice(attempt, details)
         if details is None or not details["State"]["Running"]:
@@ -347,36 +401,18 @@ class DockerExecutor:
         if attempt.started_at is not None:
             return
         attempt.started_at = at
-        if not attempt.was_running:
+        if attempt.whole is not None:
+            attempt.whole.changed.set()
+        elif not attempt.was_running:
             order = attempt.order
             self._report([AttemptStarted(job_id=order.job_id, attempt=order.attempt, started_at=at)])
         if self._sampler is None:
             self._sample()
 
-    def _follow(self, attempt: LiveAttempt) -> None:
-        """Make the log live."""
-        open_log = partial(self._link.engine.log, attempt.name, follow=True)
-        attempt.follower = LogFollower(self._followers, open_log, self._path(attempt))
-
-    async def _bring_log_home(self, attempt: LiveAttempt) -> None:
-        """Complete the log stream; a log that cannot be had does not change how the job ended."""
-        if attempt.follow_timer is not None:
-            attempt.follow_timer.cancel()  # one writer at a time
-        follower, attempt.follower = attempt.follower, None
-        if follower is not None and await follower.finish():
-            return
-        try:
-            await self._link.patiently(bring_log_home, attempt.name, self._path(attempt))
-        except (EngineRefusedError, OSError) as error:
-            _log.warning("The log of %s is incomplete: %s", attempt.name, error)
-
-    def _path(self, attempt: LiveAttempt) -> Path:
-        return Path(self._logs.path(attempt.order.log_stream))
-
     def _sample(self) -> None:
         """Look at what the running containers use, as long as there are any."""
         self._sampler = None
-        live = [attempt for attempt in self._attempts.values() if attempt.is_running]
+        live = [known for known in self._by_container.values() if known.is_running and not known.members]
         for attempt in live:
             attempt.look_at_usage()
         if live:
@@ -386,7 +422,7 @@ class DockerExecutor:
 
     def _on_event(self, event: ContainerEvent) -> None:
         attempt = self._by_container.get(event.name)
-        if attempt is None or attempt.stage is Stage.ENDED:
+        if attempt is None or attempt.members or attempt.stage is Stage.ENDED:
             return
         attempt.container_id = event.container_id
         match event.action:
@@ -403,25 +439,27 @@ class DockerExecutor:
         found = {entry["Names"][0].lstrip("/"): entry for entry in listing}
         for name in found.keys() - self._by_container.keys():
             self._spawn(self._remove(name))
+        self._spawn(self._remove_volumes(f"{DAEMON_LABEL}={self._daemon_id}"))  # those in use stay
         for attempt in list(self._attempts.values()):
             if attempt.stage is Stage.EXPECTED:
-                self._find(attempt, found.get(attempt.name))
-            elif attempt.stage is Stage.ACTIVE and attempt.begun:
+                self._find(attempt, found)
+        for attempt in list(self._by_container.values()):
+            if attempt.stage is Stage.ACTIVE and attempt.begun and not attempt.members:
                 self._spawn(self._look(attempt))
         self._is_reconciled = True
         self._admit()
 
-    def _find(self, attempt: LiveAttempt, found: Mapping[str, Any] | None) -> None:
-        """Take over an expected attempt's container, or draw the conclusion that there is none."""
-        if found is None:
+    def _find(self, attempt: LiveAttempt, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over an expected attempt's containers, or draw the conclusion that there are none."""
+        there = [found[name] for name in attempt.names if name in found]
+        if not there:
             self._conclude(attempt)
             return
-        attempt.gpus = gpus_of(found["Labels"])
-        attempt.begun = found["State"] != _CREATED
+        attempt.gpus = gpus_of(there[-1]["Labels"])
+        for known in attempt.members or (attempt,):
+            known.begun = known.name in found and found[known.name]["State"] != _CREATED
         self._admission.occupy(attempt.key, attempt.amount, attempt.gpus)
         self._activate(attempt)
-        if attempt.begun:
-            self._spawn(self._look(attempt))
 
     def _conclude(self, attempt: LiveAttempt) -> None:
         self._forget(attempt)
@@ -441,18 +479,6 @@ class DockerExecutor:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("The Docker executor failed at an attempt.", exc_info=error)
-
-
-def _inspect(engine: Engine, name: str) -> dict[str, Any] | None:
-    return engine.inspect(name)
-
-
-def _kill(engine: Engine, name: str, signal: str) -> None:
-    engine.kill(name, signal)
-
-
-def _remove(engine: Engine, name: str) -> None:
-    engine.remove(name)
 
 
 def _now() -> int:

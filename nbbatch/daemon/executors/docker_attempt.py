@@ -35,6 +35,10 @@ class LiveAttempt:
 
     Threads only read `order`, `gpus` and whether `stopping` is set. `begun` says that a process
     runs or has run; `died` is set whenever something says that it is over.
+
+    An attempt of several containers has a live attempt for each, its `members`, of which it is the
+    `whole`; `changed` is set whenever something happens to one of them. Its own `name` is then that
+    of the pause container.
     """
 
     order: StartAttempt
@@ -55,6 +59,10 @@ class LiveAttempt:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     died: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    whole: LiveAttempt | None = None
+    members: tuple[LiveAttempt, ...] = ()
 
     @property
     def key(self) -> Name:
@@ -65,6 +73,11 @@ class LiveAttempt:
     def amount(self) -> Amount:
         """What it takes of the machine."""
         return (self.order.resources.vcpus, self.order.resources.memory, self.order.resources.gpus)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all its containers, the pause container last."""
+        return (*(member.name for member in self.members), self.name)
 
     @property
     def is_running(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbatch.daemon.executors.docker_errors import EngineGoneError, EngineRefusedError
 from nbbatch.daemon.executors.docker_exits import has_begun
@@ -21,7 +21,7 @@ from nbbatch.daemon.executors.docker_host_image import (
     is_host_image,
 )
 from nbbatch.daemon.executors.docker_logs import append_log
-from nbbatch.daemon.executors.docker_spec import Placement, container_name, create_body
+from nbbatch.daemon.executors.docker_spec import Placement, create_body
 from nbbatch.errors import CouldNotStartError
 from nbbatch.model.events import StartAttempt
 
@@ -42,8 +42,10 @@ class Step(Enum):
     """A stop came first; it has not run and will not."""
 
 
-def begin(engine: Engine, order: StartAttempt, placement: Placement, stopping: Callable[[], bool]) -> Step:
-    """Create and start the container of an attempt.
+def begin(
+    engine: Engine, name: str, order: StartAttempt, placement: Placement, stopping: Callable[[], bool]
+) -> Step:
+    """Create and start a container of an attempt.
 
     Raises
     ------
@@ -52,7 +54,6 @@ def begin(engine: Engine, order: StartAttempt, placement: Placement, stopping: C
     EngineGoneError
         When the engine does not answer; try again later.
     """
-    name = container_name(order.job_id, order.attempt)
     fresh = False
     if not stopping():
         try:
@@ -109,3 +110,23 @@ def fetch_image(engine: Engine, image: str, cancelled: Callable[[], bool]) -> No
 def bring_log_home(engine: Engine, name: str, path: Path) -> None:
     """Complete a log stream's file from the log of a container that has ended."""
     append_log(engine.log(name, follow=False), path)
+
+
+def inspect(engine: Engine, name: str) -> dict[str, Any] | None:
+    """Everything about a container; None when there is none."""
+    return engine.inspect(name)
+
+
+def kill(engine: Engine, name: str, signal: str) -> None:
+    """Send a signal to a container, if it runs."""
+    engine.kill(name, signal)
+
+
+def remove(engine: Engine, name: str) -> None:
+    """Remove a container, if it is there."""
+    engine.remove(name)
+
+
+def remove_volumes(engine: Engine, label: str) -> None:
+    """Remove the volumes of a label that nobody uses."""
+    engine.remove_volumes(label)

@@ -100,6 +100,14 @@ class Engine:
         with _translated(but=(_NOT_FOUND, _CONFLICT)):
             self._api.remove_container(name, v=True, force=True)
 
+    def remove_volumes(self, label: str) -> None:
+        """Remove the volumes that carry a label, but for those that a container uses."""
+        with _translated():
+            found = self._api.volumes(filters={"label": label})["Volumes"] or ()
+        for volume in found:
+            with _translated(but=(_NOT_FOUND, _CONFLICT)):
+                self._api.remove_volume(volume["Name"])
+
     def has_image(self, image: str) -> bool:
         """Whether the engine holds an image."""
         with _translated():

@@ -10,7 +10,8 @@ finds its containers again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from hashlib import md5
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,11 @@ DAEMON_LABEL = "nbbatch.daemon"
 JOB_LABEL = "nbbatch.job-id"
 ATTEMPT_LABEL = "nbbatch.attempt"
 GPUS_LABEL = "nbbatch.gpus"
+TASK_LABEL = "nbbatch.task"
+"""On a volume: the task it belongs to, which takes it along."""
+
+VOLUMES = "volumes"
+"""Folder of the home for EFS and S3 Files volumes: one folder per file system, for all jobs."""
 
 BUNDLE_VARIABLE = "NBBATCH_BUNDLE"
 
@@ -43,12 +49,18 @@ _LOG_CONFIG = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """What the executor adds to an order: whose it is, where bundles lie, GPUs and network."""
+    """What the executor adds to an order: whose it is, where bundles lie, GPUs and network.
+
+    `task` names the pause container of an attempt of several containers, which they share;
+    `secrets` are variables whose values must not be shown.
+    """
 
     daemon_id: str
     home: Path
     gpus: tuple[int, ...] = ()
     network: Network = "bridge"
+    task: str = ""
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 def container_name(job_id: str, attempt: int) -> str:
@@ -82,13 +94,12 @@ def create_body(order: StartAttempt, placement: Placement) -> dict[str, Any]:
     Raises
     ------
     CouldNotStartError
-        When the bundle is not a folder inside the home, or a secret cannot be had on this machine.
+        When the bundle is not a folder inside the home.
     """
-    _check_secrets(order)
     body: dict[str, Any] = {
         "Image": order.container.image,
-        "Env": [f"{name}={value}" for name, value in order.environment],
-        "Labels": _labels(order, placement),
+        "Env": [f"{name}={value}" for name, value in (*order.environment, *placement.secrets)],
+        "Labels": labels_of(order, placement),
         "StopSignal": "SIGTERM",
         "HostConfig": _host_config(order, placement),
     }
@@ -99,7 +110,8 @@ def create_body(order: StartAttempt, placement: Placement) -> dict[str, Any]:
     return body
 
 
-def _labels(order: StartAttempt, placement: Placement) -> dict[str, str]:
+def labels_of(order: StartAttempt, placement: Placement) -> dict[str, str]:
+    """What leads from a container back to its daemon, job and attempt."""
     ours = {
         DAEMON_LABEL: placement.daemon_id,
         JOB_LABEL: order.job_id,
@@ -115,8 +127,9 @@ def _host_config(order: StartAttempt, placement: Placement) -> dict[str, Any]:
     return {
         "LogConfig": _LOG_CONFIG,
         **_limits(order),
-        **_network(placement.network),
-        **_mounts(container.mounts, bundle),
+        **network_of(placement.network, placement.task),
+        **_namespaces(order, placement.task),
+        **_mounts(container.mounts, bundle, order, placement),
         "Tmpfs": {entry.target: _tmpfs_options(entry) for entry in container.tmpfs},
         "Devices": [_device(device) for device in container.devices],
         "DeviceRequests": _device_requests(placement.gpus),
@@ -147,25 +160,78 @@ def _limits(order: StartAttempt) -> dict[str, Any]:
     return limits
 
 
-def _network(mode: Network) -> dict[str, Any]:
-    """Docker's network mode; in a namespace of its own a job still finds the host by name."""
-    if mode == "bridge":
-        return {"NetworkMode": mode, "ExtraHosts": ["host.docker.internal:host-gateway"]}
-    return {"NetworkMode": mode}
+def network_of(mode: Network, task: str = "") -> dict[str, Any]:
+    """Docker's network mode; in a namespace of its own a job still finds the host by name.
+
+    Containers of one `task` are in its pause container's namespace: one localhost for all of them.
+    """
+    if mode == "host":
+        return {"NetworkMode": mode}
+    if task:
+        return {"NetworkMode": f"container:{task}"}
+    return {"NetworkMode": mode, "ExtraHosts": ["host.docker.internal:host-gateway"]}
 
 
-def _mounts(mounts: Sequence[Mount], bundle: Path | None) -> dict[str, Any]:
-    """Bind mounts, whose missing sources Docker creates as on EC2, and anonymous volumes.
+def _namespaces(order: StartAttempt, task: str) -> dict[str, Any]:
+    """ECS's `ipcMode` and `pidMode`; `task` is what a container alone has anyway."""
+    modes = {
+        "IpcMode": order.task.ipc_mode if order.task is not None else None,
+        "PidMode": order.task.pid_mode if order.task is not None else None,
+    }
+    shared = {kind: f"container:{task}" for kind, mode in modes.items() if mode == "task" and task}
+    return shared | {kind: mode for kind, mode in modes.items() if mode in ("host", "none")}
+
+
+def _mounts(
+    mounts: Sequence[Mount], bundle: Path | None, order: StartAttempt, placement: Placement
+) -> dict[str, Any]:
+    """Bind mounts, whose missing sources Docker creates as on EC2, and volumes.
 
     A path with a colon does not fit into Docker's short form; the long form, which never creates
     anything, takes it and the bundle.
     """
-    short = [m for m in mounts if m.source is not None and ":" not in m.source + m.target]
-    long = [_long_mount(mount) for mount in mounts if mount not in short]
+    located = [_located(mount, placement.home) for mount in mounts]
+    short = [m for m in located if m.source is not None and ":" not in m.source + m.target]
+    long = [
+        _long_mount(mount) | _volume(mount, mounts, order, placement)
+        for mount in located
+        if mount not in short
+    ]
     if bundle is not None:
         long += [_long_mount(mount) for mount in _bundle_mounts(bundle)]
     binds = [f"{mount.source}:{mount.target}:{'ro' if mount.read_only else 'rw'}" for mount in short]
     return {"Binds": binds, "Mounts": long}
+
+
+def _located(mount: Mount, home: Path) -> Mount:
+    """Where a mount's files are on this machine; a file system that jobs share is made when it is new."""
+    if not mount.shared or mount.source is None:
+        return mount
+    folder = home / VOLUMES / mount.source
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o1777)
+    return replace(mount, source=str(folder.resolve()), shared=False)
+
+
+def _volume(
+    mount: Mount, mounts: Sequence[Mount], order: StartAttempt, placement: Placement
+) -> dict[str, Any]:
+    """A name for a volume that is mounted more than once, which is otherwise anonymous."""
+    is_alone = not placement.task and [known.volume for known in mounts].count(mount.volume) == 1
+    if mount.source is not None or not mount.volume or is_alone:
+        return {}
+    task = container_name(order.job_id, order.attempt)
+    digest = md5(mount.volume.encode(), usedforsecurity=False).hexdigest()[:12]
+    labels = {DAEMON_LABEL: placement.daemon_id, TASK_LABEL: task}
+    return {"Source": f"{task}-{digest}", "VolumeOptions": {"Labels": labels}}
+
+
+def has_named_volumes(order: StartAttempt) -> bool:
+    """Whether an attempt has volumes that do not go with a container of theirs."""
+    containers = (order.container, *(known.container for known in order.others))
+    names = [mount.volume for known in containers for mount in known.mounts if mount.source is None]
+    return bool(names) and (bool(order.others) or len(set(names)) < len(names))
 
 
 def _bundle_mounts(bundle: Path) -> list[Mount]:
@@ -228,14 +294,3 @@ def bundle_folder(environment: Sequence[tuple[str, str]], home: Path) -> Path | 
             f"CannotStartContainerError: {BUNDLE_VARIABLE}={url} is not a folder inside {bundles}"
         )
     return folder
-
-
-def _check_secrets(order: StartAttempt) -> None:
-    """A secret that nobody has looked up fails the start, as on AWS; its name is all that is told."""
-    given = {name for name, _ in order.environment}
-    missing = [name for name, _ in order.container.secrets if name not in given]
-    if missing:
-        raise CouldNotStartError(
-            "ResourceInitializationError: unable to pull secrets or registry auth: "
-            f"this machine has no secret store to read {', '.join(missing)} from"
-        )

@@ -14,16 +14,19 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from nbbatch.daemon.admission import Name
+from nbbatch.daemon.executors.process_limits import lack_of, refusal_of
 from nbbatch.daemon.ports import AttemptReport, ExpectedAttempt, LogSink, Report
+from nbbatch.daemon.secret_store import SecretStore
 from nbbatch.daemon.spawner_link import Link, open_link
 from nbbatch.daemon.spawner_protocol import PROTOCOL, base_environment, line_of
-from nbbatch.errors import BackendUnreachableError, NbbatchError
+from nbbatch.errors import BackendUnreachableError, CouldNotStartError, NbbatchError
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, StartAttempt, StopAttempt
 from nbbatch.model.jobs import JobId, Usage, task_id
 from nbbatch.model.resources import Resources
@@ -74,6 +77,7 @@ class ProcessExecutor:
     """
 
     name = "process"
+    runs_tasks = False
 
     def __init__(
         self, home: Path, machine: Resources, report: Report, logs: LogSink, *, idle_seconds: float = 60.0
@@ -88,6 +92,8 @@ class ProcessExecutor:
         self._welcome: asyncio.Future[dict[str, Any]] | None = None
         self._reconnection: asyncio.Task[None] | None = None
         self._is_over = False
+        self._secrets = SecretStore(home)
+        self._lookups: set[asyncio.Task[None]] = set()
 
     async def adopt(self, expected: Sequence[ExpectedAttempt]) -> None:
         """See `Executor.adopt`.
@@ -138,6 +144,8 @@ class ProcessExecutor:
     async def close(self) -> None:
         """See `Executor.close`."""
         self._is_over = True
+        for lookup in self._lookups:
+            lookup.cancel()
         if self._reconnection is not None:
             self._reconnection.cancel()
             await asyncio.wait([self._reconnection])
@@ -285,18 +293,52 @@ class ProcessExecutor:
         ]
 
     def _send_orders(self, orders: Sequence[StartAttempt]) -> None:
-        for first in range(0, len(orders), _ORDERS_A_LINE):
+        ready = [order for order in orders if self._is_ready(order)]
+        for first in range(0, len(ready), _ORDERS_A_LINE):
             wires = []
-            for order in orders[first : first + _ORDERS_A_LINE]:
+            for order in ready[first : first + _ORDERS_A_LINE]:
                 try:
-                    wires.append(_wire_order(order, self._logs.path(order.log_stream)))
+                    wires.append(_wire_order(order, self._prepare_log(order)))
                 except OSError as error:
                     self._refuse(order, f"its log file cannot be made: {error.strerror}")
             self._send(_line_of_orders(wires))
 
+    def _is_ready(self, order: StartAttempt) -> bool:
+        """Whether an order may go to the spawner now; one with secrets goes when they are there."""
+        refusal = refusal_of(order)
+        if refusal:
+            self._refuse(order, refusal)
+        elif order.container.secrets:
+            task = asyncio.get_running_loop().create_task(self._send_with_secrets(order))
+            self._lookups.add(task)
+            task.add_done_callback(self._lookups.discard)
+        return not refusal and not order.container.secrets
+
+    async def _send_with_secrets(self, order: StartAttempt) -> None:
+        """Look the secrets up on a thread, and let only the spawner have them."""
+        try:
+            secrets = await asyncio.to_thread(self._secrets.resolve, order.container.secrets)
+        except CouldNotStartError as error:
+            self._end_unseen(order, error.message)
+            return
+        container = replace(order.container, secrets=())
+        environment = (*order.environment, *secrets)
+        self._send_orders([replace(order, container=container, environment=environment)])
+        self._repeat_stops()
+
+    def _prepare_log(self, order: StartAttempt) -> str:
+        """The log file; it begins with what a process cannot be given."""
+        path, lack = self._logs.path(order.log_stream), lack_of(order.container)
+        if lack and not self._logs.size(order.log_stream):
+            Path(path).touch(mode=0o600)
+            Path(path).write_text(lack, encoding="utf-8")
+        return path
+
     def _refuse(self, order: StartAttempt, why: str) -> None:
         """End an attempt that the spawner never sees; like all reports, not from within `start`."""
-        reason = f"CannotStartContainerError: {why}"
+        self._end_unseen(order, f"CannotStartContainerError: {why}")
+
+    def _end_unseen(self, order: StartAttempt, reason: str) -> None:
         end = [order.job_id, order.attempt, None, None, _now(), reason, "Task failed to start", None, None]
         asyncio.get_running_loop().call_soon(self._on_reports, [], [end])
 

@@ -25,6 +25,7 @@ class ScriptedExecutor:
     """
 
     name = "scripted"
+    runs_tasks = True
 
     def __init__(self, report: Report, now: Callable[[], int]) -> None:
         self.is_closed = False

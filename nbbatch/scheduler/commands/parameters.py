@@ -15,6 +15,11 @@ from nbbatch.errors import ClientException
 _REFERENCE = re.compile(r"Ref::([A-Za-z0-9_.-]+)")
 
 
+def has_references(command: Sequence[str]) -> bool:
+    """Whether anything in a command may have to be replaced."""
+    return any("Ref::" in element for element in command)
+
+
 def substitute(command: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
     """Put parameters into a command.
 

@@ -6,15 +6,12 @@ out is the whole job: later changes of its definition or queue do not touch it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from nbbatch.errors import ClientException
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
-from nbbatch.model.fargate import check_fargate_size
 from nbbatch.model.fleet import JobQueue
 from nbbatch.model.jobs import (
-    Container,
     Dependency,
     DependencyType,
     Job,
@@ -26,10 +23,9 @@ from nbbatch.model.jobs import (
     is_canonical,
     split_child_id,
 )
-from nbbatch.model.requests import NO_OVERRIDES, JobDraft, Overrides
-from nbbatch.model.resources import Resources
+from nbbatch.model.requests import JobDraft
 from nbbatch.scheduler.commands.definitions import resolve_definition
-from nbbatch.scheduler.commands.parameters import substitute
+from nbbatch.scheduler.commands.overrides import refusal, settle_containers
 from nbbatch.scheduler.commands.queues import resolve_queue
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
@@ -83,12 +79,16 @@ def submit_job(
             f"arrayProperties.size: {draft.array_size} is not between {MIN_ARRAY} and {MAX_ARRAY}"
         )
     parameters = {**definition.parameters, **draft.parameters}
+    container, task = settle_containers(definition, draft, parameters)
+    propagate_tags = _first(draft.propagate_tags, definition.propagate_tags) or False
+    task_tags = {**definition.tags, **draft.tags} if propagate_tags else {}
     job = Job(
         id=job_id,
         name=draft.name,
         queue=queue.name,
         definition=definition.key,
-        container=_merge(definition, draft.overrides, parameters),
+        container=container,
+        task=task,
         created_at=now,
         parameters=parameters,
         depends_on=draft.depends_on,
@@ -97,9 +97,11 @@ def submit_job(
         timeout=draft.timeout or definition.timeout,
         share_identifier=draft.share_identifier,
         scheduling_priority=_first(draft.scheduling_priority, definition.scheduling_priority),
-        propagate_tags=_first(draft.propagate_tags, definition.propagate_tags) or False,
+        propagate_tags=propagate_tags,
         platform=definition.platform,
         tags=draft.tags,
+        definition_tags=definition.tags if propagate_tags else {},
+        refusal=refusal(definition, draft, len(task_tags), container),
     )
     gone = _settle_dependencies(state, draft, finished) if draft.depends_on else ()
     return [JobSubmitted(job=job, finished_dependencies=gone)], job
@@ -131,46 +133,6 @@ def _check_share(queue: JobQueue, draft: JobDraft) -> None:
         raise ClientException(
             f"shareIdentifier is required: job queue {queue.name} has a fair share scheduling policy."
         )
-
-
-def _merge(definition: JobDefinition, overrides: Overrides, parameters: dict[str, str]) -> Container:
-    """The definition's container with the caller's command, environment and resources."""
-    container = definition.container
-    if overrides is NO_OVERRIDES and not _has_references(container.command):
-        return container
-    resources = _merge_resources(container, overrides)
-    if resources is not container.resources and definition.platform == "FARGATE":
-        check_fargate_size(resources)
-    command = container.command if overrides.command is None else overrides.command
-    swap = container.memory_swap
-    return replace(
-        container,
-        command=substitute(command, parameters),
-        environment=tuple({**dict(container.environment), **dict(overrides.environment)}.items()),
-        resources=resources,
-        memory_swap=None if swap is None else swap - container.resources.memory + resources.memory,
-    )
-
-
-def _has_references(command: tuple[str, ...]) -> bool:
-    return any("Ref::" in element for element in command)
-
-
-def _merge_resources(container: Container, overrides: Overrides) -> Resources:
-    """Each type by itself; the deprecated members only override deprecated members."""
-    registered, own = container.as_registered, container.resources
-    vcpus, memory = overrides.vcpus, overrides.memory
-    if vcpus is None and "vcpus" in registered:
-        vcpus = overrides.legacy_vcpus
-    if memory is None and "memory" in registered:
-        memory = overrides.legacy_memory
-    if vcpus is None and memory is None and overrides.gpus is None:
-        return own
-    return Resources(
-        vcpus=own.vcpus if vcpus is None else float(vcpus),
-        memory=own.memory if memory is None else memory,
-        gpus=own.gpus if overrides.gpus is None else overrides.gpus,
-    )
 
 
 def _settle_dependencies(

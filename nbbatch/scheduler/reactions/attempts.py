@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, Effect, StopAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, log_stream_name
+from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, stream_of
 from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import vacated
@@ -110,11 +110,10 @@ def _as_its_host_ended_it(
 
 
 def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str, *, is_lost: bool) -> Attempt:
-    prefix = dict(live.job.container.log_options).get("awslogs-stream-prefix")
     return Attempt(
         number=run.attempt,
         host=run.host,
-        log_stream=log_stream_name(live.job.definition, run.id, run.attempt, prefix),
+        log_stream=stream_of(live.job.container, live.job.definition, run.id, run.attempt),
         started_at=run.started_at,
         stopped_at=event.stopped_at,
         exit_code=event.exit_code,
@@ -126,6 +125,7 @@ def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str, 
         instance_type=run.instance_type,
         is_spot=run.is_spot,
         is_lost=is_lost,
+        containers=event.containers,
     )
 
 
