@@ -5,8 +5,7 @@ from __future__ import annotations
 from nbbatch.daemon.logs import MOST_EVENTS, LogStore
 from nbbatch.daemon.loop import Loop
 from nbbatch.errors import UnknownNameError
-from nbbatch.model.jobs import ACTIVE, Run, log_stream_name
-from nbbatch.scheduler.state import LiveJob
+from nbbatch.model.jobs import Job, Run, log_stream_name
 from nbbatch.wire.encode import Json
 
 DEFAULT_GROUP = "/aws/batch/job"
@@ -64,14 +63,13 @@ class LogViews:
         """Whether the stream belongs to an attempt that is under way."""
         state = self._loop.state
         return any(
-            _stream(live, run) == stream
+            _stream(live.job.as_seen_by(index), run) == stream
             for live in state.jobs.values()
-            for run in (live.children.runs.values() if live.children is not None else (live.run,))
-            if run.status in ACTIVE
+            for index, run in live.under_way()
         )
 
 
-def _stream(live: LiveJob, run: Run) -> str:
-    options = live.job.container.log_options
+def _stream(job: Job, run: Run) -> str:
+    options = job.container.log_options
     prefix = dict(options).get("awslogs-stream-prefix") if options else None
-    return log_stream_name(live.job.definition, run.id, run.attempt, prefix)
+    return log_stream_name(job.definition, run.id, run.attempt, prefix)

@@ -195,7 +195,8 @@ def view_of(state: SchedulerState, live: LiveJob, index: int | None) -> JobView:
     counts = None
     if live.children is not None and index is None:
         counts = dict(zip(STATUSES, live.children.counts, strict=True))
-    return JobView(job=live.job, run=state.run_of(live, index), index=index, counts=counts)
+    job = live.job.as_seen_by(index)
+    return JobView(job=job, run=state.run_of(live, index), index=index, counts=counts)
 
 
 def _place_of_definition(definition: JobDefinition) -> list[Any]:

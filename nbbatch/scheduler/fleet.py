@@ -93,16 +93,17 @@ def _launch(
         kind = InstanceType(
             name="FARGATE", resources=wanted, price=price, spot_price=price * FARGATE_SPOT_SHARE
         )
-        return _add_launched(state, environment, kind, wanted, now)
+        return launch(state, environment, kind, wanted, now)
     for kind, room in environment.types:
         if wanted.fits(room):
-            return _add_launched(state, environment, kind, room, now)
+            return launch(state, environment, kind, room, now)
     return None
 
 
-def _add_launched(
+def launch(
     state: SchedulerState, environment: EnvironmentState, kind: InstanceType, room: Resources, now: int
 ) -> HostState | None:
+    """A new host of this type that offers `room`; None when it would be more than maxvCpus."""
     if environment.provisioned + room.vcpus > environment.environment.max_vcpus:
         return None
     host = Host(
