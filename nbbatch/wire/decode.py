@@ -14,6 +14,7 @@ from nbbatch.errors import ClientException
 from nbbatch.model.jobs import Dependency, DependencyType, EvaluateOnExit, JobDefinition, JobId, RetryStrategy
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft
 from nbbatch.wire.decode_container import decode_container, decode_overrides
+from nbbatch.wire.decode_nodes import decode_node_overrides, decode_nodes
 
 MAX_DEPENDENCIES = 20
 MAX_EVALUATE_ON_EXIT = 5
@@ -35,7 +36,6 @@ _CONDITIONS = {
 }
 _PLATFORMS = ("FARGATE", "EC2", "MANAGED_INSTANCES")
 _LATER = {
-    "nodeOverrides": "Multi-node parallel jobs",
     "eksPropertiesOverride": "EKS jobs",
     "ecsPropertiesOverride": "Jobs of several containers",
     "consumableResourcePropertiesOverride": "Consumable resources",
@@ -53,10 +53,14 @@ def decode_definition(request: Mapping[str, Any]) -> JobDefinition:
     name = checked_name(request["jobDefinitionName"], "Job Definition")
     _check_kind(request)
     platform = _platform(request.get("platformCapabilities", ()))
+    nodes = decode_nodes(request["nodeProperties"], platform) if request["type"] == "multinode" else None
     return JobDefinition(
         name=name,
         revision=0,
-        container=decode_container(request["containerProperties"], platform),
+        container=decode_container(request["containerProperties"], platform)
+        if nodes is None
+        else nodes.range_of(nodes.main).container,
+        nodes=nodes,
         type=request["type"],
         parameters=request.get("parameters", {}),
         retry_strategy=decode_retry_strategy(request.get("retryStrategy")),
@@ -92,6 +96,7 @@ def decode_job(request: Mapping[str, Any]) -> JobDraft:
         definition=request["jobDefinition"],
         parameters=request.get("parameters", {}),
         overrides=decode_overrides(overrides) if overrides else NO_OVERRIDES,
+        node_overrides=decode_node_overrides(request.get("nodeOverrides")),
         array_size=request.get("arrayProperties", {}).get("size"),
         depends_on=_dependencies(request.get("dependsOn", ())),
         retry_strategy=decode_retry_strategy(request.get("retryStrategy")),
@@ -153,7 +158,12 @@ def _check_kind(request: Mapping[str, Any]) -> None:
     if request["type"] == "multinode":
         if "nodeProperties" not in request:
             raise ClientException("Node properties of multinode job is required.")
-        raise ClientException("nodeProperties: Multi-node parallel jobs are not there yet in nbbatch.")
+        for other in ("containerProperties", "ecsProperties", "eksProperties"):
+            if other in request:
+                raise ClientException(f"Cannot use both nodeProperties and {other}")
+        return
+    if "nodeProperties" in request:
+        raise ClientException("nodeProperties can only be given for a job definition of type multinode.")
     given = [name for name in ("containerProperties", "ecsProperties", "eksProperties") if name in request]
     match given:
         case ["containerProperties"]:

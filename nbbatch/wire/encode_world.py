@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from nbbatch.model.arns import Arns
 from nbbatch.model.fleet import ComputeEnvironment, JobQueue
-from nbbatch.model.jobs import JobDefinition
+from nbbatch.model.jobs import Container, JobDefinition
 from nbbatch.wire.encode import EMPTY_LISTS, Json, encode_retry_strategy
+from nbbatch.wire.encode_nodes import encode_nodes
 
 _ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority")
 
 
 def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
     """A revision as `JobDefinition`."""
-    container = {**EMPTY_LISTS, **definition.container.as_registered}
+    container = _registered(definition.container)
     if definition.platform == "FARGATE":
         container.setdefault("fargatePlatformConfiguration", {"platformVersion": "LATEST"})
     shown: Json = {
@@ -26,7 +27,7 @@ def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
         "status": definition.status,
         "type": definition.type,
         "parameters": definition.parameters,
-        "containerProperties": container,
+        **_properties(definition, container),
         "tags": definition.tags,
         "containerOrchestrationType": "ECS",
     }
@@ -36,6 +37,16 @@ def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
     if definition.timeout is not None:
         shown["timeout"] = {"attemptDurationSeconds": definition.timeout}
     return shown
+
+
+def _properties(definition: JobDefinition, container: Json) -> Json:
+    if definition.nodes is None:
+        return {"containerProperties": container}
+    return {"nodeProperties": encode_nodes(definition.nodes, _registered)}
+
+
+def _registered(container: Container) -> Json:
+    return {**EMPTY_LISTS, **container.as_registered}
 
 
 def encode_queue(queue: JobQueue, arns: Arns, *, is_fargate: bool) -> Json:

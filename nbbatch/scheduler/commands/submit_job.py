@@ -24,11 +24,13 @@ from nbbatch.model.jobs import (
     JobView,
     RetryStrategy,
     is_canonical,
+    is_node_id,
     split_child_id,
 )
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft, Overrides
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.commands.definitions import resolve_definition
+from nbbatch.scheduler.commands.nodes import settle_nodes
 from nbbatch.scheduler.commands.parameters import substitute
 from nbbatch.scheduler.commands.queues import resolve_queue
 from nbbatch.scheduler.state import LiveJob, SchedulerState
@@ -83,12 +85,22 @@ def submit_job(
             f"arrayProperties.size: {draft.array_size} is not between {MIN_ARRAY} and {MAX_ARRAY}"
         )
     parameters = {**definition.parameters, **draft.parameters}
+    nodes = settle_nodes(
+        state,
+        queue,
+        definition,
+        draft,
+        merge=lambda container, given: _merge(replace(definition, container=container), given, parameters),
+    )
     job = Job(
         id=job_id,
         name=draft.name,
         queue=queue.name,
         definition=definition.key,
-        container=_merge(definition, draft.overrides, parameters),
+        container=_merge(definition, draft.overrides, parameters)
+        if nodes is None
+        else nodes.range_of(nodes.main).container,
+        nodes=nodes,
         created_at=now,
         parameters=parameters,
         depends_on=draft.depends_on,
@@ -184,6 +196,11 @@ def _settle_dependencies(
             continue
         if not is_canonical(dependency.job_id):
             raise _unknown(dependency.job_id)
+        if is_node_id(dependency.job_id):
+            raise ClientException(
+                f"dependsOn: {dependency.job_id} is a node; depend on the whole job "
+                f"{split_child_id(dependency.job_id)[0]}."
+            )
         size: int | None = None
         found = state.find(dependency.job_id)
         if found is not None and not state.status(*found).is_terminal:
