@@ -17,14 +17,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbatch.daemon.admission import Admission, Name
+from nbbatch.daemon.admission import NO_AMOUNT, Admission, Name, together
 from nbbatch.daemon.executors.docker_attempt import LiveAttempt, Stage
 from nbbatch.daemon.executors.docker_containers import Step, begin, bring_log_home
 from nbbatch.daemon.executors.docker_errors import EngineGoneError, EngineRefusedError
@@ -33,6 +33,7 @@ from nbbatch.daemon.executors.docker_exits import SUSPICIOUS, died_with_engine, 
 from nbbatch.daemon.executors.docker_images import Images
 from nbbatch.daemon.executors.docker_link import EngineLink, Listing
 from nbbatch.daemon.executors.docker_logs import LogFollower
+from nbbatch.daemon.executors.docker_networks import GangNetworks, enter_gang, networks, remove_network
 from nbbatch.daemon.executors.docker_probe import engine_address, probe
 from nbbatch.daemon.executors.docker_spec import (
     DAEMON_LABEL,
@@ -116,6 +117,7 @@ class DockerExecutor:
         self._link = EngineLink(found, f"{DAEMON_LABEL}={daemon_id}", max_in_flight)
         self._images = Images(self._link)
         self._admission = Admission(machine.vcpus, machine.memory, machine.gpus)
+        self._networks = GangNetworks()
         self._attempts: dict[Name, LiveAttempt] = {}
         self._by_container: dict[str, LiveAttempt] = {}
         self._followers = ThreadPoolExecutor(_LIVE_LOGS, "docker-log")
@@ -195,21 +197,36 @@ class DockerExecutor:
         name = container_name(order.job_id, order.attempt)
         attempt = LiveAttempt(order=order, name=name, stage=stage)
         self._attempts[attempt.key] = self._by_container[name] = attempt
+        self._networks.enter(order)
         return attempt
 
     def _forget(self, attempt: LiveAttempt) -> None:
-        self._attempts.pop(attempt.key, None)
         self._by_container.pop(attempt.name, None)
+        if self._attempts.pop(attempt.key, None) is not None:
+            unused = self._networks.leave(attempt.order)
+            if unused is not None:
+                self._spawn(self._remove(unused, remove_network))
 
     def _queue(self, order: StartAttempt) -> list[AttemptReport]:
         """Let an attempt wait for room; its end instead, when there can never be any."""
         attempt = self._know(order, Stage.WAITING)
-        refusal = self._admission.refusal(attempt.amount)
+        refusal = self._admission.refusal(together(attempt.amount, attempt.others))
         if refusal:
             self._forget(attempt)
             return [never_ran(order, _now(), f"CannotCreateContainerError: {refusal}")]
-        self._admission.wait(attempt.key, attempt.amount)
+        if not self._enter_behind_main(attempt):
+            self._admission.wait(attempt.key, attempt.amount, attempt.others)
         return []
+
+    def _enter_behind_main(self, attempt: LiveAttempt) -> bool:
+        """Run a node on the room that its main node has kept for it."""
+        main = attempt.main
+        gpus = None if main is None else self._admission.draw(attempt.key, main, attempt.amount)
+        if gpus is None:
+            return False
+        attempt.gpus = gpus
+        self._activate(attempt)
+        return True
 
     def _admit(self) -> None:
         """Run whoever there is room for, once it is known what runs already."""
@@ -271,7 +288,10 @@ class DockerExecutor:
         placement = Placement(
             daemon_id=self._daemon_id, home=self._home, gpus=attempt.gpus, network=self._network
         )
-        return begin(engine, attempt.order, placement, attempt.stopping.is_set)
+        order = attempt.order
+        if not attempt.stopping.is_set():
+            order, placement = enter_gang(engine, order, placement)
+        return begin(engine, order, placement, attempt.stopping.is_set)
 
     async def _until_end(self, attempt: LiveAttempt) -> AttemptExited | AttemptVanished:
         """Watch a container that has begun, to its end."""
@@ -319,13 +339,22 @@ class DockerExecutor:
         except EngineRefusedError as refusal:
             _log.warning("Cannot send %s to %s: %s", signal, attempt.name, refusal)
 
-    async def _remove(self, name: str) -> None:
+    async def _remove(self, name: str, step: Callable[[Engine, str], None] | None = None) -> None:
+        """Remove a container, or by `step` something else of this name."""
         try:
-            await self._link.call(_remove, name)
+            await self._link.call(step or _remove, name)
         except EngineGoneError:
             _log.debug("%s is removed at the next connection.", name)
         except EngineRefusedError as refusal:
-            _log.warning("Cannot remove container %s: %s", name, refusal)
+            _log.warning("Cannot remove %s: %s", name, refusal)
+
+    async def _sweep(self, strays: Sequence[str]) -> None:
+        """Remove containers and networks that nobody knows any more."""
+        await asyncio.gather(*(self._remove(name) for name in strays))
+        with suppress(EngineGoneError):
+            for name in await self._link.call(networks, f"{DAEMON_LABEL}={self._daemon_id}"):
+                if name not in self._networks:
+                    await self._remove(name, remove_network)
 
     # What is learned on the way: start, output, usage.
 
@@ -401,8 +430,7 @@ class DockerExecutor:
     def _reconcile(self, listing: Listing) -> None:
         """Compare what there is with what is known, at each connection."""
         found = {entry["Names"][0].lstrip("/"): entry for entry in listing}
-        for name in found.keys() - self._by_container.keys():
-            self._spawn(self._remove(name))
+        self._spawn(self._sweep(sorted(found.keys() - self._by_container.keys())))
         for attempt in list(self._attempts.values()):
             if attempt.stage is Stage.EXPECTED:
                 self._find(attempt, found.get(attempt.name))
@@ -418,10 +446,18 @@ class DockerExecutor:
             return
         attempt.gpus = gpus_of(found["Labels"])
         attempt.begun = found["State"] != _CREATED
-        self._admission.occupy(attempt.key, attempt.amount, attempt.gpus)
+        self._count_again(attempt)
         self._activate(attempt)
         if attempt.begun:
             self._spawn(self._look(attempt))
+
+    def _count_again(self, attempt: LiveAttempt) -> None:
+        """Take the room of what runs already; which GPUs a gang had kept is not known any more."""
+        main = attempt.main
+        if attempt.gpus or main is None or self._admission.draw(attempt.key, main, attempt.amount) is None:
+            self._admission.occupy(attempt.key, attempt.amount, attempt.gpus)
+        if attempt.others != NO_AMOUNT:
+            self._admission.keep(attempt.key, (*attempt.others[:2], 0))
 
     def _conclude(self, attempt: LiveAttempt) -> None:
         self._forget(attempt)

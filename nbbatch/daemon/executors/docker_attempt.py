@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
-from nbbatch.daemon.admission import Amount, Name
+from nbbatch.daemon.admission import NO_AMOUNT, Amount, Name
 from nbbatch.daemon.executors.docker_events import ContainerEvent
 from nbbatch.daemon.executors.docker_exits import epoch_ms, exited
 from nbbatch.daemon.executors.docker_logs import LogFollower
@@ -65,6 +65,18 @@ class LiveAttempt:
     def amount(self) -> Amount:
         """What it takes of the machine."""
         return (self.order.resources.vcpus, self.order.resources.memory, self.order.resources.gpus)
+
+    @property
+    def others(self) -> Amount:
+        """What a main node brings room for: its job's other nodes."""
+        gang = self.order.gang
+        return NO_AMOUNT if gang is None else (gang.others.vcpus, gang.others.memory, gang.others.gpus)
+
+    @property
+    def main(self) -> Name | None:
+        """The main node that this one starts behind."""
+        gang = self.order.gang
+        return (gang.main, self.order.attempt) if gang is not None and self.order.follows_main else None
 
     @property
     def is_running(self) -> bool:

@@ -43,12 +43,16 @@ _LOG_CONFIG = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """What the executor adds to an order: whose it is, where bundles lie, GPUs and network."""
+    """What the executor adds to an order: whose it is, where bundles lie, GPUs and network.
+
+    `gang_network` is the private network of a multi-node job's attempt, which replaces `bridge`.
+    """
 
     daemon_id: str
     home: Path
     gpus: tuple[int, ...] = ()
     network: Network = "bridge"
+    gang_network: str | None = None
 
 
 def container_name(job_id: str, attempt: int) -> str:
@@ -115,7 +119,7 @@ def _host_config(order: StartAttempt, placement: Placement) -> dict[str, Any]:
     return {
         "LogConfig": _LOG_CONFIG,
         **_limits(order),
-        **_network(placement.network),
+        **_network(placement),
         **_mounts(container.mounts, bundle),
         "Tmpfs": {entry.target: _tmpfs_options(entry) for entry in container.tmpfs},
         "Devices": [_device(device) for device in container.devices],
@@ -147,11 +151,12 @@ def _limits(order: StartAttempt) -> dict[str, Any]:
     return limits
 
 
-def _network(mode: Network) -> dict[str, Any]:
+def _network(placement: Placement) -> dict[str, Any]:
     """Docker's network mode; in a namespace of its own a job still finds the host by name."""
-    if mode == "bridge":
+    if placement.network == "bridge":
+        mode = placement.gang_network or placement.network
         return {"NetworkMode": mode, "ExtraHosts": ["host.docker.internal:host-gateway"]}
-    return {"NetworkMode": mode}
+    return {"NetworkMode": placement.network}
 
 
 def _mounts(mounts: Sequence[Mount], bundle: Path | None) -> dict[str, Any]:
