@@ -120,7 +120,7 @@ def end_processes_of(folder: Path) -> None:
 
 
 def remove_containers_of(folder: Path) -> None:
-    """Remove the containers that this home's daemon left, found by its label."""
+    """Remove the containers and networks that this home's daemon left, found by its label."""
     identity = folder / "identity.json"
     if not identity.exists() or json.loads(identity.read_text())["executor"] != "docker":
         return
@@ -130,6 +130,16 @@ def remove_containers_of(folder: Path) -> None:
     )
     if listed.stdout.split():
         subprocess.run(["docker", "rm", "-f", *listed.stdout.split()], capture_output=True, check=False)
+    networks = subprocess.run(
+        ["docker", "network", "ls", "-q", "--filter", f"label={label}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if networks.stdout.split():
+        subprocess.run(
+            ["docker", "network", "rm", *networks.stdout.split()], capture_output=True, check=False
+        )
 
 
 def _family(folder: str) -> list[psutil.Process]:

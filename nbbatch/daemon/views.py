@@ -70,7 +70,9 @@ class Views:
             case ["jobQueue"]:
                 return self._list_queue(request, arns)
             case ["arrayJobId" | "multiNodeJobId" as member]:
-                return self._list_children(JobId(request[member]), request, arns, nodes=member != "arrayJobId")
+                return self._list_children(
+                    JobId(request[member]), request, arns, nodes=member != "arrayJobId"
+                )
             case _:
                 raise ClientException("Exactly one of jobQueue, arrayJobId and multiNodeJobId is required.")
 
@@ -113,7 +115,9 @@ class Views:
         """Children or nodes in a status: those that go on are in the state, children that ended have rows."""
         live = self._state.jobs.get(parent)
         if live is not None and live.nodes is not None:
-            found = [index for index, run in live.nodes.runs.items() if run.status is status and index > after]
+            found = [
+                index for index, run in live.nodes.runs.items() if run.status is status and index > after
+            ]
             return [view_of(self._state, live, index) for index in found[:limit]]
         if live is None or live.children is None or status.is_terminal:
             return self._store.children(parent, statuses=[status], after_index=after, limit=limit)

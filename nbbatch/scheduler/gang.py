@@ -64,7 +64,9 @@ def gang_environment(state: SchedulerState, queue: QueueState) -> EnvironmentSta
     """
     known = (state.environments.get(name) for name in queue.queue.environments)
     usable = (
-        one for one in known if one is not None and one.environment.accepts and can_hold_nodes(one.environment)
+        one
+        for one in known
+        if one is not None and one.environment.accepts and can_hold_nodes(one.environment)
     )
     return next(usable, None)
 
@@ -105,16 +107,15 @@ def explain_gang(state: SchedulerState, queue: QueueState, properties: NodePrope
             f"None of {names} can hold nodes now: it takes an enabled, managed environment of On-Demand EC2."
         ]
     known = environment.environment
-    return [
+    told = (
         f"Its {properties.count} nodes need a host each, all at the same time: {known.name} has "
         f"{len(_idle(environment))} idle hosts and {environment.provisioned:g} of {known.max_vcpus} vCPU in "
         "use by hosts."
-    ]
+    )
+    return [told]
 
 
-def _plan(
-    environment: EnvironmentState, properties: NodeProperties
-) -> Mapping[int, HostState | Kind] | None:
+def _plan(environment: EnvironmentState, properties: NodeProperties) -> Mapping[int, HostState | Kind] | None:
     """A host or the type of a new one for every node; None unless there is one for each.
 
     The largest nodes choose first, and each takes the cheapest idle host that fits.
@@ -126,7 +127,9 @@ def _plan(
         return None
     plan: dict[int, HostState | Kind] = {}
     for wanted, indexes in _by_range(properties):
-        fitting = [host for host in idle.values() if _suits(wanted, host.host.instance_type, host.host.capacity)]
+        fitting = [
+            host for host in idle.values() if _suits(wanted, host.host.instance_type, host.host.capacity)
+        ]
         for index, host in zip(indexes, fitting, strict=False):
             plan[index] = idle.pop(host.host.id)
         rest = [index for index in indexes if index not in plan]

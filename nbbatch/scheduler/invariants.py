@@ -85,9 +85,7 @@ def _check_children(state: SchedulerState, live: LiveJob, active: dict[JobId, Re
     _require(not waiting or queued, f"{job_id} is queued")
 
 
-def _check_nodes(
-    state: SchedulerState, live: LiveJob, nodes: Nodes, active: dict[JobId, Resources]
-) -> None:
+def _check_nodes(state: SchedulerState, live: LiveJob, nodes: Nodes, active: dict[JobId, Resources]) -> None:
     job_id, properties = live.job.id, live.job.nodes
     if properties is None:
         raise NbbatchBugError(f"Invariant broken: {job_id} is a multi-node job.")

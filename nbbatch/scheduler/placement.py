@@ -156,7 +156,8 @@ def _batch_variables(live: LiveJob, index: int | None, run: Run) -> tuple[tuple[
     if index is None:
         return variables
     if live.job.nodes is not None:
-        return variables + (
+        return (
+            *variables,
             ("AWS_BATCH_JOB_MAIN_NODE_INDEX", str(live.job.nodes.main)),
             ("AWS_BATCH_JOB_NODE_INDEX", str(index)),
             ("AWS_BATCH_JOB_NUM_NODES", str(live.job.nodes.count)),
@@ -197,11 +198,11 @@ def _explain_runnable(state: SchedulerState, live: LiveJob) -> list[str]:
 
 
 def _explain_nodes(live: LiveJob) -> list[str]:
-    hosts = {run.host for _, run in live.under_way()}
-    return [
-        f"Its nodes have places on {len(hosts)} hosts. The main node starts as soon as this machine has "
-        "room for all of them, the others once it runs."
-    ]
+    told = (
+        f"Its nodes have places on {len(live.under_way())} hosts. The main node starts as soon as this "
+        "machine has room for all of them, the others once it runs."
+    )
+    return [told]
 
 
 def _explain_room(state: SchedulerState, queue: QueueState, live: LiveJob) -> list[str]:

@@ -156,11 +156,7 @@ def checked_name(name: str, what: str) -> str:
 
 def _check_kind(request: Mapping[str, Any]) -> None:
     if request["type"] == "multinode":
-        if "nodeProperties" not in request:
-            raise ClientException("Node properties of multinode job is required.")
-        for other in ("containerProperties", "ecsProperties", "eksProperties"):
-            if other in request:
-                raise ClientException(f"Cannot use both nodeProperties and {other}")
+        _check_multinode(request)
         return
     if "nodeProperties" in request:
         raise ClientException("nodeProperties can only be given for a job definition of type multinode.")
@@ -180,6 +176,14 @@ def _check_kind(request: Mapping[str, Any]) -> None:
         raise ClientException(
             "consumableResourceProperties: Consumable resources are not there yet in nbbatch."
         )
+
+
+def _check_multinode(request: Mapping[str, Any]) -> None:
+    if "nodeProperties" not in request:
+        raise ClientException("Node properties of multinode job is required.")
+    for other in ("containerProperties", "ecsProperties", "eksProperties"):
+        if other in request:
+            raise ClientException(f"Cannot use both nodeProperties and {other}")
 
 
 def _platform(capabilities: Sequence[str]) -> str:

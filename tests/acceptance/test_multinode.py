@@ -1,9 +1,8 @@
 """Multi-node parallel jobs as plain boto3 sees them, with real containers and real processes."""
 
-import json
-import os
 import socket
 import subprocess
+import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,6 +10,8 @@ from botocore.exceptions import ClientError
 pytestmark = pytest.mark.acceptance
 
 SIZE = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]
+ENDLESS = ["sh", "-c", "trap 'exit 143' TERM; sleep 600 & wait"]
+"""Until it is told to stop; a bare sleep, as a container's first process, would not hear of it."""
 MAIN = """
 import os, socket
 server = socket.create_server(("0.0.0.0", int(os.environ["PORT"])))
@@ -102,6 +103,14 @@ def networks():
     return set(listed.stdout.split())
 
 
+def settled(is_true):
+    """Wait for what the daemon does after the job has ended."""
+    deadline = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_nodes_reach_their_main_node_and_the_job_is_as_aws_shows_it(
     batch, logs, register_nodes, ended, executor
 ):
@@ -129,19 +138,9 @@ def test_nodes_reach_their_main_node_and_the_job_is_as_aws_shows_it(
         settled(lambda: networks() <= before)
 
 
-def settled(is_true):
-    """Wait for what the daemon does after the job has ended."""
-    import time
-
-    deadline = time.monotonic() + 30
-    while not is_true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_the_main_nodes_end_stops_the_others_and_decides(batch, register_nodes, ended):
     """Exit 3 of the main node fails the job; nodes that would run for ever are stopped."""
-    definition = register_nodes({"0": ["sh", "-c", "exit 3"], "1:": ["sleep", "600"]}, 2)
+    definition = register_nodes({"0": ["sh", "-c", "exit 3"], "1:": ENDLESS}, 2)
     job = ended(submit(batch, definition))
     assert job["status"] == "FAILED"
     assert job["attempts"][0]["container"]["exitCode"] == 3
@@ -152,7 +151,7 @@ def test_a_child_nodes_death_changes_nothing_and_overrides_reach_their_range(
     batch, register_nodes, ended, reached
 ):
     """The main node waits for the other's end and succeeds; commands come from nodeOverrides."""
-    definition = register_nodes({"0": ["sleep", "600"], "1:": ["sleep", "600"]}, 2, main=1)
+    definition = register_nodes({"0": ENDLESS, "1:": ENDLESS}, 2, main=1)
     job_id = submit(
         batch,
         definition,
@@ -179,7 +178,7 @@ def test_a_child_nodes_death_changes_nothing_and_overrides_reach_their_range(
 def test_a_retry_runs_all_nodes_again_under_the_same_job(batch, register_nodes, ended):
     """The main node fails once; each node has two attempts with a log stream of its own."""
     definition = register_nodes(
-        {"0": ["sh", "-c", "sleep 0.3; exit $((2 - AWS_BATCH_JOB_ATTEMPT))"], "1:": ["sleep", "600"]},
+        {"0": ["sh", "-c", "sleep 0.3; exit $((2 - AWS_BATCH_JOB_ATTEMPT))"], "1:": ENDLESS},
         2,
         retryStrategy={"attempts": 3},
     )
@@ -222,7 +221,10 @@ def test_what_cannot_hold_nodes_refuses_them(batch, register_nodes):
     for change, text in (
         ({"jobQueue": "spot"}, "On-Demand"),
         ({"arrayProperties": {"size": 2}}, "arrayProperties"),
-        ({"nodeOverrides": {"nodePropertyOverrides": [{"targetNodes": "0:0"}]}}, "Non matching targets - 0:0"),
+        (
+            {"nodeOverrides": {"nodePropertyOverrides": [{"targetNodes": "0:0"}]}},
+            "Non matching targets - 0:0",
+        ),
     ):
         request = {"jobName": "x", "jobQueue": "default", "jobDefinition": definition} | change
         with pytest.raises(ClientError, match=text):

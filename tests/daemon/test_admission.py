@@ -180,7 +180,7 @@ def test_what_a_main_node_kept_goes_with_it():
 
 
 def test_a_gang_with_more_vcpus_than_there_are_runs_on_all_of_them():
-    """vCPUs are shares, also of many nodes; memory is not."""
+    """Many nodes' vCPUs are shares as well; their memory is not."""
     admission = Admission(2, 1000)
     admission.wait(MAIN, (1, 100, 0), (7, 700, 0))
     assert admitted(admission) == [MAIN]

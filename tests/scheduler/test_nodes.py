@@ -59,12 +59,16 @@ def test_nodes_know_their_place():
     job = world.submit(nodes=nodes(2, main=1))
     world.start(f"{job}#1")
     told = {name: dict(order.environment) for name, order in world.running.items()}
-    assert told[f"{job}#0"] | {
-        "AWS_BATCH_JOB_ID": f"{job}#0",
-        "AWS_BATCH_JOB_NODE_INDEX": "0",
-        "AWS_BATCH_JOB_MAIN_NODE_INDEX": "1",
-        "AWS_BATCH_JOB_NUM_NODES": "2",
-    } == told[f"{job}#0"]
+    assert (
+        told[f"{job}#0"]
+        | {
+            "AWS_BATCH_JOB_ID": f"{job}#0",
+            "AWS_BATCH_JOB_NODE_INDEX": "0",
+            "AWS_BATCH_JOB_MAIN_NODE_INDEX": "1",
+            "AWS_BATCH_JOB_NUM_NODES": "2",
+        }
+        == told[f"{job}#0"]
+    )
     assert told[f"{job}#1"]["AWS_BATCH_JOB_NODE_INDEX"] == "1"
     assert not any("ARRAY" in name for name in told[f"{job}#0"])
     assert world.running[f"{job}#0"].follows_main
@@ -296,7 +300,9 @@ def test_of_nested_ranges_the_inner_one_wins():
     inner = NodeRange(target="4:5", first=4, last=5, container=container(2))
     for ranges in ((outer, inner), (inner, outer)):
         properties = NodeProperties(count=11, main=0, ranges=ranges)
-        assert [properties.range_of(index) is inner for index in range(11)] == [i in (4, 5) for i in range(11)]
+        assert [properties.range_of(index) is inner for index in range(11)] == [
+            i in (4, 5) for i in range(11)
+        ]
 
 
 def test_a_range_may_ask_for_an_instance_type():

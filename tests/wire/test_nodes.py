@@ -174,7 +174,7 @@ def test_describe_shows_a_definition_as_it_was_registered():
 
 
 def test_the_job_shows_its_nodes_and_the_main_nodes_story():
-    """nodeProperties instead of a container; attempts, times and reason are the main node's."""
+    """Its nodes instead of a container; attempts, times and reason are the main node's."""
     run = Run(
         id="j", status=JobStatus.FAILED, created_at=1, environment="ce", attempt=1, started_at=2, stopped_at=3,
         status_reason="Essential container in task exited", attempts=(attempt(),),
@@ -195,7 +195,13 @@ def test_the_job_shows_its_nodes_and_the_main_nodes_story():
 def test_a_node_shows_its_place_and_its_own_container():
     """Node details and the container of its range; members are all of the model's."""
     run = Run(
-        id="j#1", status=JobStatus.RUNNING, created_at=1, environment="ce", host="i-1", attempt=1, started_at=2
+        id="j#1",
+        status=JobStatus.RUNNING,
+        created_at=1,
+        environment="ce",
+        host="i-1",
+        attempt=1,
+        started_at=2,
     )
     view = JobView(job=job().as_seen_by(1), run=run, index=1)
     detail = shown(encode_job, view)
@@ -212,7 +218,7 @@ def test_a_node_shows_its_place_and_its_own_container():
 
 def test_the_models_own_example_of_node_properties_is_read():
     """A request as boto3 sends it passes validation and decoding."""
-    from nbbatch.wire.operations import load_model  # noqa: PLC0415 - parsed once, for this test
+    from nbbatch.wire.operations import load_model
 
     operation = load_model("batch").operations["RegisterJobDefinition"]
     assert decode_nodes(validate(operation, DEFINITION)["nodeProperties"], "EC2").count == 3

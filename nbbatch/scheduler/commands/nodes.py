@@ -70,8 +70,7 @@ def _check_targets(nodes: NodeProperties, overrides: NodeOverrides) -> None:
     strange = [one.target for one in overrides.ranges if (one.first, one.last) not in known]
     if strange:
         raise ClientException(
-            "NodeOverride targets should match job definition. "
-            f"Non matching targets - {', '.join(strange)}"
+            f"NodeOverride targets should match job definition. Non matching targets - {', '.join(strange)}"
         )
 
 

@@ -22,6 +22,7 @@ from nbbatch.model.jobs import (
     JobId,
     JobStatus,
     JobView,
+    NodeProperties,
     RetryStrategy,
     is_canonical,
     is_node_id,
@@ -85,21 +86,13 @@ def submit_job(
             f"arrayProperties.size: {draft.array_size} is not between {MIN_ARRAY} and {MAX_ARRAY}"
         )
     parameters = {**definition.parameters, **draft.parameters}
-    nodes = settle_nodes(
-        state,
-        queue,
-        definition,
-        draft,
-        merge=lambda container, given: _merge(replace(definition, container=container), given, parameters),
-    )
+    container, nodes = _what_runs(state, queue, definition, draft, parameters)
     job = Job(
         id=job_id,
         name=draft.name,
         queue=queue.name,
         definition=definition.key,
-        container=_merge(definition, draft.overrides, parameters)
-        if nodes is None
-        else nodes.range_of(nodes.main).container,
+        container=container,
         nodes=nodes,
         created_at=now,
         parameters=parameters,
@@ -143,6 +136,26 @@ def _check_share(queue: JobQueue, draft: JobDraft) -> None:
         raise ClientException(
             f"shareIdentifier is required: job queue {queue.name} has a fair share scheduling policy."
         )
+
+
+def _what_runs(
+    state: SchedulerState,
+    queue: JobQueue,
+    definition: JobDefinition,
+    draft: JobDraft,
+    parameters: dict[str, str],
+) -> tuple[Container, NodeProperties | None]:
+    """The container after overrides and parameters; of a multi-node job its main node's, and all nodes."""
+    nodes = settle_nodes(
+        state,
+        queue,
+        definition,
+        draft,
+        merge=lambda container, given: _merge(replace(definition, container=container), given, parameters),
+    )
+    if nodes is None:
+        return _merge(definition, draft.overrides, parameters), None
+    return nodes.range_of(nodes.main).container, nodes
 
 
 def _merge(definition: JobDefinition, overrides: Overrides, parameters: dict[str, str]) -> Container:

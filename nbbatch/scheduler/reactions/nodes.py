@@ -52,7 +52,9 @@ def on_node_ended(state: SchedulerState, live: LiveJob, index: int, now: int) ->
         live.run.started_at = attempt.started_at
         effects += _stop_others(state, live, nodes)
     if not nodes.holding:
-        _conclude(state, live, attempt=main.attempts[-1], succeeded=main.status is JobStatus.SUCCEEDED, now=now)
+        _conclude(
+            state, live, attempt=main.attempts[-1], succeeded=main.status is JobStatus.SUCCEEDED, now=now
+        )
     return effects
 
 
