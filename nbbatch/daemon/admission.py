@@ -70,13 +70,17 @@ class Admission:
         """What is free now; vCPUs and memory may be negative after `occupy`."""
         return (self._vcpus, self._memory, len(self._devices))
 
-    def refusal(self, amount: Amount) -> str:
-        """Why this amount can never be admitted here, in words; empty when it can."""
-        _, memory, gpus = amount
+    def refusal(self, amount: Amount, others: Amount = NO_AMOUNT) -> str:
+        """Why this amount can never be admitted here, in words; empty when it can.
+
+        A main node's job has to fit as a whole: `others` is what its other nodes ask for.
+        """
+        _, memory, gpus = together(amount, others)
+        who = "it" if others == NO_AMOUNT else "with its other nodes it"
         if memory > self._capacity[1]:
-            return f"it asks for {memory} MiB of memory and this machine has {self._capacity[1]} MiB"
+            return f"{who} asks for {memory} MiB of memory and this machine has {self._capacity[1]} MiB"
         if gpus > self._capacity[2]:
-            return f"it asks for {gpus} GPUs and this machine has {self._capacity[2]}"
+            return f"{who} asks for {gpus} GPUs and this machine has {self._capacity[2]}"
         return ""
 
     def wait(self, name: Name, amount: Amount, others: Amount = NO_AMOUNT) -> None:

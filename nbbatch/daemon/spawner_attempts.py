@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from math import ceil
 
-from nbbatch.daemon.admission import Admission, Devices, Name, together
+from nbbatch.daemon.admission import Admission, Devices, Name
 from nbbatch.daemon.processes import start_clock
 from nbbatch.daemon.spawner_journal import Journal, Past
 from nbbatch.daemon.spawner_launch import CannotStartError, Launcher, Scratch
@@ -293,7 +293,7 @@ class Attempts:
         return starts, ends
 
     def _refusal(self, order: Order) -> str:
-        return self._admission.refusal(together(order.amount, order.others))
+        return self._admission.refusal(order.amount, order.others)
 
     def _withdraw(self, name: Name) -> None:
         """Take back an order that has not begun."""

@@ -13,7 +13,12 @@ from collections.abc import Mapping
 from nbbatch.model.fleet import ComputeEnvironment, HostId, InstanceType
 from nbbatch.model.jobs import Job, NodeProperties, NodeRange, Run
 from nbbatch.model.resources import NOTHING, Resources
-from nbbatch.scheduler.blocked import BLOCKED_MAX_VCPUS, BLOCKED_NO_ENVIRONMENT, BLOCKED_TOO_LARGE
+from nbbatch.scheduler.blocked import (
+    BLOCKED_INSTANCE_TYPE,
+    BLOCKED_MAX_VCPUS,
+    BLOCKED_NO_ENVIRONMENT,
+    BLOCKED_TOO_LARGE,
+)
 from nbbatch.scheduler.fleet import launch
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.state import EnvironmentState, HostState, LiveJob, QueueState, SchedulerState
@@ -93,7 +98,8 @@ def gang_blocked_reason(state: SchedulerState, queue: QueueState, properties: No
     for wanted, indexes in _by_range(properties):
         kind = _cheapest(environment, wanted)
         if kind is None:
-            return BLOCKED_TOO_LARGE
+            known = (None, *(one.name for one, _ in environment.types))
+            return BLOCKED_TOO_LARGE if wanted.instance_type in known else BLOCKED_INSTANCE_TYPE
         vcpus += kind[1].vcpus * len(indexes)
     return BLOCKED_MAX_VCPUS if vcpus > environment.environment.max_vcpus else None
 

@@ -190,4 +190,6 @@ def test_a_gang_with_more_vcpus_than_there_are_runs_on_all_of_them():
     for name in (MAIN, *nodes):
         admission.release(name)
     assert admission.room == (2, 1000, 0)
-    assert "memory" in admission.refusal((8, 1200, 0))
+    assert admission.refusal((1, 500, 0), (1, 500, 0)) == ""
+    told = admission.refusal((1, 500, 0), (1, 501, 0))
+    assert told == "with its other nodes it asks for 1001 MiB of memory and this machine has 1000 MiB"

@@ -212,13 +212,13 @@ async def test_a_gang_goes_on_in_whatever_phase_the_daemon_was_killed(running, s
     assert [(one.order.job_id, one.was_running) for one in expected] == [("gang#1", False)]
     assert expected[0].order.gang.others == Resources(vcpus=1, memory=64)
     starting.executor.started(JobId("gang#1"))
-    await settle(starting, lambda: starting.executor.take_starts())
+    await settle(starting, starting.executor.take_starts)
     running_now = await Running(store).up()
     expected = running_now.executor.take_expected()
     assert [(one.order.job_id, one.was_running) for one in expected] == [("gang#1", True), ("gang#0", False)]
     running_now.executor.started(JobId("gang#0"))
     running_now.executor.exited(JobId("gang#1"))
-    assert names(await settle(running_now, lambda: running_now.executor.take_stops())) == ["gang#0"]
+    assert names(await settle(running_now, running_now.executor.take_stops)) == ["gang#0"]
     ending = await Running(store).up()
     assert names(one.order for one in ending.executor.take_expected()) == ["gang#0"]
     assert names(ending.executor.take_stops()) == ["gang#0"]

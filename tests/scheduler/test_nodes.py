@@ -5,7 +5,12 @@ from world import World, container, hosts, nodes
 
 from nbbatch.model.jobs import JobStatus, NodeProperties, NodeRange
 from nbbatch.model.resources import Resources
-from nbbatch.scheduler.blocked import BLOCKED_MAX_VCPUS, BLOCKED_NO_ENVIRONMENT, BLOCKED_TOO_LARGE
+from nbbatch.scheduler.blocked import (
+    BLOCKED_INSTANCE_TYPE,
+    BLOCKED_MAX_VCPUS,
+    BLOCKED_NO_ENVIRONMENT,
+    BLOCKED_TOO_LARGE,
+)
 from nbbatch.scheduler.placement import explain
 
 S = JobStatus
@@ -318,6 +323,14 @@ def test_a_range_may_ask_for_an_instance_type():
         "m6i.large",
         "m6i.large",
     ]
+
+
+def test_an_instance_type_that_the_environment_has_not_blocks_with_awss_words():
+    """It can never start there."""
+    world = World()
+    only = NodeRange(target="0:", first=0, last=None, container=container(), instance_type="p4d.24xlarge")
+    job = world.submit(nodes=NodeProperties(count=1, main=0, ranges=(only,)))
+    assert world.run_of(job).status_reason == BLOCKED_INSTANCE_TYPE
 
 
 def test_costs_are_the_sum_over_nodes():

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbatch.daemon.admission import NO_AMOUNT, Admission, Name, together
+from nbbatch.daemon.admission import NO_AMOUNT, Admission, Name
 from nbbatch.daemon.executors.docker_attempt import LiveAttempt, Stage
 from nbbatch.daemon.executors.docker_containers import Step, begin, bring_log_home
 from nbbatch.daemon.executors.docker_errors import EngineGoneError, EngineRefusedError
@@ -210,7 +210,7 @@ class DockerExecutor:
     def _queue(self, order: StartAttempt) -> list[AttemptReport]:
         """Let an attempt wait for room; its end instead, when there can never be any."""
         attempt = self._know(order, Stage.WAITING)
-        refusal = self._admission.refusal(together(attempt.amount, attempt.others))
+        refusal = self._admission.refusal(attempt.amount, attempt.others)
         if refusal:
             self._forget(attempt)
             return [never_ran(order, _now(), f"CannotCreateContainerError: {refusal}")]
