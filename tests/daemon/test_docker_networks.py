@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from docker_kind import SYSTEM_DOCKER, has_image
@@ -88,7 +89,7 @@ def networks_of(world, engine):
 
 async def gone(world, engine):
     async with asyncio.timeout(30):
-        while networks_of(world, engine):  # noqa: ASYNC110 - the engine is asked, it does not tell
+        while networks_of(world, engine):
             await asyncio.sleep(0.02)
 
 
@@ -114,8 +115,8 @@ async def test_nodes_are_told_the_main_nodes_real_address(world, engine):
 
 
 def log_of(world, node):
-    with open(world.logs.path(node.log_stream), encoding="utf-8") as file:
-        return [line.split("\t")[-1].strip() for line in file]
+    lines = Path(world.logs.path(node.log_stream)).read_text(encoding="utf-8").splitlines()
+    return [line.split("\t")[-1].strip() for line in lines]
 
 
 @pytest.mark.docker
@@ -133,7 +134,7 @@ async def test_an_adopted_gang_keeps_its_network_and_strangers_lose_theirs(world
     end = await world.until(lambda: kinds(world, AttemptExited).get(child.job_id))
     assert end.exit_code == 0
     async with asyncio.timeout(30):
-        while networks_of(world, engine) != [network_of(main)]:  # noqa: ASYNC110 - as above
+        while networks_of(world, engine) != [network_of(main)]:
             await asyncio.sleep(0.02)
 
 

@@ -174,6 +174,17 @@ def test_the_timeout_is_the_whole_jobs():
     )
 
 
+def test_time_that_is_up_after_the_main_node_ended_changes_nothing():
+    """A node that takes its time to die does not cost the job its retry."""
+    world, job = running(count=2, attempts=2, timeout=60)
+    world.wait(50)
+    world.exit(f"{job}#0", 1)
+    world.wait(20)
+    world.exit(f"{job}#1", 143)
+    assert world.status(job) is S.STARTING
+    assert world.running[f"{job}#0"].attempt == 2
+
+
 def test_terminate_stops_all_nodes_with_the_callers_reason():
     """The reason stays, on the job and on each node."""
     world, job = running(attempts=3)

@@ -17,7 +17,7 @@ from nbbatch.scheduler.reactions.nodes import (
     MAIN_NODE_ENDED,
     on_node_ended,
     on_node_started,
-    stop_nodes,
+    on_nodes_timeout,
     waiting_nodes,
 )
 from nbbatch.scheduler.retries import HOST_LOST_REASON, TIMEOUT_REASON, verdict
@@ -96,7 +96,7 @@ def on_timeout(state: SchedulerState, deadline: Deadline, _now: int) -> list[Eff
     if found is None or found[2].stop_reason is not None:
         return []
     if found[0].nodes is not None:
-        return stop_nodes(state, found[0], TIMEOUT_REASON)
+        return on_nodes_timeout(state, found[0])
     run = state.begin(found[0], found[1])
     run.stop_reason = TIMEOUT_REASON
     return [StopAttempt(job_id=run.id, attempt=run.attempt)]

@@ -14,7 +14,7 @@ from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.nodes import Nodes
 from nbbatch.scheduler.placement import start_order
-from nbbatch.scheduler.retries import verdict
+from nbbatch.scheduler.retries import TIMEOUT_REASON, verdict
 from nbbatch.scheduler.state import DeadlineKind, LiveJob, SchedulerState
 
 MAIN_NODE_ENDED = "Main node ended"
@@ -56,6 +56,14 @@ def on_node_ended(state: SchedulerState, live: LiveJob, index: int, now: int) ->
             state, live, attempt=main.attempts[-1], succeeded=main.status is JobStatus.SUCCEEDED, now=now
         )
     return effects
+
+
+def on_nodes_timeout(state: SchedulerState, live: LiveJob) -> list[Effect]:
+    """The time is the main node's; when that has ended, the others are on their way already."""
+    if live.nodes is None or live.job.nodes is None:
+        return []
+    has_ended = live.nodes.runs[live.job.nodes.main].status.is_terminal
+    return [] if has_ended else stop_nodes(state, live, TIMEOUT_REASON)
 
 
 def stop_nodes(state: SchedulerState, live: LiveJob, reason: str) -> list[Effect]:
