@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbatch.daemon.admission import NO_AMOUNT, Admission, Name
+from nbbatch.daemon.admission import Admission, Name
 from nbbatch.daemon.executors.docker_attempt import LiveAttempt, Stage
 from nbbatch.daemon.executors.docker_containers import Step, begin, bring_log_home
 from nbbatch.daemon.executors.docker_errors import EngineGoneError, EngineRefusedError
@@ -214,19 +214,11 @@ class DockerExecutor:
         if refusal:
             self._forget(attempt)
             return [never_ran(order, _now(), f"CannotCreateContainerError: {refusal}")]
-        if not self._enter_behind_main(attempt):
+        if attempt.enter_behind_main(self._admission):
+            self._activate(attempt)
+        else:
             self._admission.wait(attempt.key, attempt.amount, attempt.others)
         return []
-
-    def _enter_behind_main(self, attempt: LiveAttempt) -> bool:
-        """Run a node on the room that its main node has kept for it."""
-        main = attempt.main
-        gpus = None if main is None else self._admission.draw(attempt.key, main, attempt.amount)
-        if gpus is None:
-            return False
-        attempt.gpus = gpus
-        self._activate(attempt)
-        return True
 
     def _admit(self) -> None:
         """Run whoever there is room for, once it is known what runs already."""
@@ -446,18 +438,10 @@ class DockerExecutor:
             return
         attempt.gpus = gpus_of(found["Labels"])
         attempt.begun = found["State"] != _CREATED
-        self._count_again(attempt)
+        attempt.count_again(self._admission)
         self._activate(attempt)
         if attempt.begun:
             self._spawn(self._look(attempt))
-
-    def _count_again(self, attempt: LiveAttempt) -> None:
-        """Take the room of what runs already; which GPUs a gang had kept is not known any more."""
-        main = attempt.main
-        if attempt.gpus or main is None or self._admission.draw(attempt.key, main, attempt.amount) is None:
-            self._admission.occupy(attempt.key, attempt.amount, attempt.gpus)
-        if attempt.others != NO_AMOUNT:
-            self._admission.keep(attempt.key, (*attempt.others[:2], 0))
 
     def _conclude(self, attempt: LiveAttempt) -> None:
         self._forget(attempt)
