@@ -11,7 +11,7 @@ BLOCKED_TOO_LARGE = (
     "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher "
     "than that can be met by the CE(s) attached to the job queue."
 )
-BLOCKED_INSTANCE_TYPE = (
+BLOCKED_INSTANCE_TYPES = (
     "MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED - Your compute environment associated with "
     "this job queue has an unsupported instance type configuration."
 )

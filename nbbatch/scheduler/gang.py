@@ -14,7 +14,7 @@ from nbbatch.model.fleet import ComputeEnvironment, HostId, InstanceType
 from nbbatch.model.jobs import Job, NodeProperties, NodeRange, Run
 from nbbatch.model.resources import NOTHING, Resources
 from nbbatch.scheduler.blocked import (
-    BLOCKED_INSTANCE_TYPE,
+    BLOCKED_INSTANCE_TYPES,
     BLOCKED_MAX_VCPUS,
     BLOCKED_NO_ENVIRONMENT,
     BLOCKED_TOO_LARGE,
@@ -99,7 +99,7 @@ def gang_blocked_reason(state: SchedulerState, queue: QueueState, properties: No
         kind = _cheapest(environment, wanted)
         if kind is None:
             known = (None, *(one.name for one, _ in environment.types))
-            return BLOCKED_TOO_LARGE if wanted.instance_type in known else BLOCKED_INSTANCE_TYPE
+            return BLOCKED_TOO_LARGE if wanted.instance_type in known else BLOCKED_INSTANCE_TYPES
         vcpus += kind[1].vcpus * len(indexes)
     return BLOCKED_MAX_VCPUS if vcpus > environment.environment.max_vcpus else None
 

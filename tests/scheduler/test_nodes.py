@@ -6,7 +6,7 @@ from world import World, container, hosts, nodes
 from nbbatch.model.jobs import JobStatus, NodeProperties, NodeRange
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.blocked import (
-    BLOCKED_INSTANCE_TYPE,
+    BLOCKED_INSTANCE_TYPES,
     BLOCKED_MAX_VCPUS,
     BLOCKED_NO_ENVIRONMENT,
     BLOCKED_TOO_LARGE,
@@ -341,7 +341,7 @@ def test_an_instance_type_that_the_environment_has_not_blocks_with_awss_words():
     world = World()
     only = NodeRange(target="0:", first=0, last=None, container=container(), instance_type="p4d.24xlarge")
     job = world.submit(nodes=NodeProperties(count=1, main=0, ranges=(only,)))
-    assert world.run_of(job).status_reason == BLOCKED_INSTANCE_TYPE
+    assert world.run_of(job).status_reason == BLOCKED_INSTANCE_TYPES
 
 
 def test_costs_are_the_sum_over_nodes():
