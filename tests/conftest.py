@@ -120,7 +120,7 @@ def end_processes_of(folder: Path) -> None:
 
 
 def remove_containers_of(folder: Path) -> None:
-    """Remove the containers that this home's daemon left, found by its label."""
+    """Remove the containers, volumes and networks that this home's daemon left, found by its label."""
     identity = folder / "identity.json"
     if not identity.exists() or json.loads(identity.read_text())["executor"] != "docker":
         return
@@ -130,14 +130,15 @@ def remove_containers_of(folder: Path) -> None:
     )
     if listed.stdout.split():
         subprocess.run(["docker", "rm", "-f", *listed.stdout.split()], capture_output=True, check=False)
-    volumes = subprocess.run(
-        ["docker", "volume", "ls", "-q", "--filter", f"label={label}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if volumes.stdout.split():
-        subprocess.run(["docker", "volume", "rm", *volumes.stdout.split()], capture_output=True, check=False)
+    for what in ("volume", "network"):
+        left = subprocess.run(
+            ["docker", what, "ls", "-q", "--filter", f"label={label}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if left.stdout.split():
+            subprocess.run(["docker", what, "rm", *left.stdout.split()], capture_output=True, check=False)
 
 
 def _family(folder: str) -> list[psutil.Process]:

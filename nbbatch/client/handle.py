@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.outcome import Detail, Outcome, in_words, outcome, short_id
 from nbbatch.client.results import Usage
 from nbbatch.client.usage import own_usage
@@ -280,8 +281,7 @@ def describe(backend: Backend, job_id: str) -> Detail:
             f"Backend {backend.name!r} knows no job {job_id!r}.",
             cure="nbbatch.jobs() lists the newest; another backend may have it.",
         )
-    detail: Detail = details[0]
-    return detail
+    return with_main_nodes(backend, details)[0]
 
 
 def _account(row: dict[str, Any]) -> Account:

@@ -32,7 +32,7 @@ TAIL = 20
 
 
 class Job(Handle):
-    """A single job, or one child of an array.
+    """A single job, one child of an array, a multi-node job (told by its main node) or one of its nodes.
 
     `Handle` has id, name, status, wait, cancel, terminate, why, cost and callbacks. A job can be
     awaited: `value = await job`.
@@ -135,9 +135,13 @@ class Job(Handle):
         Raises
         ------
         UserError
-            When the job has not ended.
+            When the job has not ended, or has several nodes.
         """
         detail = self.detail()
+        if "nodeProperties" in detail or "nodeDetails" in detail:
+            raise UserError(
+                f"{self!r} is a multi-node job.", cure="Submit it again as it was submitted, by submit_job."
+            )
         if detail["status"] not in TERMINAL:
             raise UserError(f"{self!r} has not ended.", cure="Wait for it, or terminate it first.")
         request = resubmission(detail, environment=retry_environment(detail), size=None)

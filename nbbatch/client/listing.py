@@ -24,8 +24,8 @@ from nbbatch.client.outcome import Detail, Outcome, exit_code, outcome, seconds,
 from nbbatch.client.shape import read_array
 from nbbatch.errors import ResultLostError, UnknownNameError
 
-_FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(:\d+)?")
-_START_OF_ID = re.compile(r"[0-9a-f-]{4,36}(:\d+)?")
+_FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}([:#]\d+)?")
+_START_OF_ID = re.compile(r"[0-9a-f-]{4,36}([:#]\d+)?")
 _EVERY_STATUS = {"filters": [{"name": "AFTER_CREATED_AT", "values": ["0"]}]}
 _PAGE = 100
 _TOLD = 5
@@ -152,7 +152,7 @@ def _summaries(backend: Backend, queue: str, **which: Any) -> Iterator[Detail]:
 
 
 def find(id_or_name: str, *, backend: str | None = None) -> Job | ArrayJob:
-    """Handle of a job by its id, the id's first letters, or a name that only one job has.
+    """Handle of a job or node by its id, the id's first letters, or a name that only one job has.
 
     Raises
     ------
@@ -185,9 +185,9 @@ def _search(backend: Backend, wanted: str) -> str:
     found = [
         one["jobId"] for queue in queues for one in islice(_summaries(backend, queue, filters=named), _TOLD)
     ]
-    start, colon, index = wanted.partition(":")
+    start, mark, index = re.split("([:#]|$)", wanted, maxsplit=1)
     if not found and _START_OF_ID.fullmatch(wanted):
-        found = [f"{job_id}{colon}{index}" for queue in queues for job_id in _ids_from(backend, queue, start)]
+        found = [f"{job_id}{mark}{index}" for queue in queues for job_id in _ids_from(backend, queue, start)]
     if len(found) == 1:
         return str(found[0])
     if not found:

@@ -136,9 +136,10 @@ def duration_in_words(length: float) -> str:
 
 
 def short_id(job_id: str) -> str:
-    """The first eight letters of an id, with the index of a child: `3f2a9c1e`, `3f2a9c1e:7`."""
-    parent, colon, index = job_id.partition(":")
-    return parent[:8] + colon + index
+    """The first eight letters of an id, with the index of a child or node: `3f2a9c1e`, `3f2a9c1e:7`."""
+    mark = "#" if "#" in job_id else ":"
+    parent, found, index = job_id.partition(mark)
+    return parent[:8] + found + index
 
 
 @dataclass(frozen=True, slots=True)

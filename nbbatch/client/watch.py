@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.longpoll import LongPoll
+from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.outcome import Detail
 from nbbatch.errors import BackendError, NbbatchError, UnknownNameError
 from nbbatch.model.jobs import TERMINAL
@@ -232,7 +233,7 @@ class Watcher:
         for batch in _batches(ids, IDS_PER_CALL):
             with backend.errors():
                 details = backend.batch.describe_jobs(jobs=batch)["jobs"]
-            for detail in details:
+            for detail in with_main_nodes(backend, details):
                 self._tell(detail["jobId"], detail)
             self._tell_missing(set(batch) - {detail["jobId"] for detail in details}, backend)
 

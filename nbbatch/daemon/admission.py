@@ -2,7 +2,8 @@
 
 Hosts are accounting boxes and may add up to more than this machine has; this is the last gate
 before anything really starts. The queue is strictly first in, first out: a large attempt at its
-head is not overtaken, so it cannot starve. vCPUs are shares (AWS gives `--cpu-shares`), so an
+head is not overtaken, so it cannot starve. The nodes of a multi-node job get in together: the main
+node brings room for all of them, so that two such jobs never wait for each other half begun. vCPUs are shares (AWS gives `--cpu-shares`), so an
 attempt that asks for more than there are runs when it has all of them; memory and GPUs are hard.
 GPUs are handed out as device indices, each to one attempt at a time.
 
@@ -19,6 +20,8 @@ Name = tuple[str, int]
 
 Amount = tuple[float, int, int]
 """vCPUs, MiB of memory, GPUs."""
+
+NO_AMOUNT: Amount = (0.0, 0, 0)
 
 Devices = tuple[int, ...]
 """Indices of the GPUs that an attempt has to itself."""
@@ -47,7 +50,7 @@ class Admission:
         self._vcpus = vcpus
         self._memory = memory
         self._devices = list(range(gpus))
-        self._waiting: OrderedDict[Name, Amount] = OrderedDict()
+        self._waiting: OrderedDict[Name, tuple[Amount, Amount]] = OrderedDict()
         self._held: dict[Name, tuple[float, int, Devices]] = {}
 
     def __len__(self) -> int:
@@ -67,18 +70,25 @@ class Admission:
         """What is free now; vCPUs and memory may be negative after `occupy`."""
         return (self._vcpus, self._memory, len(self._devices))
 
-    def refusal(self, amount: Amount) -> str:
-        """Why this amount can never be admitted here, in words; empty when it can."""
-        _, memory, gpus = amount
+    def refusal(self, amount: Amount, others: Amount = NO_AMOUNT) -> str:
+        """Why this amount can never be admitted here, in words; empty when it can.
+
+        A main node's job has to fit as a whole: `others` is what its other nodes ask for.
+        """
+        _, memory, gpus = together(amount, others)
+        who = "it" if others == NO_AMOUNT else "with its other nodes it"
         if memory > self._capacity[1]:
-            return f"it asks for {memory} MiB of memory and this machine has {self._capacity[1]} MiB"
+            return f"{who} asks for {memory} MiB of memory and this machine has {self._capacity[1]} MiB"
         if gpus > self._capacity[2]:
-            return f"it asks for {gpus} GPUs and this machine has {self._capacity[2]}"
+            return f"{who} asks for {gpus} GPUs and this machine has {self._capacity[2]}"
         return ""
 
-    def wait(self, name: Name, amount: Amount) -> None:
-        """Join the end of the queue; ask `refusal` before, or it blocks those behind it for ever."""
-        self._waiting[name] = amount
+    def wait(self, name: Name, amount: Amount, others: Amount = NO_AMOUNT) -> None:
+        """Join the end of the queue; ask `refusal` before, or it blocks those behind it for ever.
+
+        A main node waits until there is room for its `others` as well, and keeps it for them.
+        """
+        self._waiting[name] = (amount, others)
 
     def admit(self) -> tuple[Name, Devices] | None:
         """Let the first one in if there is room for it now.
@@ -91,12 +101,38 @@ class Admission:
         if not self._waiting:
             return None
         name = next(iter(self._waiting))
-        vcpus, memory, gpus = self._waiting[name]
+        amount, others = self._waiting[name]
+        vcpus, memory, gpus = together(amount, others)
         vcpus = min(vcpus, self._capacity[0])
         if vcpus > self._vcpus or memory > self._memory or gpus > len(self._devices):
             return None
         del self._waiting[name]
-        return name, self._take(name, vcpus, memory, tuple(self._devices[:gpus]))
+        own = min(amount[0], vcpus)
+        devices = self._take(name, own, amount[1], tuple(self._devices[: amount[2]]))
+        if others != NO_AMOUNT:
+            self.keep(name, (vcpus - own, others[1], others[2]))
+        return name, devices
+
+    def keep(self, name: Name, others: Amount) -> None:
+        """Keep room for the other nodes of a main node that runs, whether or not there is any."""
+        self._take(_others_of(name), others[0], others[1], tuple(self._devices[: others[2]]))
+
+    def draw(self, name: Name, main: Name, amount: Amount) -> Devices | None:
+        """Let a node in at once, on the room that its main node has kept.
+
+        Returns
+        -------
+        tuple of int or None
+            Its GPUs; None when there is not as much left of that.
+        """
+        kept = self._held.get(_others_of(main))
+        if kept is None or amount[1] > kept[1] or amount[2] > len(kept[2]):
+            return None
+        vcpus = min(amount[0], kept[0])
+        mine, left = kept[2][: amount[2]], kept[2][amount[2] :]
+        self._held[_others_of(main)] = (kept[0] - vcpus, kept[1] - amount[1], left)
+        self._held[name] = (vcpus, amount[1], mine)
+        return mine
 
     def occupy(self, name: Name, amount: Amount, devices: Devices = ()) -> None:
         """Count an attempt that runs already, whether or not there is room for it.
@@ -120,14 +156,14 @@ class Admission:
         return self._waiting.pop(name, None) is not None
 
     def release(self, name: Name) -> None:
-        """Give back what an attempt holds; nothing happens when it holds nothing."""
-        held = self._held.pop(name, None)
-        if held is not None:
-            vcpus, memory, devices = held
-            self._vcpus += vcpus
-            self._memory += memory
-            if devices:
-                self._devices = self._free_devices()
+        """Give back what an attempt holds or keeps for others; nothing happens when it holds nothing."""
+        for held in (self._held.pop(name, None), self._held.pop(_others_of(name), None)):
+            if held is not None:
+                vcpus, memory, devices = held
+                self._vcpus += vcpus
+                self._memory += memory
+                if devices:
+                    self._devices = self._free_devices()
 
     def resize(self, vcpus: float, memory: int, gpus: int = 0) -> None:
         """Change the capacity under what is held; the queue and its order stay."""
@@ -147,3 +183,13 @@ class Admission:
     def _free_devices(self) -> list[int]:
         taken = {device for _, _, devices in self._held.values() for device in devices}
         return [device for device in range(self._capacity[2]) if device not in taken]
+
+
+def together(one: Amount, other: Amount) -> Amount:
+    """The sum."""
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _others_of(main: Name) -> Name:
+    """Under which name room is kept for the other nodes of a main node."""
+    return f"{main[0]} and others", main[1]

@@ -40,10 +40,9 @@ from nbbatch.daemon.ports import Executor
 from nbbatch.daemon.store import Store
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import BackendUnreachableError, ConfigurationError
-from nbbatch.model.jobs import ACTIVE
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.restore import restore
-from nbbatch.scheduler.state import CODE, SchedulerState
+from nbbatch.scheduler.state import SchedulerState
 from nbbatch.version import __version__
 
 if TYPE_CHECKING:
@@ -268,13 +267,7 @@ async def choose_executor(state: SchedulerState, last: str) -> Choice:
 
 
 def _has_attempts(state: SchedulerState) -> bool:
-    active = [CODE[status] for status in ACTIVE]
-    return any(
-        live.run.status in ACTIVE
-        if live.children is None
-        else any(live.children.counts[code] for code in active)
-        for live in state.jobs.values()
-    )
+    return any(live.under_way() for live in state.jobs.values())
 
 
 def _oversubscription() -> float:

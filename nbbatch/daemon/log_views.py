@@ -5,7 +5,7 @@ from __future__ import annotations
 from nbbatch.daemon.logs import MOST_EVENTS, LogStore
 from nbbatch.daemon.loop import Loop
 from nbbatch.errors import UnknownNameError
-from nbbatch.model.jobs import ACTIVE, stream_of
+from nbbatch.model.jobs import stream_of
 from nbbatch.wire.encode_container import Json
 
 DEFAULT_GROUP = "/aws/batch/job"
@@ -66,7 +66,6 @@ class LogViews:
         return any(
             stream_of(container, live.job.definition, run.id, run.attempt) == stream
             for live in state.jobs.values()
-            for run in (live.children.runs.values() if live.children is not None else (live.run,))
-            if run.status in ACTIVE
-            for container in live.job.containers
+            for index, run in live.under_way()
+            for container in live.job.as_seen_by(index).containers
         )

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 from nbbatch.daemon.ports import AttemptReport, Clock, Executor, ExpectedAttempt
 from nbbatch.errors import NbbatchBugError, NbbatchError, StoreError
 from nbbatch.model.events import AttemptExited, Effect, Event, StartAttempt, StopAttempt, Ticked
-from nbbatch.model.jobs import ACTIVE, JobId, JobStatus, Run
+from nbbatch.model.jobs import JobId, JobStatus, Run
 from nbbatch.scheduler.draining import standing_stops
 from nbbatch.scheduler.placement import start_order
 from nbbatch.scheduler.reactor import handle
@@ -250,15 +250,7 @@ class Loop:
         self._schedule()
 
     def _active(self) -> list[tuple[LiveJob, int | None, Run]]:
-        found: list[tuple[LiveJob, int | None, Run]] = []
-        for live in self.state.jobs.values():
-            if live.children is not None:
-                found += [
-                    (live, index, run) for index, run in live.children.runs.items() if run.status in ACTIVE
-                ]
-            elif live.run.status in ACTIVE:
-                found.append((live, None, live.run))
-        return found
+        return [(live, index, run) for live in self.state.jobs.values() for index, run in live.ordered()]
 
     def _expected(self) -> list[ExpectedAttempt]:
         return [

@@ -154,11 +154,12 @@ class Private:
         return explain(self._loop.state, *live)
 
     def _account(self, view: JobView) -> Json:
-        """An array's ended attempts are counted as they end; only those under way are looked at."""
+        """Ended attempts of children and nodes are counted as they end; only those under way are looked at."""
         live = self._loop.state.jobs.get(view.job.id)
-        children = live.children if live is not None and view.index is None else None
         tally = view.run.tally or tally_of([view.run])
-        under_way = [view.run] if children is None else children.runs.values()
+        under_way = [view.run]
+        if live is not None and view.index is None:
+            under_way = [run for _, run in live.under_way()]
         now = max(self._loop.state.now, time.time_ns() // 1_000_000)
         return {"jobId": view.run.id, **_sums(tally, [run for run in under_way if run.host is not None], now)}
 

@@ -68,6 +68,7 @@ class Attempts:
         self._log = log
         self._admission = Admission(0, 0)
         self._orders: dict[Name, Order] = {}
+        self._drawn: dict[Name, Devices] = {}
         self._running: dict[int, Child] = {}
         self._names: dict[Name, Child] = {}
         self._ended = past.ended
@@ -111,9 +112,8 @@ class Attempts:
         self._launcher.base = hello["environment"]
         self._launcher.devices = hello["devices"]
         self._admission.resize(*hello["machine"])
-        for order in [order for order in self._orders.values() if self._admission.refusal(order.amount)]:
-            self._admission.withdraw(order.name)
-            del self._orders[order.name]
+        for order in [order for order in self._orders.values() if self._refusal(order)]:
+            self._withdraw(order.name)
             self.on_start(order)
         self._reconcile({(job_id, attempt) for job_id, attempt in hello["expected"]})
         self.fresh_starts.clear()
@@ -136,18 +136,22 @@ class Attempts:
         name = order.name
         if name in self._orders or name in self._names or name in self._ended or name in self._lost:
             return
-        refusal = self._admission.refusal(order.amount)
+        refusal = self._refusal(order)
         if refusal:
             self._not_started(name, f"CannotStartContainerError: {refusal}")
             return
         self._orders[name] = order
-        self._admission.wait(name, order.amount)
+        devices = None if order.main is None else self._admission.draw(name, order.main, order.amount)
+        if devices is None:
+            self._admission.wait(name, order.amount, order.others)
+        else:
+            self._drawn[name] = devices
 
     def on_stop(self, name: Name, grace: float) -> None:
         """End an attempt: at once when it waits, else by SIGTERM and, after `grace` seconds, SIGKILL."""
         child = self._names.get(name)
-        if self._admission.withdraw(name):
-            del self._orders[name]
+        if name in self._orders:
+            self._withdraw(name)
             self._not_started(name, None, _STOPPED_EARLY)
         elif child is not None:
             if not child.is_stopping:
@@ -180,8 +184,7 @@ class Attempts:
             self._was_rebooted = False
             self._lost |= expected - self._ended.keys()
         for name in self._orders.keys() - expected:
-            self._admission.withdraw(name)
-            del self._orders[name]
+            self._withdraw(name)
         for name in self._names.keys() - expected:
             self._names[name].is_unwanted = True
             signal_group(self._names[name].pid, signal.SIGKILL)
@@ -289,8 +292,20 @@ class Attempts:
         ends, self.fresh_ends = self.fresh_ends, []
         return starts, ends
 
+    def _refusal(self, order: Order) -> str:
+        return self._admission.refusal(order.amount, order.others)
+
+    def _withdraw(self, name: Name) -> None:
+        """Take back an order that has not begun."""
+        del self._orders[name]
+        if not self._admission.withdraw(name):
+            del self._drawn[name]
+            self._admission.release(name)
+
     def _admitted(self) -> list[tuple[Order, Devices]]:
-        batch = []
+        """Nodes that follow their main node, and whoever there is room for now."""
+        batch = [(self._orders.pop(name), devices) for name, devices in self._drawn.items()]
+        self._drawn.clear()
         while admitted := self._admission.admit():
             name, devices = admitted
             batch.append((self._orders.pop(name), devices))

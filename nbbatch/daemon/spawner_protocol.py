@@ -17,7 +17,7 @@ few milliseconds: whatever it loads imports little and nothing from outside the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 TYPE_CHECKING = False  # as typing has it, which takes long to load
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nbbatch.daemon.admission import Amount, Name
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 MARKER = "NBBATCH_ATTEMPT"
 """Variable in a job's environment, `<home's mark>:<job id>:<attempt>`, by which orphans are found."""
@@ -76,9 +76,24 @@ class Order:
         Name of its working directory.
     ulimits : list of [str, int, int]
         Docker's names with soft and hard limits.
+    main : str
+        Job id of the main node that this node starts behind; empty for all others.
+    others : list of float, int, int
+        What a main node brings room for, as vcpus, memory and gpus.
     """
 
-    __slots__ = ("amount", "command", "environment", "log", "memory_limit", "name", "scratch", "ulimits")
+    __slots__ = (
+        "amount",
+        "command",
+        "environment",
+        "log",
+        "main",
+        "memory_limit",
+        "name",
+        "others",
+        "scratch",
+        "ulimits",
+    )
 
     def __init__(
         self,
@@ -93,6 +108,8 @@ class Order:
         log: str,
         scratch: str,
         ulimits: list[tuple[str, int, int]],
+        main: str = "",
+        others: Sequence[float] = (0.0, 0, 0),
     ) -> None:
         self.name: Name = (job_id, attempt)
         self.command = command
@@ -102,6 +119,8 @@ class Order:
         self.log = log
         self.scratch = scratch
         self.ulimits = ulimits
+        self.main: Name | None = (main, attempt) if main else None
+        self.others: Amount = (others[0], int(others[1]), int(others[2]))
 
 
 def quoted(text: str | None) -> str:

@@ -19,7 +19,7 @@ from nbbatch.daemon.database import Database
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
 from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue, Noun
-from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, JobView, Run, child_id, split_child_id
+from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, JobView, Run, split_child_id
 from nbbatch.scheduler.restore import Snapshot, StoredJob
 from nbbatch.scheduler.state import CODE, STATUSES, Changes, LiveJob, SchedulerState
 
@@ -113,7 +113,7 @@ class Store:
             yield from decode_events(tick)
 
     def find(self, job_ids: Iterable[str]) -> dict[JobId, JobView]:
-        """Jobs and array children that have a row, by id; others are left out."""
+        """Jobs, array children and nodes that have a row, by id; others are left out."""
         parents: list[str] = []
         items: list[tuple[str, int]] = []
         for job_id in job_ids:
@@ -132,7 +132,7 @@ class Store:
         after_index: int = -1,
         limit: int = -1,
     ) -> list[JobView]:
-        """Children of an array that have a row, by index.
+        """Children of an array, or nodes, that have a row, by index.
 
         Parameters
         ----------
@@ -159,7 +159,7 @@ class Store:
             },
         )
         job = decode(Job, known[0][1])
-        return [JobView(job=job, run=decode(Run, run), index=index) for index, run in rows]
+        return [JobView(job=job.as_seen_by(index), run=decode(Run, run), index=index) for index, run in rows]
 
     def list_jobs(
         self,
@@ -248,11 +248,11 @@ class Store:
         bases: dict[str, int] = {}
         rows = []
         for run in changes.children.values():
-            parent, _, index = run.id.partition(":")
+            parent, index = split_child_id(run.id)
             base = bases.get(parent)
             if base is None:
                 base = bases[parent] = _live(parent, changes, state).sequence << _INDEX_BITS
-            rows.append((base | int(index), CODE[run.status], encode(run)))
+            rows.append((base | (index or 0), CODE[run.status], encode(run)))
         if rows:
             self._write("write_child", rows)
         parents = [_live(parent, changes, state) for parent in bases if parent not in changes.jobs]
@@ -302,7 +302,8 @@ class Store:
 
     def _stored_job(self, sequence: int, run: bytes, asked: bytes | None, facts: bytes) -> StoredJob:
         job = decode(Job, facts)
-        rows = self._read("read_children", {"sequence": sequence}) if job.array_size is not None else []
+        has_children = job.array_size is not None or job.nodes is not None
+        rows = self._read("read_children", {"sequence": sequence}) if has_children else []
         return StoredJob(
             job=job,
             run=decode(Run, run),
@@ -322,7 +323,9 @@ class Store:
         rows = self._read("find_children", {"ids": encode(items).decode()}) if items else []
         jobs = {parent: decode(Job, facts) for parent, _, _, facts in rows}
         return {
-            child_id(parent, index): JobView(job=jobs[parent], run=decode(Run, run), index=index)
+            jobs[parent].child_id(index): JobView(
+                job=jobs[parent].as_seen_by(index), run=decode(Run, run), index=index
+            )
             for parent, index, run, _ in rows
         }
 

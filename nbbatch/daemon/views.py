@@ -65,15 +65,15 @@ class Views:
         return found | dict(self._store.find(rest)) if rest else found
 
     def list_jobs(self, request: Json, arns: Arns) -> Json:
-        """ListJobs: of a queue, newest first, or the children of an array, by index."""
+        """ListJobs: of a queue, newest first, or the children of an array or the nodes of a job, by index."""
         given = [name for name in ("jobQueue", "arrayJobId", "multiNodeJobId") if request.get(name)]
         match given:
             case ["jobQueue"]:
                 return self._list_queue(request, arns)
-            case ["arrayJobId"]:
-                return self._list_children(request, arns)
-            case ["multiNodeJobId"]:
-                return {"jobSummaryList": []}
+            case ["arrayJobId" | "multiNodeJobId" as member]:
+                return self._list_children(
+                    JobId(request[member]), request, arns, nodes=member != "arrayJobId"
+                )
             case _:
                 raise ClientException("Exactly one of jobQueue, arrayJobId and multiNodeJobId is required.")
 
@@ -96,12 +96,16 @@ class Views:
             reply["nextToken"] = self._paging.token("ListJobs", request, rows[limit - 1].cursor)
         return reply
 
-    def _list_children(self, request: Json, arns: Arns) -> Json:
+    def _list_children(self, parent: JobId, request: Json, arns: Arns, *, nodes: bool) -> Json:
         status = JobStatus(request.get("jobStatus", JobStatus.RUNNING))
         limit = page_size(request, MAX_LISTED)
         after = self._paging.position("ListJobs", request)
-        parent = JobId(request["arrayJobId"])
-        views = self._children(parent, status, -1 if after is None else after, limit + 1)
+        place = -1 if after is None else after
+        views = [
+            view
+            for view in self._children(parent, status, place, limit + 1)
+            if (view.job.nodes is not None) == nodes
+        ]
         now = self._state.now
         reply: Json = {"jobSummaryList": [encode_summary(view, arns, now) for view in views[:limit]]}
         if len(views) > limit:
@@ -109,8 +113,13 @@ class Views:
         return reply
 
     def _children(self, parent: JobId, status: JobStatus, after: int, limit: int) -> list[JobView]:
-        """Children in a status: those that go on are in the state, those that ended have rows."""
+        """Children or nodes in a status: those that go on are in the state, children that ended have rows."""
         live = self._state.jobs.get(parent)
+        if live is not None and live.nodes is not None:
+            found = [
+                index for index, run in live.nodes.runs.items() if run.status is status and index > after
+            ]
+            return [view_of(self._state, live, index) for index in found[:limit]]
         if live is None or live.children is None or status.is_terminal:
             return self._store.children(parent, statuses=[status], after_index=after, limit=limit)
         indexes = [index for index in live.children.in_status(status) if index > after]
@@ -196,7 +205,8 @@ def view_of(state: SchedulerState, live: LiveJob, index: int | None) -> JobView:
     counts = None
     if live.children is not None and index is None:
         counts = dict(zip(STATUSES, live.children.counts, strict=True))
-    return JobView(job=live.job, run=state.run_of(live, index), index=index, counts=counts)
+    job = live.job.as_seen_by(index)
+    return JobView(job=job, run=state.run_of(live, index), index=index, counts=counts)
 
 
 def _place_of_definition(definition: JobDefinition) -> list[Any]:

@@ -7,7 +7,7 @@ it is durable. The time of an event is the `now` it is handled with, not a membe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nbbatch.model.fleet import ComputeEnvironment, HostId, JobQueue
 from nbbatch.model.jobs import (
@@ -20,7 +20,7 @@ from nbbatch.model.jobs import (
     Task,
     Usage,
 )
-from nbbatch.model.resources import Resources
+from nbbatch.model.resources import NOTHING, Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +197,26 @@ Event = (
 )
 
 
+MAIN_NODE_ADDRESS = "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gang:
+    """What binds the nodes of one attempt of a multi-node job.
+
+    Parameters
+    ----------
+    main : JobId
+        The main node, which starts first; its attempt has the same number.
+    others : Resources
+        On the main node's order, what all other nodes will need; the machine has to have room for
+        them, too, before the main node begins. Nothing on the orders of the others.
+    """
+
+    main: JobId
+    others: Resources = NOTHING
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartAttempt:
     """Start one attempt of a job on a host.
@@ -214,6 +234,10 @@ class StartAttempt:
     others : tuple of StartAttempt
         The same attempt's further containers, each as an order of its own; its `resources` are that
         container's.
+        What the attempt may use, and what physical admission counts.
+    gang : Gang or None
+        Set for the nodes of a multi-node job. Only the executor knows the main node's address; it
+        adds `MAIN_NODE_ADDRESS` to the others' environment.
     """
 
     job_id: JobId
@@ -226,6 +250,16 @@ class StartAttempt:
     tags: tuple[tuple[str, str], ...] = field(default=())
     task: Task | None = None
     others: tuple[StartAttempt, ...] = ()
+    gang: Gang | None = None
+
+    @property
+    def follows_main(self) -> bool:
+        """Whether this is a node that starts behind its running main node."""
+        return self.gang is not None and self.gang.main != self.job_id
+
+    def told_main_node(self, address: str) -> StartAttempt:
+        """The same order for a node that is told where its main node can be reached."""
+        return replace(self, environment=(*self.environment, (MAIN_NODE_ADDRESS, address)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,6 +186,41 @@ class Task:
     as_registered: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRange:
+    """Nodes `first` to `last`, both included, of a multi-node job, and the container they run.
+
+    `last` is None for a range that is open above (`targetNodes` `4:`). `instance_type` is the one
+    that the range asks for, if any; `target` is `targetNodes` as it was registered.
+    """
+
+    target: str
+    first: int
+    last: int | None
+    container: Container
+    instance_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeProperties:
+    """The nodes of a multi-node parallel job: how many, which one decides, and what each runs."""
+
+    count: int
+    main: int
+    ranges: tuple[NodeRange, ...]
+
+    def range_of(self, index: int) -> NodeRange:
+        """The range a node belongs to: of nested ranges the inner one (API reference, NodeRangeProperty).
+
+        Of two ranges of the same width, the later one.
+        """
+        around = [known for known in self.ranges if known.first <= index <= self._end(known)]
+        return min(reversed(around), key=lambda known: self._end(known) - known.first)
+
+    def _end(self, known: NodeRange) -> int:
+        return self.count - 1 if known.last is None else known.last
+
+
 class DefinitionStatus(StrEnum):
     """A deregistered definition stays describable as INACTIVE."""
 
@@ -198,12 +233,14 @@ class JobDefinition:
     """One revision of a job definition; `request` is RegisterJobDefinition's input, unchanged.
 
     `container` and `task` are as in `Job`.
+    With `nodes` it is of type multinode, and `container` is its main node's.
     """
 
     name: str
     revision: int
     container: Container
     task: Task | None = None
+    nodes: NodeProperties | None = None
     type: str = "container"
     parameters: Mapping[str, str] = field(default_factory=dict)
     retry_strategy: RetryStrategy | None = None
@@ -239,6 +276,7 @@ class Job:
     `attemptDurationSeconds`. `refusal` is the status reason of a job that SubmitJob accepts and that
     fails when it is to be dispatched; empty for nearly all. `definition_tags` go to the task together
     with the job's own when `propagate_tags` is set.
+    With `nodes` it is a multi-node parallel job, and `container` is its main node's.
     """
 
     id: JobId
@@ -248,6 +286,7 @@ class Job:
     container: Container
     created_at: int
     task: Task | None = None
+    nodes: NodeProperties | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[Dependency, ...] = ()
     array_size: int | None = None
@@ -275,6 +314,17 @@ class Job:
         if self.task is None or not self.task.others:
             return self.container.resources
         return sum((known.resources for known in self.task.others), self.container.resources)
+
+    def as_seen_by(self, index: int | None) -> Job:
+        """The job with the container that node `index` runs; itself when it has no nodes."""
+        if self.nodes is None or index is None:
+            return self
+        container = self.nodes.range_of(index).container
+        return self if container is self.container else replace(self, container=container)
+
+    def child_id(self, index: int) -> JobId:
+        """Id of an array child or a node."""
+        return child_id(self.id, index) if self.nodes is None else node_id(self.id, index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,12 +400,13 @@ class Tally:
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Where one job, array child or array parent has got to; only the scheduler changes it.
+    """Where one job, array child, array parent or node has got to; only the scheduler changes it.
 
     `attempt` numbers the attempt under way, or the last one; 0 before the first. `started_at` is
     that attempt's. `stop_reason` is set once the job shall end for good: the status reason it will
     have. `price` and `spot_price` are dollars per hour of the attempt's share of its host, frozen
-    when the attempt was placed. `tally` is an array parent's, over its children.
+    when the attempt was placed. `tally` is the parent's of an array or of nodes, over its children.
+    A multi-node job's own attempts are its main node's; its host is None, its nodes have theirs.
     """
 
     id: JobId
@@ -382,7 +433,8 @@ class Run:
 class JobView:
     """A job as a reader sees it, from the scheduler's state or from the rows.
 
-    `counts` holds the number of children by status for an array parent; `index` is set for a child.
+    `counts` holds the number of children by status for an array parent; `index` is set for a child
+    and for a node, whose `job` then has the node's own container.
     """
 
     job: Job
@@ -396,10 +448,22 @@ def child_id(parent: JobId, index: int) -> JobId:
     return JobId(f"{parent}:{index}")
 
 
+def node_id(parent: JobId, index: int) -> JobId:
+    """Id of a node of a multi-node parallel job."""
+    return JobId(f"{parent}#{index}")
+
+
+def is_node_id(job_id: str) -> bool:
+    """Whether an id is written as a node's."""
+    return "#" in job_id
+
+
 def split_child_id(job_id: str) -> tuple[JobId, int | None]:
-    """Parent id and array index; the index is None for a plain id or one that is not a number."""
-    parent, colon, index = job_id.partition(":")
-    if colon and len(index) < 10 and index.isascii() and index.isdigit():  # noqa: PLR2004 - no longer than any index
+    """Parent id and index of a child or node; None for a plain id or one that is not a number."""
+    parent, mark, index = job_id.partition(":")
+    if not mark:
+        parent, mark, index = job_id.partition("#")
+    if mark and len(index) < 10 and index.isascii() and index.isdigit():  # noqa: PLR2004 - no longer than any index
         return JobId(parent), int(index)
     return JobId(job_id), None
 
@@ -407,7 +471,7 @@ def split_child_id(job_id: str) -> tuple[JobId, int | None]:
 def is_canonical(job_id: str) -> bool:
     """Whether an id is written in the one way it is kept: `<id>:7`, not `<id>:007`."""
     parent, index = split_child_id(job_id)
-    return index is None or child_id(parent, index) == job_id
+    return index is None or job_id[len(parent) + 1 :] == str(index)
 
 
 def task_id(job_id: str, attempt: int) -> str:

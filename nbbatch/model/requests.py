@@ -33,6 +33,25 @@ NO_OVERRIDES = Overrides()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRangeOverride:
+    """One entry of `nodePropertyOverrides`; `first` and `last` as in `NodeRange`."""
+
+    target: str
+    first: int
+    last: int | None
+    overrides: Overrides = NO_OVERRIDES
+    instance_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOverrides:
+    """`nodeOverrides`; `count` is `numNodes`, None means: as the definition says."""
+
+    count: int | None = None
+    ranges: tuple[NodeRangeOverride, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobDraft:
     """SubmitJob's input; `queue` and `definition` are names or ARNs as the caller wrote them.
 
@@ -45,6 +64,7 @@ class JobDraft:
     parameters: Mapping[str, str] = field(default_factory=dict)
     overrides: Overrides = NO_OVERRIDES
     task_overrides: tuple[tuple[str, Overrides], ...] = ()
+    node_overrides: NodeOverrides | None = None
     array_size: int | None = None
     depends_on: tuple[Dependency, ...] = ()
     retry_strategy: RetryStrategy | None = None

@@ -13,6 +13,7 @@ from heapq import heappush
 from nbbatch.model.events import JobSubmitted
 from nbbatch.model.jobs import DependencyType, JobId, JobStatus, Run, Tally, child_id
 from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.nodes import Nodes
 from nbbatch.scheduler.state import CODE, Children, LiveJob, SchedulerState
 
 DEPENDENCY_FAILED = "Dependent Job failed"
@@ -91,6 +92,9 @@ def _new_live(state: SchedulerState, event: JobSubmitted) -> LiveJob:
         live.failed_items = _failed_counterparts(state, live, event)
     if job.array_size is not None:
         live.children = Children.all_in(JobStatus.PENDING, job.array_size)
+        run.tally = Tally()
+    if job.nodes is not None:
+        live.nodes = Nodes()
         run.tally = Tally()
     return live
 

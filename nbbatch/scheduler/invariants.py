@@ -10,13 +10,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nbbatch.errors import NbbatchBugError
+from nbbatch.model.fleet import HostId, ResourceStatus
 from nbbatch.model.fleet import HostStatus as S
-from nbbatch.model.fleet import ResourceStatus
 from nbbatch.model.jobs import ACTIVE, JobId, JobStatus
 from nbbatch.model.resources import Resources
 
 if TYPE_CHECKING:
     from nbbatch.scheduler.hosts import EnvironmentState
+    from nbbatch.scheduler.nodes import Nodes
     from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 STATUSES = tuple(JobStatus)
@@ -49,15 +50,18 @@ def _check_jobs(state: SchedulerState) -> dict[JobId, Resources]:
         if live.children is not None:
             _check_children(state, live, active)
             continue
+        if live.nodes is not None:
+            _check_nodes(state, live, live.nodes, active)
         if live.run.status is JobStatus.RUNNABLE:
             _require(any(entry[2] == job_id for entry in entries), f"{job_id} is queued")
         _require(
-            (live.run.host is not None) == (live.run.status in ACTIVE), f"{job_id} has a host iff active"
+            (live.run.host is not None) == (live.run.status in ACTIVE and live.nodes is None),
+            f"{job_id} has a host iff active",
         )
         _require(
             (live.run.status is JobStatus.PENDING) == bool(live.waits_for), f"{job_id} waits iff PENDING"
         )
-        if live.run.status in ACTIVE:
+        if live.run.status in ACTIVE and live.nodes is None:
             active[job_id] = live.job.resources
     return active
 
@@ -82,6 +86,27 @@ def _check_children(state: SchedulerState, live: LiveJob, active: dict[JobId, Re
     _require(reachable.issuperset(waiting), f"RUNNABLE children of {job_id} can be reached")
     queued = any(entry[2] == job_id for entry in state.queues[live.job.queue].entries)
     _require(not waiting or queued, f"{job_id} is queued")
+
+
+def _check_nodes(state: SchedulerState, live: LiveJob, nodes: Nodes, active: dict[JobId, Resources]) -> None:
+    job_id, properties = live.job.id, live.job.nodes
+    if properties is None:
+        raise NbbatchBugError(f"Invariant broken: {job_id} is a multi-node job.")
+    _require(len(nodes.runs) in (0, properties.count), f"{job_id} has all of its nodes or none")
+    _require(nodes.holding == len(nodes.under_way), f"{job_id} counts its nodes")
+    _require((live.run.status in ACTIVE) == (nodes.holding > 0), f"{job_id} is active iff a node is")
+    if live.run.status not in ACTIVE:
+        return
+    main = nodes.runs[properties.main]
+    _require(live.run.attempt == main.attempt, f"{job_id} is in its main node's attempt")
+    _require(main.status not in ACTIVE or main.status is live.run.status, f"{job_id} is as its main node is")
+    for index in nodes.under_way:
+        run = nodes.runs[index]
+        if live.run.status is JobStatus.STARTING:
+            _require(run.status is JobStatus.STARTING, f"{run.id} does not run before its main node")
+        host = state.environments[run.environment or ""].hosts[HostId(run.host or "")]
+        _require(list(host.occupants) == [run.id], f"{run.id} has its host to itself")
+        active[run.id] = host.host.capacity
 
 
 def _check_hosts(state: SchedulerState, active: dict[JobId, Resources]) -> None:

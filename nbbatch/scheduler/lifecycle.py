@@ -7,7 +7,8 @@ Rows are AWS Batch's job states (user guide, "Job states"). A single job or an a
 and skips PENDING when it depends on nothing. A failed attempt with attempts left goes back to
 RUNNABLE. An attempt may end without ever having been seen RUNNING (it could not be started, or it
 was over before its start was reported). An array parent never runs: it is SUBMITTED, then PENDING
-from its first RUNNABLE child until all children are terminal.
+from its first RUNNABLE child until all children are terminal. A multi-node job and each of its nodes
+go the way of a single job; with each attempt of the job its nodes begin anew, from RUNNABLE.
 
 The table is data: `docs/states.md` is drawn from it, and a test holds the two together.
 """

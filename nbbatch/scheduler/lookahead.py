@@ -66,6 +66,8 @@ def _has_delay(state: SchedulerState, queue: QueueState) -> bool:
 def _plan_queue(state: SchedulerState, queue: QueueState, plan: Plan, now: int) -> None:
     """Go through the queue until a job finds no place: those behind it wait for it anyway."""
     for live, _index in state.runnable(queue, MOST_JOBS):
+        if live.job.nodes is not None:
+            return  # a gang launches its own hosts when its turn comes
         if not _foresee(state, queue, live.job.resources, plan, now):
             return
 

@@ -9,28 +9,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nbbatch.model.events import Effect, StartAttempt
+from nbbatch.model.events import Effect, Gang, StartAttempt
 from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import JobStatus, Run, stream_of
-from nbbatch.model.resources import Resources
+from nbbatch.model.resources import NOTHING, Resources
+from nbbatch.scheduler.blocked import BLOCKED_MAX_VCPUS, BLOCKED_NO_ENVIRONMENT, BLOCKED_TOO_LARGE
 from nbbatch.scheduler.capacity import blocking_shortage, explain_environment
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import find_host, largest
+from nbbatch.scheduler.gang import explain_gang, gang_blocked_reason, needed_by_others, place_gang
 from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.lookahead import look_ahead
 from nbbatch.scheduler.state import LiveJob, QueueState, SchedulerState
-
-BLOCKED_NO_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
-BLOCKED_TOO_LARGE = (
-    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher "
-    "than that can be met by the CE(s) attached to the job queue."
-)
-BLOCKED_MAX_VCPUS = (
-    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet "
-    "the CPU requirement of the job."
-)
 
 
 def place(state: SchedulerState, now: int) -> list[Effect]:
@@ -62,17 +54,32 @@ def _start_heads(state: SchedulerState, queue: QueueState, effects: list[Effect]
         if live.job.refusal:
             end(state, [(live, index, Signal.REFUSED, live.job.refusal)], now)
             continue
-        host = _host(state, queue, live, now)
-        if host is None:
+        started = (
+            _start_gang(state, queue, live, now) if live.job.nodes else _start_one(state, queue, head, now)
+        )
+        if started is None:
             _note_blocked(state, queue, live, index)
             return True
-        effects.append(_start(state, live, index, host))
+        effects.append(started)
     return False
+
+
+def _start_one(
+    state: SchedulerState, queue: QueueState, head: tuple[LiveJob, int | None], now: int
+) -> StartAttempt | None:
+    host = find_host(state, queue.queue.environments, head[0].job.resources, now)
+    return None if host is None else _start(state, *head, host)
+
+
+def _start_gang(state: SchedulerState, queue: QueueState, live: LiveJob, now: int) -> StartAttempt | None:
+    """All nodes have a place, or none; the main one starts first."""
+    main = place_gang(state, queue, live, now)
+    return None if main is None or live.job.nodes is None else start_order(live, live.job.nodes.main, main)
 
 
 def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
     """What an executor must know to begin the attempt that `run` stands at."""
-    job = live.job
+    job = live.job.as_seen_by(index)
     variables = _batch_variables(live, index, run)
     tags = tuple({**job.definition_tags, **job.tags}.items()) if job.propagate_tags else ()
     first, *others = (
@@ -86,10 +93,19 @@ def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
             log_stream=stream_of(container, job.definition, run.id, run.attempt),
             tags=tags,
             task=job.task,
+            gang=_gang(live, index),
         )
         for container in job.containers
     )
     return replace(first, resources=job.resources, others=tuple(others)) if others else first
+
+
+def _gang(live: LiveJob, index: int | None) -> Gang | None:
+    nodes = live.job.nodes
+    if nodes is None:
+        return None
+    others = needed_by_others(live.job) if index == nodes.main else NOTHING
+    return Gang(main=live.job.child_id(nodes.main), others=others)
 
 
 def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
@@ -101,6 +117,8 @@ def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str
             return _explain_runnable(state, live)
         case JobStatus.STARTING:
             run = state.run_of(live, index)
+            if live.nodes is not None:
+                return _explain_nodes(live)
             return [
                 f"It has a place on {run.instance_type} ({run.host}) and starts as soon as this machine has room."
             ]
@@ -150,9 +168,15 @@ def _note_blocked(state: SchedulerState, queue: QueueState, live: LiveJob, index
     if queue.blocked == (live.job.id, index):
         return
     queue.blocked = (live.job.id, index)
-    reason = blocked_reason(state, queue, live.job.resources)
+    reason = _blocked_reason_of(state, queue, live)
     if reason is not None:
         state.begin(live, index).status_reason = reason
+
+
+def _blocked_reason_of(state: SchedulerState, queue: QueueState, live: LiveJob) -> str | None:
+    if live.job.nodes is not None:
+        return gang_blocked_reason(state, queue, live.job.nodes)
+    return blocked_reason(state, queue, live.job.resources)
 
 
 def _batch_variables(live: LiveJob, index: int | None, run: Run) -> tuple[tuple[str, str], ...]:
@@ -166,6 +190,13 @@ def _batch_variables(live: LiveJob, index: int | None, run: Run) -> tuple[tuple[
     )
     if index is None:
         return variables
+    if live.job.nodes is not None:
+        return (
+            *variables,
+            ("AWS_BATCH_JOB_MAIN_NODE_INDEX", str(live.job.nodes.main)),
+            ("AWS_BATCH_JOB_NODE_INDEX", str(index)),
+            ("AWS_BATCH_JOB_NUM_NODES", str(live.job.nodes.count)),
+        )
     array = (
         ("AWS_BATCH_JOB_ARRAY_INDEX", str(index)),
         ("AWS_BATCH_JOB_ARRAY_SIZE", str(live.job.array_size)),
@@ -190,16 +221,29 @@ def _explain_pending(state: SchedulerState, live: LiveJob, index: int | None) ->
 
 def _explain_runnable(state: SchedulerState, live: LiveJob) -> list[str]:
     queue = state.queues[live.job.queue]
-    wanted = live.job.resources
-    never = blocked_reason(state, queue, wanted)
+    never = _blocked_reason_of(state, queue, live)
     if never is not None:
-        return [never, *_explain_limits(state, queue, wanted)]
+        return [never, *_explain_room(state, queue, live)]
     head = state.head(queue)
     if head is not None and head[0] is not live:
         return [
             f"Queue {live.job.queue} is first in, first out, and its head {head[0].job.id} does not fit yet."
         ]
-    return _explain_limits(state, queue, wanted)
+    return _explain_room(state, queue, live)
+
+
+def _explain_nodes(live: LiveJob) -> list[str]:
+    told = (
+        f"Its nodes have places on {len(live.under_way())} hosts. The main node starts as soon as this "
+        "machine has room for all of them, the others once it runs."
+    )
+    return [told]
+
+
+def _explain_room(state: SchedulerState, queue: QueueState, live: LiveJob) -> list[str]:
+    if live.job.nodes is not None:
+        return explain_gang(state, queue, live.job.nodes)
+    return _explain_limits(state, queue, live.job.resources)
 
 
 def _explain_limits(state: SchedulerState, queue: QueueState, wanted: Resources) -> list[str]:

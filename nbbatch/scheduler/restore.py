@@ -15,6 +15,7 @@ from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobStatus, Run
 from nbbatch.scheduler.cost import tally_of
 from nbbatch.scheduler.dependencies import is_released, note_dependents, sort_dependencies
 from nbbatch.scheduler.fleet import add_environment, add_host, remind_again, watch_idle
+from nbbatch.scheduler.nodes import Nodes
 from nbbatch.scheduler.state import CODE, Children, DeadlineKind, LiveJob, QueueState, SchedulerState
 
 
@@ -84,6 +85,9 @@ def _restore_jobs(state: SchedulerState, snapshot: Snapshot) -> None:
         if row.job.array_size is not None:
             state.jobs[row.job.id].children = _children(row, row.job.array_size)
             row.run.tally = tally_of(row.children.values())
+        if row.job.nodes is not None:
+            state.jobs[row.job.id].nodes = Nodes(runs=dict(row.children))
+            row.run.tally = tally_of(row.children.values())
     for row in stored:
         _connect(state, state.jobs[row.job.id])
     for row in stored:
@@ -114,6 +118,8 @@ def _is_unfinished(state: SchedulerState, job_id: str) -> bool:
 
 def _queue(state: SchedulerState, live: LiveJob, row: StoredJob) -> None:
     """Put what waits into its queue again and what runs onto its host."""
+    if live.nodes is not None:
+        _resume_nodes(state, live.nodes)
     if live.children is None:
         _resume(state, live, live.run)
         if live.run.status is JobStatus.RUNNABLE:
@@ -148,7 +154,17 @@ def _requeue(state: SchedulerState, live: LiveJob, index: int | None, run: Run) 
 def _resume(state: SchedulerState, live: LiveJob, run: Run) -> None:
     if run.status not in ACTIVE or run.environment is None:
         return
-    hosts = state.environments[run.environment].hosts
-    hosts[HostId(run.host or "")].occupy(run.id, live.job.resources)
+    if run.host is not None:
+        host = state.environments[run.environment].hosts[HostId(run.host)]
+        host.occupy(run.id, live.job.resources)
     if run.started_at is not None and live.job.timeout is not None and run.stop_reason is None:
         state.remind(run.started_at + live.job.timeout * 1000, DeadlineKind.TIMEOUT, run.id, run.attempt)
+
+
+def _resume_nodes(state: SchedulerState, nodes: Nodes) -> None:
+    """A node holds its whole host."""
+    for index in nodes.under_way:
+        run = nodes.runs[index]
+        host = state.environments[run.environment or ""].hosts[HostId(run.host or "")]
+        host.occupy(run.id, host.host.capacity)
+        nodes.holding += 1

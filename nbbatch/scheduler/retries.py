@@ -8,14 +8,14 @@ conditions all match decides, no match means retry.
 from __future__ import annotations
 
 from nbbatch.model.events import AttemptExited
-from nbbatch.model.jobs import EvaluateOnExit, RetryStrategy, Run
+from nbbatch.model.jobs import Attempt, EvaluateOnExit, RetryStrategy, Run
 from nbbatch.scheduler.lifecycle import Signal
 
 TIMEOUT_REASON = "Job attempt duration exceeded timeout"
 HOST_LOST_REASON = "Host EC2 (instance {host}) terminated."
 
 
-def verdict(run: Run, strategy: RetryStrategy, end: AttemptExited) -> Signal:
+def verdict(run: Run, strategy: RetryStrategy, end: AttemptExited | Attempt) -> Signal:
     """Which way a job goes after its attempt ended."""
     if run.stop_reason is not None:
         return Signal.FAILED
@@ -26,14 +26,14 @@ def verdict(run: Run, strategy: RetryStrategy, end: AttemptExited) -> Signal:
     return Signal.FAILED
 
 
-def _wants_retry(strategy: RetryStrategy, end: AttemptExited) -> bool:
+def _wants_retry(strategy: RetryStrategy, end: AttemptExited | Attempt) -> bool:
     for rule in strategy.evaluate_on_exit:
         if _matches(rule, end):
             return rule.action.lower() == "retry"
     return True
 
 
-def _matches(rule: EvaluateOnExit, end: AttemptExited) -> bool:
+def _matches(rule: EvaluateOnExit, end: AttemptExited | Attempt) -> bool:
     exit_code = None if end.exit_code is None else str(end.exit_code)
     conditions = (
         (rule.on_exit_code, exit_code),

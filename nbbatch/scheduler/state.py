@@ -23,10 +23,21 @@ from nbbatch.model.fleet import (
     Noun,
     SchedulingPolicy,
 )
-from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
+from nbbatch.model.jobs import (
+    ACTIVE,
+    Job,
+    JobDefinition,
+    JobId,
+    JobStatus,
+    Run,
+    child_id,
+    is_node_id,
+    split_child_id,
+)
 from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.invariants import check_invariants
 from nbbatch.scheduler.lifecycle import Signal, advance
+from nbbatch.scheduler.nodes import Nodes
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
@@ -161,6 +172,8 @@ class LiveJob:
         Whether child i waits for child i-1.
     failed_items : frozenset of int
         Children whose N_TO_N counterpart had failed before this job was submitted.
+    nodes : Nodes or None
+        Of a multi-node job.
     """
 
     job: Job
@@ -171,6 +184,27 @@ class LiveJob:
     item_by_item: tuple[JobId, ...] = ()
     sequential: bool = False
     failed_items: frozenset[int] = frozenset()
+    nodes: Nodes | None = None
+
+    def own_run(self, index: int | None) -> Run:
+        """The job's progress, or that of one of its nodes."""
+        return self.run if index is None or self.nodes is None else self.nodes.runs[index]
+
+    def under_way(self) -> list[tuple[int | None, Run]]:
+        """The job, or those of its children and nodes, that hold a host."""
+        if self.nodes is not None:
+            return [(index, self.nodes.runs[index]) for index in self.nodes.under_way]
+        if self.children is not None:
+            return [(index, run) for index, run in self.children.runs.items() if run.status in ACTIVE]
+        return [(None, self.run)] if self.run.status in ACTIVE else []
+
+    def ordered(self) -> list[tuple[int | None, Run]]:
+        """Of those under way, whom an executor has been told to start, a main node before its others."""
+        nodes = self.job.nodes
+        if nodes is None:
+            return self.under_way()
+        told = sorted(self.under_way(), key=lambda item: item[0] != nodes.main)
+        return told[:1] if self.run.status is JobStatus.STARTING else told
 
 
 @dataclass(slots=True)
@@ -275,21 +309,23 @@ class SchedulerState:
         return HostId(f"i-{digest[:17]}")
 
     def find(self, job_id: str) -> tuple[LiveJob, int | None] | None:
-        """A live job, or a live parent and the index of an existing child."""
+        """A live job, or a live parent and the index of an existing child or node."""
         parent, index = split_child_id(job_id)
         live = self.jobs.get(parent)
         if live is None:
             return None
         if index is None:
             return live, None
-        if live.children is None or index >= len(live.children.statuses):
+        if live.nodes is not None:
+            return (live, index) if is_node_id(job_id) and index in live.nodes.runs else None
+        if live.children is None or index >= len(live.children.statuses) or is_node_id(job_id):
             return None
         return live, index
 
     def run_of(self, live: LiveJob, index: int | None) -> Run:
-        """Progress of a job or child; that of a child without a story yet is made up here."""
+        """Progress of a job, child or node; that of a child without a story yet is made up here."""
         if index is None or live.children is None:
-            return live.run
+            return live.own_run(index)
         known = live.children.runs.get(index)
         if known is not None:
             return known
@@ -302,14 +338,15 @@ class SchedulerState:
 
     def status(self, live: LiveJob, index: int | None) -> JobStatus:
         """Status of a job or child."""
-        return live.run.status if index is None or live.children is None else live.children.status(index)
+        if index is None or live.children is None:
+            return live.own_run(index).status
+        return live.children.status(index)
 
     def move(self, live: LiveJob, index: int | None, signal: Signal) -> JobStatus:
         """Change a status by the transition table; the only place that does."""
         following = advance(self.status(live, index), signal)
         if index is None or live.children is None:
-            live.run.status = following
-            self.changes.jobs[live.job.id] = live
+            self.begin(live, index).status = following
             return following
         live.children.set_status(index, following)
         run = live.children.runs.get(index)
@@ -321,10 +358,11 @@ class SchedulerState:
     def begin(self, live: LiveJob, index: int | None) -> Run:
         """Progress of a job or child that from now on has a story of its own."""
         run = self.run_of(live, index)
-        if index is None or live.children is None:
+        if index is not None and live.children is not None:
+            live.children.runs[index] = run
+        if index is None:
             self.changes.jobs[live.job.id] = live
         else:
-            live.children.runs[index] = run
             self.changes.children[run.id] = run
         return run
 

@@ -23,6 +23,7 @@ from nbbatch.model.jobs import (
 )
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft
 from nbbatch.wire.decode_container import decode_container, decode_overrides
+from nbbatch.wire.decode_nodes import decode_node_overrides, decode_nodes
 from nbbatch.wire.decode_task import decode_task, decode_task_overrides
 
 MAX_DEPENDENCIES = 20
@@ -49,7 +50,6 @@ _NO_EKS = (
     "cluster; use containerProperties or ecsProperties."
 )
 _LATER = {
-    "nodeOverrides": "Multi-node parallel jobs",
     "consumableResourcePropertiesOverride": "Consumable resources",
 }
 
@@ -65,12 +65,16 @@ def decode_definition(request: Mapping[str, Any]) -> JobDefinition:
     name = checked_name(request["jobDefinitionName"], "Job Definition")
     _check_kind(request)
     platform = _platform(request.get("platformCapabilities", ()))
-    container, task = _containers(request, platform)
+    nodes = decode_nodes(request["nodeProperties"], platform) if request["type"] == "multinode" else None
+    container, task = (
+        _containers(request, platform) if nodes is None else (nodes.range_of(nodes.main).container, None)
+    )
     return JobDefinition(
         name=name,
         revision=0,
         container=container,
         task=task,
+        nodes=nodes,
         type=request["type"],
         parameters=request.get("parameters", {}),
         retry_strategy=decode_retry_strategy(request.get("retryStrategy")),
@@ -109,6 +113,7 @@ def decode_job(request: Mapping[str, Any]) -> JobDraft:
         parameters=request.get("parameters", {}),
         overrides=decode_overrides(overrides) if overrides else NO_OVERRIDES,
         task_overrides=decode_task_overrides(request.get("ecsPropertiesOverride", {})),
+        node_overrides=decode_node_overrides(request.get("nodeOverrides")),
         array_size=request.get("arrayProperties", {}).get("size"),
         depends_on=_dependencies(request.get("dependsOn", ())),
         retry_strategy=decode_retry_strategy(request.get("retryStrategy")),
@@ -168,9 +173,10 @@ def checked_name(name: str, what: str) -> str:
 
 def _check_kind(request: Mapping[str, Any]) -> None:
     if request["type"] == "multinode":
-        if "nodeProperties" not in request:
-            raise ClientException("Node properties of multinode job is required.")
-        raise ClientException("nodeProperties: Multi-node parallel jobs are not there yet in nbbatch.")
+        _check_multinode(request)
+        return
+    if "nodeProperties" in request:
+        raise ClientException("nodeProperties can only be given for a job definition of type multinode.")
     given = [name for name in ("containerProperties", "ecsProperties", "eksProperties") if name in request]
     match given:
         case ["containerProperties"] | ["ecsProperties"]:
@@ -194,6 +200,14 @@ def _containers(request: Mapping[str, Any], platform: str) -> tuple[Container, T
     if "ecsProperties" in request:
         return decode_task(request["ecsProperties"], platform)
     return decode_container(request["containerProperties"], platform), None
+
+
+def _check_multinode(request: Mapping[str, Any]) -> None:
+    if "nodeProperties" not in request:
+        raise ClientException("Node properties of multinode job is required.")
+    for other in ("containerProperties", "ecsProperties", "eksProperties"):
+        if other in request:
+            raise ClientException(f"Cannot use both nodeProperties and {other}")
 
 
 def _platform(capabilities: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ becomes one dict, put together from what its definition registered.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nbbatch.model.arns import Arns
 from nbbatch.model.jobs import (
     ACTIVE,
@@ -21,6 +23,7 @@ from nbbatch.model.jobs import (
     Run,
 )
 from nbbatch.wire.encode_container import Json, attempt_container, encode_container, end_of
+from nbbatch.wire.encode_nodes import encode_nodes, node_details, node_summary
 from nbbatch.wire.encode_task import encode_task, encode_task_attempt
 
 
@@ -30,7 +33,7 @@ def encode_job(view: JobView, arns: Arns, now: int) -> Json:
     Parameters
     ----------
     view : JobView
-        A single job, an array parent (with counts) or a child (with index).
+        A single job, an array parent (with counts), a multi-node job, a child or node (with index).
     arns : Arns
         Of the caller's region.
     now : int
@@ -45,7 +48,7 @@ def encode_job(view: JobView, arns: Arns, now: int) -> Json:
         "jobId": run.id,
         "jobQueue": arns.queue(job.queue),
         "status": status,
-        "attempts": [_attempt(known, job, run, arns) for known in run.attempts],
+        "attempts": _attempts(view, arns),
         "createdAt": run.created_at,
         "retryStrategy": encode_retry_strategy(job.retry_strategy),
         "dependsOn": [_dependency(known) for known in job.depends_on],
@@ -74,6 +77,8 @@ def encode_job(view: JobView, arns: Arns, now: int) -> Json:
     if job.scheduling_priority is not None:
         detail["schedulingPriority"] = job.scheduling_priority
     _add_array(detail, view, now)
+    if job.nodes is not None:
+        _add_nodes(detail, view, arns)
     return detail
 
 
@@ -101,6 +106,8 @@ def encode_summary(view: JobView, arns: Arns, now: int) -> Json:
     if ended:
         summary["container"] = ended
     _add_array(summary, view, now)
+    if job.nodes is not None:
+        summary["nodeProperties"] = node_summary(view)
     return summary
 
 
@@ -126,7 +133,24 @@ def _add_times(shown: Json, run: Run, *, is_parent: bool) -> None:
         shown["startedAt"] = started_at
 
 
+def _add_nodes(detail: Json, view: JobView, arns: Arns) -> None:
+    """A node is shown with its container, the job itself with the containers of all ranges."""
+    job = view.job
+    if job.nodes is None:
+        return
+    if view.index is not None:
+        detail["nodeDetails"] = node_details(view)
+        return
+    del detail["container"]
+    detail["nodeProperties"] = encode_nodes(
+        job.nodes,
+        lambda container: encode_container(replace(job, container=container), view.run, arns, is_parent=True),
+    )
+
+
 def _add_array(shown: Json, view: JobView, now: int) -> None:
+    if view.job.nodes is not None:
+        return
     if view.index is not None:
         shown["arrayProperties"] = {"index": view.index}
     elif view.counts is not None:
@@ -136,6 +160,14 @@ def _add_array(shown: Json, view: JobView, now: int) -> None:
             "statusSummary": {status: view.counts.get(status, 0) for status in JobStatus},
             "statusSummaryLastUpdatedAt": now if stopped_at is None else stopped_at,
         }
+
+
+def _attempts(view: JobView, arns: Arns) -> list[Json]:
+    """Ended attempts; those of a multi-node job are its main node's tasks."""
+    job, run = view.job, view.run
+    if job.nodes is not None and view.index is None:
+        run = replace(run, id=job.child_id(job.nodes.main))
+    return [_attempt(known, job, run, arns) for known in run.attempts]
 
 
 def _attempt(attempt: Attempt, job: Job, run: Run, arns: Arns) -> Json:

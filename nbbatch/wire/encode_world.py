@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from nbbatch.model.arns import Arns
 from nbbatch.model.fleet import Catalogue, ComputeEnvironment, JobQueue
-from nbbatch.model.jobs import JobDefinition
+from nbbatch.model.jobs import Container, JobDefinition
 from nbbatch.wire.decode_environment import UPDATE_POLICY
 from nbbatch.wire.encode import encode_retry_strategy
 from nbbatch.wire.encode_container import EMPTY_LISTS, Json
+from nbbatch.wire.encode_nodes import encode_nodes
 from nbbatch.wire.encode_task import encode_registered_task
 
 _ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority")
@@ -41,10 +42,16 @@ def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
 def _containers(definition: JobDefinition) -> Json:
     if definition.task is not None:
         return {"ecsProperties": {"taskProperties": [encode_registered_task(definition, definition.task)]}}
-    container = {**EMPTY_LISTS, **definition.container.as_registered}
+    if definition.nodes is not None:
+        return {"nodeProperties": encode_nodes(definition.nodes, _registered)}
+    container = _registered(definition.container)
     if definition.platform == "FARGATE":
         container.setdefault("fargatePlatformConfiguration", {"platformVersion": "LATEST"})
     return {"containerProperties": container}
+
+
+def _registered(container: Container) -> Json:
+    return {**EMPTY_LISTS, **container.as_registered}
 
 
 def encode_queue(queue: JobQueue, arns: Arns, *, is_fargate: bool) -> Json:

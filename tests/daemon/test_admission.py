@@ -144,3 +144,52 @@ def test_everybody_gets_in_once_and_in_order(wanted, data):
         admission.release(name)
     assert order == names
     assert admission.room == (4, 500, 2)
+
+
+MAIN, NODE, OTHER = ("main", 1), ("node", 1), ("other", 1)
+
+
+def test_a_main_node_brings_room_for_its_others():
+    """It waits until all of them fit, and nobody else gets what it keeps; they draw on that at once."""
+    admission = Admission(4, 1000, 4)
+    admission.wait(A, (1, 500, 0))
+    admission.wait(MAIN, (1, 200, 1), (2, 400, 2))
+    admission.wait(OTHER, (1, 100, 0))
+    assert admitted(admission) == [A]
+    admission.release(A)
+    assert admission.admit() == (MAIN, (0,))
+    assert admission.room == (1, 400, 1)
+    assert admitted(admission) == [OTHER]
+    assert admission.draw(NODE, MAIN, (1, 200, 1)) == (1,)
+    assert admission.draw(B, MAIN, (1, 200, 1)) == (2,)
+    assert admission.draw(C, MAIN, (1, 200, 0)) is None
+    for name in (MAIN, NODE, B, OTHER):
+        admission.release(name)
+    assert admission.room == (4, 1000, 4)
+
+
+def test_what_a_main_node_kept_goes_with_it():
+    """Nodes that run keep their own; the rest is free again."""
+    admission = Admission(4, 1000)
+    admission.wait(MAIN, (1, 100, 0), (2, 600, 0))
+    admission.admit()
+    admission.draw(NODE, MAIN, (1, 300, 0))
+    admission.release(MAIN)
+    assert admission.room == (3, 700, 0)
+    assert admission.draw(B, MAIN, (1, 300, 0)) is None
+
+
+def test_a_gang_with_more_vcpus_than_there_are_runs_on_all_of_them():
+    """Many nodes' vCPUs are shares as well; their memory is not."""
+    admission = Admission(2, 1000)
+    admission.wait(MAIN, (1, 100, 0), (7, 700, 0))
+    assert admitted(admission) == [MAIN]
+    assert admission.room == (0, 200, 0)
+    nodes = [(f"node-{number}", 1) for number in range(7)]
+    assert all(admission.draw(name, MAIN, (1, 100, 0)) == () for name in nodes)
+    for name in (MAIN, *nodes):
+        admission.release(name)
+    assert admission.room == (2, 1000, 0)
+    assert admission.refusal((1, 500, 0), (1, 500, 0)) == ""
+    told = admission.refusal((1, 500, 0), (1, 501, 0))
+    assert told == "with its other nodes it asks for 1001 MiB of memory and this machine has 1000 MiB"

@@ -19,7 +19,7 @@ from nbbatch.model.events import (
     TerminateRequested,
 )
 from nbbatch.model.fleet import ComputeEnvironment, JobQueue, parse_catalogue
-from nbbatch.model.jobs import Container, Job, JobId, JobStatus
+from nbbatch.model.jobs import Container, Job, JobId, JobStatus, NodeProperties, NodeRange
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.restore import restore
 
@@ -211,6 +211,52 @@ async def test_a_new_loop_repeats_the_notice_of_a_host_that_is_going(running, st
     assert [(stop.job_id, stop.grace_seconds) for stop in after.executor.take_stops()] == [("job", 30)]
     after.executor.take_expected()
     await after.loop.close()
+
+
+async def gang(running, job_id="gang"):
+    """Two nodes, of which the second is the main one."""
+    container = Container(image="i", resources=Resources(vcpus=1, memory=64))
+    everywhere = NodeRange(target="0:", first=0, last=None, container=container)
+    await running.submit(job_id, nodes=NodeProperties(count=2, main=1, ranges=(everywhere,)))
+
+
+def names(orders):
+    return [order.job_id for order in orders]
+
+
+async def test_a_gang_goes_on_in_whatever_phase_the_daemon_was_killed(running, store):
+    """Nodes that wait for their main node are not expected before it runs, and are begun once."""
+    await gang(running)
+    running.executor.take_starts()
+    starting = await Running(store).up()
+    expected = starting.executor.take_expected()
+    assert [(one.order.job_id, one.was_running) for one in expected] == [("gang#1", False)]
+    assert expected[0].order.gang.others == Resources(vcpus=1, memory=64)
+    starting.executor.started(JobId("gang#1"))
+    await settle(starting, starting.executor.take_starts)
+    running_now = await Running(store).up()
+    expected = running_now.executor.take_expected()
+    assert [(one.order.job_id, one.was_running) for one in expected] == [("gang#1", True), ("gang#0", False)]
+    running_now.executor.started(JobId("gang#0"))
+    running_now.executor.exited(JobId("gang#1"))
+    assert names(await settle(running_now, running_now.executor.take_stops)) == ["gang#0"]
+    ending = await Running(store).up()
+    assert names(one.order for one in ending.executor.take_expected()) == ["gang#0"]
+    assert names(ending.executor.take_stops()) == ["gang#0"]
+    ending.executor.exited(JobId("gang#0"), exit_code=143)
+    await settle(ending, lambda: not ending.loop.state.jobs)
+    assert store.store.find(["gang"])[JobId("gang")].run.status is JobStatus.SUCCEEDED
+    for one in (starting, running_now, ending):
+        one.executor.check()
+        await one.loop.close()
+
+
+async def settle(running, condition):
+    """Let the loop tick until something is so."""
+    async with asyncio.timeout(10):
+        while not (result := condition()):
+            await asyncio.sleep(0)
+    return result
 
 
 async def test_a_timeout_rings_by_itself(running):

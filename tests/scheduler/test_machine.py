@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from world import World
+from world import World, nodes
 
 from nbbatch.model.events import ComputeEnvironmentUpdated
 from nbbatch.model.fleet import AllocationStrategy, ResourceStatus, Switch
@@ -74,6 +74,22 @@ class Machine(RuleBasedStateMachine):
         )
         self.jobs.append(job)
         self.sizes[job] = size
+
+    @rule(
+        data=st.data(),
+        count=st.integers(1, 4),
+        attempts=st.integers(1, 3),
+        timeout=st.sampled_from([None, 60]),
+        queue=st.sampled_from(["q", "urgent"]),
+    )
+    def submit_nodes(self, data, count, attempts, timeout, queue):
+        after = [self.any_id(data)] if self.jobs and data.draw(st.booleans()) else []
+        main = data.draw(st.integers(0, count - 1))
+        job = self.world.submit(
+            nodes=nodes(count, main), after=after, attempts=attempts, timeout=timeout, queue=queue
+        )
+        self.jobs.append(job)
+        self.sizes[job] = None
 
     @precondition(lambda self: self.world.running)
     @rule(data=st.data(), code=st.sampled_from([0, 0, 0, 1, 137, None]))
@@ -169,6 +185,8 @@ class Machine(RuleBasedStateMachine):
                 asked = dict(live.children.asked)
                 for index in live.children.in_status(JobStatus.SUCCEEDED, JobStatus.FAILED):
                     children[index] = self.world.finished[f"{live.job.id}:{index}"]
+            if live.nodes is not None:
+                children = dict(live.nodes.runs)
             rows.append(
                 StoredJob(job=live.job, run=live.run, sequence=live.sequence, children=children, asked=asked)
             )
@@ -195,6 +213,8 @@ class Machine(RuleBasedStateMachine):
             )
             if live.children is not None:
                 assert other.children.statuses == live.children.statuses
+            assert other.nodes == live.nodes
+            assert other.ordered() == live.ordered()
         for name, known in state.environments.items():
             other = again.environments[name]
             assert other.environment == known.environment

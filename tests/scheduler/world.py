@@ -34,6 +34,8 @@ from nbbatch.model.jobs import (
     Job,
     JobId,
     JobStatus,
+    NodeProperties,
+    NodeRange,
     RetryStrategy,
     Run,
     Task,
@@ -121,6 +123,7 @@ class World:
         job_id: str | None = None,
         others: int = 0,
         refusal: str = "",
+        nodes: NodeProperties | None = None,
     ) -> JobId:
         self.numbered += 1
         job_id = JobId(job_id or f"job-{self.numbered:04d}")
@@ -133,11 +136,10 @@ class World:
             name="work",
             queue=queue,
             definition="def:1",
-            container=Container(
-                image="busybox",
-                command=("true",),
-                resources=Resources(vcpus=vcpus, memory=memory, gpus=gpus),
-            ),
+            container=container(vcpus, memory, gpus)
+            if nodes is None
+            else nodes.range_of(nodes.main).container,
+            nodes=nodes,
             created_at=self.now,
             task=Task(others=tuple(replace(SIDE, name=f"side-{i}") for i in range(others)))
             if others
@@ -243,6 +245,18 @@ class World:
             handle(state, event, now)
             state.drain_changes()
         return state
+
+
+def container(vcpus: float = 1, memory: int = 512, gpus: int = 0) -> Container:
+    """What a job of this size runs."""
+    amount = Resources(vcpus=vcpus, memory=memory, gpus=gpus)
+    return Container(image="busybox", command=("true",), resources=amount)
+
+
+def nodes(count: int, main: int = 0, **size) -> NodeProperties:
+    """So many nodes, all alike."""
+    everywhere = NodeRange(target="0:", first=0, last=None, container=container(**size))
+    return NodeProperties(count=count, main=main, ranges=(everywhere,))
 
 
 def hosts(world: World) -> int:

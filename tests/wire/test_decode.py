@@ -135,8 +135,9 @@ def test_dependencies_are_read():
         ),
         ({"containerOverrides": {"vcpus": 0}}, "vCPU must be at least 1, got 0."),
         (
-            {"nodeOverrides": {"numNodes": 2}},
-            "nodeOverrides: Multi-node parallel jobs are not there yet in nbbatch.",
+            {"eksPropertiesOverride": {"podProperties": {}}},
+            "eksPropertiesOverride: EKS jobs cannot run here: the local backend starts containers on this "
+            "machine and has no Kubernetes cluster; use containerProperties or ecsProperties.",
         ),
     ],
 )

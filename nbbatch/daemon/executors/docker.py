@@ -24,30 +24,23 @@ from typing import TYPE_CHECKING, Any
 
 from nbbatch.daemon.admission import Admission, Name
 from nbbatch.daemon.executors.docker_attempt import LiveAttempt, Stage
-from nbbatch.daemon.executors.docker_containers import (
-    Step,
-    begin,
-    inspect,
-    kill,
-    remove,
-    remove_volumes,
-)
+from nbbatch.daemon.executors.docker_cleaner import Cleaner
+from nbbatch.daemon.executors.docker_containers import Step, begin, inspect, kill
 from nbbatch.daemon.executors.docker_errors import EngineRefusedError
 from nbbatch.daemon.executors.docker_events import ContainerEvent
 from nbbatch.daemon.executors.docker_exits import SUSPICIOUS, died_with_engine, epoch_ms, never_ran
 from nbbatch.daemon.executors.docker_images import Images
 from nbbatch.daemon.executors.docker_link import EngineLink, Listing
+from nbbatch.daemon.executors.docker_networks import GangNetworks, enter_gang
 from nbbatch.daemon.executors.docker_output import Output
 from nbbatch.daemon.executors.docker_pause import open_task
 from nbbatch.daemon.executors.docker_probe import engine_address, probe
 from nbbatch.daemon.executors.docker_spec import (
     DAEMON_LABEL,
-    TASK_LABEL,
     Network,
     Placement,
     container_name,
     gpus_of,
-    has_named_volumes,
 )
 from nbbatch.daemon.executors.docker_task import Hands, TaskRun, members_of
 from nbbatch.daemon.ports import AttemptReport, ExpectedAttempt, LogSink, Report
@@ -124,6 +117,8 @@ class DockerExecutor:
         self._link = EngineLink(found, f"{DAEMON_LABEL}={daemon_id}", max_in_flight)
         self._images = Images(self._link)
         self._admission = Admission(machine.vcpus, machine.memory, machine.gpus)
+        self._networks = GangNetworks()
+        self._cleaner = Cleaner(self._link, f"{DAEMON_LABEL}={daemon_id}", self._networks)
         self._attempts: dict[Name, LiveAttempt] = {}
         self._by_container: dict[str, LiveAttempt] = {}
         self._output = Output(self._link, logs)
@@ -187,7 +182,7 @@ class DockerExecutor:
             attempt = self._attempts.get((end.job_id, end.attempt))
             if attempt is not None:
                 self._forget(attempt)
-                self._spawn(self._remove_all(attempt))
+                self._spawn(self._cleaner.remove(attempt))
 
     async def close(self) -> None:
         """Let go of the engine; containers run on."""
@@ -213,21 +208,28 @@ class DockerExecutor:
         attempt.members = members_of(attempt)
         self._attempts[attempt.key] = attempt
         self._by_container |= {known.name: known for known in (*attempt.members, attempt)}
+        self._networks.enter(attempt.order)
         return attempt
 
     def _forget(self, attempt: LiveAttempt) -> None:
-        self._attempts.pop(attempt.key, None)
         for name in attempt.names:
             self._by_container.pop(name, None)
+        if self._attempts.pop(attempt.key, None) is not None:
+            unused = self._networks.leave(attempt.order)
+            if unused is not None:
+                self._spawn(self._cleaner.remove_network(unused))
 
     def _queue(self, order: StartAttempt) -> list[AttemptReport]:
         """Let an attempt wait for room; its end instead, when there can never be any."""
         attempt = self._know(order, Stage.WAITING)
-        refusal = self._admission.refusal(attempt.amount)
+        refusal = self._admission.refusal(attempt.amount, attempt.others)
         if refusal:
             self._forget(attempt)
             return [never_ran(order, _now(), f"CannotCreateContainerError: {refusal}")]
-        self._admission.wait(attempt.key, attempt.amount)
+        if attempt.enter_behind_main(self._admission):
+            self._activate(attempt)
+        else:
+            self._admission.wait(attempt.key, attempt.amount, attempt.others)
         return []
 
     def _admit(self) -> None:
@@ -259,7 +261,7 @@ class DockerExecutor:
         attempt.stage = Stage.ENDED
         attempt.over.set()
         if isinstance(end, AttemptVanished):
-            await self._remove_all(attempt)
+            await self._cleaner.remove(attempt)
             self._forget(attempt)
         self._admission.release(attempt.key)
         self._report([end])
@@ -292,7 +294,10 @@ class DockerExecutor:
         return None
 
     def _begin_once(self, engine: Engine, attempt: LiveAttempt) -> Step:
-        return begin(engine, attempt.name, attempt.order, self._placement(attempt), attempt.stopping.is_set)
+        order, placement = attempt.order, self._placement(attempt)
+        if not attempt.stopping.is_set():
+            order, placement = enter_gang(engine, order, placement)
+        return begin(engine, attempt.name, order, placement, attempt.stopping.is_set)
 
     def _placement(self, attempt: LiveAttempt) -> Placement:
         return Placement(
@@ -362,25 +367,6 @@ class DockerExecutor:
         except EngineRefusedError as refusal:
             _log.warning("Cannot send %s to %s: %s", signal, attempt.name, refusal)
 
-    async def _remove_all(self, attempt: LiveAttempt) -> None:
-        """Remove the containers of an attempt, whether or not they run, and the volumes they shared."""
-        for name in attempt.names:
-            await self._remove(name)
-        if has_named_volumes(attempt.order):
-            await self._remove_volumes(f"{TASK_LABEL}={attempt.name}")
-
-    async def _remove_volumes(self, label: str) -> None:
-        try:
-            await self._link.patiently(remove_volumes, label)
-        except EngineRefusedError as refusal:
-            _log.warning("Cannot remove the volumes of %s: %s", label, refusal)
-
-    async def _remove(self, name: str) -> None:
-        try:
-            await self._link.patiently(remove, name)
-        except EngineRefusedError as refusal:
-            _log.warning("Cannot remove container %s: %s", name, refusal)
-
     # What is learned on the way: start, output, usage.
 
     async def _look(self, attempt: LiveAttempt) -> None:
@@ -437,9 +423,7 @@ class DockerExecutor:
     def _reconcile(self, listing: Listing) -> None:
         """Compare what there is with what is known, at each connection."""
         found = {entry["Names"][0].lstrip("/"): entry for entry in listing}
-        for name in found.keys() - self._by_container.keys():
-            self._spawn(self._remove(name))
-        self._spawn(self._remove_volumes(f"{DAEMON_LABEL}={self._daemon_id}"))  # those in use stay
+        self._spawn(self._cleaner.sweep(sorted(found.keys() - self._by_container.keys())))
         for attempt in list(self._attempts.values()):
             if attempt.stage is Stage.EXPECTED:
                 self._find(attempt, found)
@@ -458,7 +442,7 @@ class DockerExecutor:
         attempt.gpus = gpus_of(there[-1]["Labels"])
         for known in attempt.members or (attempt,):
             known.begun = known.name in found and found[known.name]["State"] != _CREATED
-        self._admission.occupy(attempt.key, attempt.amount, attempt.gpus)
+        attempt.count_again(self._admission)
         self._activate(attempt)
 
     def _conclude(self, attempt: LiveAttempt) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
-from nbbatch.daemon.admission import Amount, Name
+from nbbatch.daemon.admission import NO_AMOUNT, Admission, Amount, Name
 from nbbatch.daemon.executors.docker_events import ContainerEvent
 from nbbatch.daemon.executors.docker_exits import epoch_ms, exited
 from nbbatch.daemon.executors.docker_logs import LogFollower
@@ -78,6 +78,31 @@ class LiveAttempt:
     def names(self) -> tuple[str, ...]:
         """Names of all its containers, the pause container last."""
         return (*(member.name for member in self.members), self.name)
+
+    @property
+    def others(self) -> Amount:
+        """What a main node brings room for: its job's other nodes."""
+        gang = self.order.gang
+        return NO_AMOUNT if gang is None else (gang.others.vcpus, gang.others.memory, gang.others.gpus)
+
+    @property
+    def main(self) -> Name | None:
+        """The main node that this one starts behind."""
+        gang = self.order.gang
+        return (gang.main, self.order.attempt) if gang is not None and self.order.follows_main else None
+
+    def enter_behind_main(self, admission: Admission) -> bool:
+        """Let a node in on the room that its main node has kept for it, if there is any."""
+        gpus = None if self.main is None else admission.draw(self.key, self.main, self.amount)
+        self.gpus = gpus or ()
+        return gpus is not None
+
+    def count_again(self, admission: Admission) -> None:
+        """Take the room of what runs already; which GPUs a gang had kept is not known any more."""
+        if self.gpus or not self.enter_behind_main(admission):
+            admission.occupy(self.key, self.amount, self.gpus)
+        if self.others != NO_AMOUNT:
+            admission.keep(self.key, (*self.others[:2], 0))
 
     @property
     def is_running(self) -> bool:

@@ -108,6 +108,22 @@ class Engine:
             with _translated(but=(_NOT_FOUND, _CONFLICT)):
                 self._api.remove_volume(volume["Name"])
 
+    def make_network(self, name: str, labels: dict[str, str]) -> None:
+        """Make a network of this name, unless there is one."""
+        with _translated(but=(_CONFLICT,)):
+            if not self._api.networks(names=[name]):
+                self._api.create_network(name, driver="bridge", labels=labels)
+
+    def networks(self, label: str) -> list[str]:
+        """Names of all networks that carry a label."""
+        with _translated():
+            return [found["Name"] for found in self._api.networks(filters={"label": label})]
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; one that is not there is left alone."""
+        with _translated(but=(_NOT_FOUND,)):
+            self._api.remove_network(name)
+
     def has_image(self, image: str) -> bool:
         """Whether the engine holds an image."""
         with _translated():

@@ -68,7 +68,7 @@ def pause_body(order: StartAttempt, placement: Placement) -> dict[str, Any]:
     """The pause container of a task, as Docker's container-create call takes it."""
     shares_memory = order.task is not None and order.task.ipc_mode == "task"
     host_config = {
-        **network_of(placement.network),
+        **network_of(placement),
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],

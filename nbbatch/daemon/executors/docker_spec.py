@@ -53,6 +53,7 @@ class Placement:
 
     `task` names the pause container of an attempt of several containers, which they share;
     `secrets` are variables whose values must not be shown.
+    `gang_network` is the private network of a multi-node job's attempt, which replaces `bridge`.
     """
 
     daemon_id: str
@@ -61,6 +62,7 @@ class Placement:
     network: Network = "bridge"
     task: str = ""
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    gang_network: str | None = None
 
 
 def container_name(job_id: str, attempt: int) -> str:
@@ -127,7 +129,7 @@ def _host_config(order: StartAttempt, placement: Placement) -> dict[str, Any]:
     return {
         "LogConfig": _LOG_CONFIG,
         **_limits(order),
-        **network_of(placement.network, placement.task),
+        **network_of(placement),
         **_namespaces(order, placement.task),
         **_mounts(container.mounts, bundle, order, placement),
         "Tmpfs": {entry.target: _tmpfs_options(entry) for entry in container.tmpfs},
@@ -160,16 +162,20 @@ def _limits(order: StartAttempt) -> dict[str, Any]:
     return limits
 
 
-def network_of(mode: Network, task: str = "") -> dict[str, Any]:
+def network_of(placement: Placement) -> dict[str, Any]:
     """Docker's network mode; in a namespace of its own a job still finds the host by name.
 
-    Containers of one `task` are in its pause container's namespace: one localhost for all of them.
+    Containers of one task are in its pause container's namespace: one localhost for all of them.
     """
-    if mode == "host":
-        return {"NetworkMode": mode}
-    if task:
-        return {"NetworkMode": f"container:{task}"}
-    return {"NetworkMode": mode, "ExtraHosts": ["host.docker.internal:host-gateway"]}
+    if placement.network == "host":
+        return {"NetworkMode": placement.network}
+    if placement.task:
+        return {"NetworkMode": f"container:{placement.task}"}
+    own = placement.gang_network if placement.network == "bridge" else None
+    return {
+        "NetworkMode": own or placement.network,
+        "ExtraHosts": ["host.docker.internal:host-gateway"],
+    }
 
 
 def _namespaces(order: StartAttempt, task: str) -> dict[str, Any]:

@@ -29,8 +29,9 @@ from nbbatch.daemon.spawner_protocol import PROTOCOL, base_environment, line_of
 from nbbatch.errors import BackendUnreachableError, CouldNotStartError, NbbatchError
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, StartAttempt, StopAttempt
 from nbbatch.model.jobs import JobId, Usage, task_id
-from nbbatch.model.resources import Resources
+from nbbatch.model.resources import NOTHING, Resources
 
+LOOPBACK = "127.0.0.1"
 _ORDERS_A_LINE = 64
 """So many, that the spawner can begin the first while the rest is on its way."""
 
@@ -344,8 +345,12 @@ class ProcessExecutor:
 
 
 def _wire_order(order: StartAttempt, log: str) -> tuple[object, ...]:
-    """The order as `spawner_protocol.Order` takes it."""
-    container, resources = order.container, order.resources
+    """The order as `spawner_protocol.Order` takes it; nodes of a job find their main node on this machine."""
+    if order.follows_main:
+        order = order.told_main_node(LOOPBACK)
+    container, resources, gang = order.container, order.resources, order.gang
+    main = "" if gang is None or not order.follows_main else gang.main
+    others = NOTHING if gang is None else gang.others
     return (
         order.job_id,
         order.attempt,
@@ -358,6 +363,8 @@ def _wire_order(order: StartAttempt, log: str) -> tuple[object, ...]:
         log,
         task_id(order.job_id, order.attempt),
         [(limit.name, limit.soft, limit.hard) for limit in container.ulimits],
+        main,
+        (others.vcpus, others.memory, others.gpus),
     )
 
 

@@ -8,6 +8,8 @@ line that says so. The image is never used; `nbbatch local status` says that for
 
 from __future__ import annotations
 
+import os
+
 from nbbatch.model.events import StartAttempt
 from nbbatch.model.jobs import Container
 
@@ -31,10 +33,9 @@ def lack_of(container: Container) -> str:
     lacks = [
         name
         for name, is_asked in (
-            (f"user {container.user}", container.user),
+            (f"user {container.user}", container.user not in _this_user()),
             ("privileged", container.privileged),
             ("readonlyRootFilesystem", container.read_only_root),
-            ("initProcessEnabled", container.init),
             ("sharedMemorySize", container.shm_size),
             ("maxSwap", container.memory_swap is not None),
             ("tmpfs", container.tmpfs),
@@ -44,3 +45,8 @@ def lack_of(container: Container) -> str:
     if not lacks:
         return ""
     return f"nbbatch: this machine runs jobs as processes, without {', '.join(lacks)}.\n"
+
+
+def _this_user() -> tuple[str | None, ...]:
+    """What a definition may call the user that processes run as: nothing, or by number."""
+    return None, str(os.getuid()), f"{os.getuid()}:{os.getgid()}"

@@ -12,6 +12,7 @@ from nbbatch.errors import ClientException
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
 from nbbatch.model.fleet import JobQueue
 from nbbatch.model.jobs import (
+    Container,
     Dependency,
     DependencyType,
     Job,
@@ -19,13 +20,17 @@ from nbbatch.model.jobs import (
     JobId,
     JobStatus,
     JobView,
+    NodeProperties,
     RetryStrategy,
+    Task,
     is_canonical,
+    is_node_id,
     split_child_id,
 )
 from nbbatch.model.requests import JobDraft
 from nbbatch.scheduler.commands.definitions import resolve_definition
-from nbbatch.scheduler.commands.overrides import refusal, settle_containers
+from nbbatch.scheduler.commands.nodes import settle_nodes
+from nbbatch.scheduler.commands.overrides import merge, refusal, settle_containers
 from nbbatch.scheduler.commands.queues import resolve_queue
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
@@ -79,7 +84,7 @@ def submit_job(
             f"arrayProperties.size: {draft.array_size} is not between {MIN_ARRAY} and {MAX_ARRAY}"
         )
     parameters = {**definition.parameters, **draft.parameters}
-    container, task = settle_containers(definition, draft, parameters)
+    container, task, nodes = _what_runs(state, queue, definition, draft, parameters)
     propagate_tags = _first(draft.propagate_tags, definition.propagate_tags) or False
     task_tags = {**definition.tags, **draft.tags} if propagate_tags else {}
     job = Job(
@@ -89,6 +94,7 @@ def submit_job(
         definition=definition.key,
         container=container,
         task=task,
+        nodes=nodes,
         created_at=now,
         parameters=parameters,
         depends_on=draft.depends_on,
@@ -135,6 +141,26 @@ def _check_share(queue: JobQueue, draft: JobDraft) -> None:
         )
 
 
+def _what_runs(
+    state: SchedulerState,
+    queue: JobQueue,
+    definition: JobDefinition,
+    draft: JobDraft,
+    parameters: dict[str, str],
+) -> tuple[Container, Task | None, NodeProperties | None]:
+    """Containers after overrides and parameters; of a multi-node job its main node's, and all nodes."""
+    nodes = settle_nodes(
+        state,
+        queue,
+        definition,
+        draft,
+        merge=lambda container, given: merge(container, given, parameters),
+    )
+    if nodes is None:
+        return *settle_containers(definition, draft, parameters), None
+    return nodes.range_of(nodes.main).container, None, nodes
+
+
 def _settle_dependencies(
     state: SchedulerState, draft: JobDraft, finished: FinishedJobs
 ) -> tuple[FinishedDependency, ...]:
@@ -146,6 +172,11 @@ def _settle_dependencies(
             continue
         if not is_canonical(dependency.job_id):
             raise _unknown(dependency.job_id)
+        if is_node_id(dependency.job_id):
+            raise ClientException(
+                f"dependsOn: {dependency.job_id} is a node; depend on the whole job "
+                f"{split_child_id(dependency.job_id)[0]}."
+            )
         size: int | None = None
         found = state.find(dependency.job_id)
         if found is not None and not state.status(*found).is_terminal:

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, Effect, StopAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, stream_of
+from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobId, JobStatus, Run, stream_of
 from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import vacated
 from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.reactions.nodes import (
+    MAIN_NODE_ENDED,
+    on_node_ended,
+    on_node_started,
+    on_nodes_timeout,
+    waiting_nodes,
+)
 from nbbatch.scheduler.retries import HOST_LOST_REASON, TIMEOUT_REASON, verdict
 from nbbatch.scheduler.spot import as_interrupted
 from nbbatch.scheduler.state import Deadline, DeadlineKind, LiveJob, SchedulerState
 
 
-def on_attempt_started(state: SchedulerState, event: AttemptStarted, _now: int) -> list[Effect]:
+def on_attempt_started(state: SchedulerState, event: AttemptStarted, now: int) -> list[Effect]:
     """The container runs; its timeout counts from here (user guide, "Job timeouts")."""
     found = _attempt(state, event.job_id, event.attempt)
     if found is None:
@@ -28,6 +35,10 @@ def on_attempt_started(state: SchedulerState, event: AttemptStarted, _now: int) 
         return []
     state.move(live, index, Signal.STARTED)
     run.started_at = event.started_at
+    if index is not None and live.nodes is not None:
+        if live.run.stop_reason is not None:
+            _end_waiting_nodes(state, live, now)
+        return on_node_started(state, live, index, event.started_at)
     if live.job.timeout is not None:
         state.remind(event.started_at + live.job.timeout * 1000, DeadlineKind.TIMEOUT, run.id, run.attempt)
     return []
@@ -40,17 +51,21 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
         return []
     live, index, run = found
     event, is_lost = _as_its_host_ended_it(state, run, event)
-    signal = verdict(run, live.job.retry_strategy, event)
     reason = run.stop_reason or event.status_reason
     run = state.begin(live, index)
     if event.started_at is not None:
         run.started_at = event.started_at
-    attempt = _attempt_record(live, run, event, reason, is_lost=is_lost and signal is not Signal.SUCCEEDED)
+    attempt = _attempt_record(
+        live.job.as_seen_by(index), run, event, reason, is_lost=is_lost and event.exit_code != 0
+    )
     run.attempts += (attempt,)
     if live.run.tally is not None:
         add_attempt(live.run.tally, attempt)
     _vacate(state, run, now)
     run.host = None
+    if index is not None and live.nodes is not None:
+        return _end_node(state, live, index, now)
+    signal = verdict(run, live.job.retry_strategy, event)
     if signal is Signal.RETRIED:
         state.move(live, index, signal)
         run.started_at, run.status_reason = None, reason
@@ -84,9 +99,34 @@ def on_timeout(state: SchedulerState, deadline: Deadline, _now: int) -> list[Eff
     found = _attempt(state, job_id, attempt)
     if found is None or found[2].stop_reason is not None:
         return []
+    if found[0].nodes is not None:
+        return on_nodes_timeout(state, found[0])
     run = state.begin(found[0], found[1])
     run.stop_reason = TIMEOUT_REASON
     return [StopAttempt(job_id=run.id, attempt=run.attempt)]
+
+
+def _end_node(state: SchedulerState, live: LiveJob, index: int, now: int) -> list[Effect]:
+    run = live.own_run(index)
+    run.stopped_at = run.attempts[-1].stopped_at
+    effects = on_node_ended(state, live, index, now)
+    if live.job.nodes is not None and index == live.job.nodes.main:
+        _end_waiting_nodes(state, live, now)
+    return effects
+
+
+def _end_waiting_nodes(state: SchedulerState, live: LiveJob, now: int) -> None:
+    """Nodes whose main node will not run, or shall not, end without having begun."""
+    for index in waiting_nodes(live):
+        run = live.own_run(index)
+        never = AttemptExited(
+            job_id=run.id,
+            attempt=run.attempt,
+            exit_code=None,
+            stopped_at=now,
+            status_reason=live.run.stop_reason or MAIN_NODE_ENDED,
+        )
+        on_attempt_exited(state, never, now)
 
 
 def _attempt(state: SchedulerState, job_id: JobId, attempt: int) -> tuple[LiveJob, int | None, Run] | None:
@@ -109,11 +149,11 @@ def _as_its_host_ended_it(
     return event, event.exit_code is None and event.status_reason == HOST_LOST_REASON.format(host=run.host)
 
 
-def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str, *, is_lost: bool) -> Attempt:
+def _attempt_record(job: Job, run: Run, event: AttemptExited, reason: str, *, is_lost: bool) -> Attempt:
     return Attempt(
         number=run.attempt,
         host=run.host,
-        log_stream=stream_of(live.job.container, live.job.definition, run.id, run.attempt),
+        log_stream=stream_of(job.container, job.definition, run.id, run.attempt),
         started_at=run.started_at,
         stopped_at=event.stopped_at,
         exit_code=event.exit_code,

@@ -6,6 +6,7 @@ from nbbatch.model.events import CancelRequested, Effect, JobSubmitted, StopAtte
 from nbbatch.model.jobs import ACTIVE, JobStatus
 from nbbatch.scheduler.dependencies import BEFORE_READY, BEFORE_START, admit, end, ends_of_children
 from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.reactions.nodes import stop_nodes
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 
@@ -93,5 +94,7 @@ def _terminate(
         return []
     if run.stop_reason is not None:
         return []
+    if live.nodes is not None:
+        return stop_nodes(state, live, reason)
     run.stop_reason = reason
     return [StopAttempt(job_id=run.id, attempt=run.attempt)]
