@@ -173,6 +173,7 @@ _INHERITED = frozenset(
         "LANGUAGE",
         "LD_LIBRARY_PATH",
         "LOGNAME",
+        "NBBATCH_WARM",
         "PATH",
         "SHELL",
         "TMPDIR",
