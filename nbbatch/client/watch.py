@@ -227,7 +227,11 @@ class Watcher:
         if self._failing_since is not None and backend.kind == "local":
             backend.address.renew(start=False)
         with self._lock:
-            ids = [*self._interest.new_ids(), *self._interest.take_rested(time.monotonic())]
+            new = self._interest.new_ids()
+            has_others = len(new) < len(self._interest.watches)
+            ids = [*new, *self._interest.take_rested(time.monotonic())]
+        if new and not has_others and backend.kind == "local":
+            self._cursor = self._newest_cursor(backend, poll)
         if not ids or self._cursor is None:
             ids = self._wait_locally(backend, poll) if backend.kind == "local" else self._wait_remotely(poll)
         for batch in _batches(ids, IDS_PER_CALL):
@@ -251,6 +255,12 @@ class Watcher:
         self._wake_readers(reply["grown"])
         changed: list[str] = reply["changed"]
         return changed
+
+    def _newest_cursor(self, backend: Backend, poll: LongPoll) -> int | None:
+        """Where to go on from when all jobs are new; an older one would tell of them what is known then."""
+        question: dict[str, Any] = {"cursor": None, "jobIds": [], "streams": {}, "timeoutMs": 0}
+        reply = poll.ask(backend, "watch", question, patience=LONGEST_POLL)
+        return None if reply is None else int(reply["cursor"])
 
     def _question(self, now: float) -> tuple[dict[str, Any], float]:
         with self._lock:

@@ -73,6 +73,7 @@ class Spawner:
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
             self._turn()
+        self._attempts.close()
 
     def _turn(self) -> None:
         attempts = self._attempts

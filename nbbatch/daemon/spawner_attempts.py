@@ -97,7 +97,7 @@ class Attempts:
         due = self._watch_at if self._running else float("inf")
         if self._kills:
             due = min(due, self._kills[0][0])
-        return min(due, self._scratch.drop_at)
+        return min(due, self._scratch.drop_at, self._launcher.warm.due)
 
     # What the daemon says.
 
@@ -130,6 +130,7 @@ class Attempts:
         """From now on inherit what attempts leave behind, to be able to kill it."""
         if self._strays is None:
             self._strays = Strays()
+            self._launcher.warm.is_on = self._strays.come_here
 
     def on_start(self, order: Order) -> None:
         """Let an order wait for room; a name that is known already is not started again."""
@@ -227,10 +228,11 @@ class Attempts:
             child = self._running.pop(pid, None)
             if child is None:
                 self._helpers.discard(pid)
+                self._launcher.warm.on_exit(pid)
             else:
                 self._on_exit(child, status, used.ru_utime + used.ru_stime, used.ru_maxrss)
         if self._strays is not None:
-            self._strays.end(self._running, self._names, self._helpers)
+            self._strays.end(self._running, self._names, self._helpers | self._launcher.warm.pids)
 
     def on_time(self, now: float) -> None:
         """Kill those whose grace is over or who hold more memory than they asked for; tidy up."""
@@ -240,6 +242,8 @@ class Attempts:
                 signal_group(child.pid, signal.SIGKILL)
         if now >= self._scratch.drop_at:
             self._scratch.drop_spares()
+        if now >= self._launcher.warm.due:
+            self._launcher.warm.on_time(now)
         if self._running and now >= self._watch_at:
             self._watch_at = now + WATCH_SECONDS
             for child in end_hoarders(self._running, start_clock() - WATCH_SECONDS):
@@ -291,6 +295,10 @@ class Attempts:
             starts.append(f"[{quoted(name[0])},{name[1]},{child.started_at}]")
         ends, self.fresh_ends = self.fresh_ends, []
         return starts, ends
+
+    def close(self) -> None:
+        """End what is there for attempts to come."""
+        self._launcher.warm.close()
 
     def _refusal(self, order: Order) -> str:
         return self._admission.refusal(order.amount, order.others)

@@ -1,5 +1,8 @@
 """Turning an order into a process: its folder, its environment, its limits, and posix_spawn.
 
+Payloads of Python are first offered to a warm interpreter, see `spawner_warm`; what it does not take
+is started here.
+
 The spawner has one thread, so its own working directory and resource limits can be changed around
 the spawn, which posix_spawn itself knows nothing of. Everything here is on the way of each short
 job: a program is looked up on PATH at most once a second, and an empty scratch folder is handed on
@@ -11,27 +14,17 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import signal
 import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from nbbatch.daemon.admission import Devices
+from nbbatch.daemon.spawner_interpreter import DEFAULT_SIGNALS
 from nbbatch.daemon.spawner_protocol import MARKER, Order, marker_of
+from nbbatch.daemon.spawner_warm import WarmInterpreters
 
 Ulimits = Sequence[tuple[str, int, int]]
-
-_DEFAULT_SIGNALS = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGPIPE,
-    signal.SIGTERM,
-    signal.SIGXCPU,
-    signal.SIGXFSZ,
-)
-"""Those that Python, the spawner, or a `nohup` around the daemon may ignore; exec keeps that."""
 
 _LOOK_AGAIN = 1.0
 """Seconds for which the place of a program on PATH is remembered."""
@@ -61,6 +54,7 @@ class Launcher:
     def __init__(self, mark: str, scratch: Scratch) -> None:
         self.base: dict[str, str] = {}
         self.devices: Sequence[str] = ()
+        self.warm = WarmInterpreters(mark)
         self._mark = mark
         self._scratch = scratch
         self._places: dict[tuple[str, str], tuple[float, str]] = {}
@@ -89,8 +83,12 @@ class Launcher:
             raise CannotStartError(f"CannotStartContainerError: {_cause(error, order)}") from error
 
     def _spawn(self, order: Order, environment: dict[str, str]) -> int:
-        os.chdir(self._scratch.take(order.scratch))
+        folder = self._scratch.take(order.scratch)
         program = self._find(order.command[0], environment.get("PATH", os.defpath))
+        warm = self.warm.launch(order, program, folder, environment)
+        if warm:
+            return warm
+        os.chdir(folder)
         with _soft_limits(order.ulimits) if order.ulimits else _UNLIMITED:
             pid = os.posix_spawn(
                 program,
@@ -103,7 +101,7 @@ class Launcher:
                 ),
                 setsid=True,
                 setsigmask=(),
-                setsigdef=_DEFAULT_SIGNALS,
+                setsigdef=DEFAULT_SIGNALS,
             )
         if order.ulimits:
             _limit(pid, order.ulimits)

@@ -192,6 +192,7 @@ _INHERITED = frozenset(
         "LANGUAGE",
         "LD_LIBRARY_PATH",
         "LOGNAME",
+        "NBBATCH_WARM",
         "PATH",
         "SHELL",
         "TMPDIR",

@@ -97,6 +97,11 @@ class Strays:
     def __init__(self) -> None:
         self._children = Children() if adopt_descendants() else None
 
+    @property
+    def come_here(self) -> bool:
+        """Whether the kernel does so."""
+        return self._children is not None
+
     def end(self, running: Container[int], names: Container[Name], helpers: Container[int]) -> None:
         """Kill those whose attempt has ended.
 

@@ -102,7 +102,8 @@ def _follow(job: Handle, console: Console) -> Watched:
                 said = status_line(detail, time.time(), asked.account(detail), asked.why(detail))
                 console.status(said, phase(detail))
             log.add(lines)
-            if is_over:
+            if is_over and detail is not None:
+                job.keep(detail)
                 break
             vigil.wait(_TICK)
     return Watched(job.detail(), log.shown, log.held)

@@ -1,5 +1,7 @@
 """The first and last steps of every job: `python3 runner.pyz BUNDLE`.
 
+`--warm` in the place of the bundle waits for bundles instead: see `warm.py`.
+
 Reads the manifest, prepares the process, runs the payload and writes its result. The exit code is 0
 exactly when the result says succeeded.
 """
@@ -24,6 +26,10 @@ def main(argv: list[str]) -> None:
 
     Threads that the cell left behind end with it, and no time is spent on tearing modules down.
     """
+    if argv[1] == "--warm":
+        from . import warm
+
+        argv = warm.serve(int(argv[2]))
     code = run(fetched(argv[1]))
     import atexit
 

@@ -6,7 +6,12 @@ import resource
 import sys
 import time
 
-_STARTED = time.monotonic()
+_STARTED = [time.monotonic()]
+
+
+def start() -> None:
+    """Count the seconds from now: this process was forked from one that was started long ago."""
+    _STARTED[0] = time.monotonic()
 
 
 def used() -> dict[str, float]:
@@ -15,7 +20,7 @@ def used() -> dict[str, float]:
     return {
         "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
         "peak_memory": max(_peak(own.ru_maxrss), children.ru_maxrss * _UNIT),
-        "seconds": time.monotonic() - _STARTED,
+        "seconds": time.monotonic() - _STARTED[0],
     }
 
 

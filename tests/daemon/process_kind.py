@@ -44,8 +44,9 @@ def markers() -> dict[int, str]:
     found = {}
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if process.status() != psutil.STATUS_ZOMBIE and MARKER in process.environ():
-                found[process.pid] = process.environ()[MARKER]
+            variables = process.environ() if process.status() != psutil.STATUS_ZOMBIE else {}
+            if MARKER in variables:
+                found[process.pid] = variables[MARKER]
     return found
 
 

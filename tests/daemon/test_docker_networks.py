@@ -12,7 +12,7 @@ from docker_kind import SYSTEM_DOCKER, has_image
 from test_docker_executor import World, order
 
 from nbbatch.daemon.executors.docker_engine import Engine
-from nbbatch.daemon.executors.docker_networks import GangNetworks, enter_gang, network_of
+from nbbatch.daemon.executors.docker_networks import GangNetworks, enter_gang, gang_network_of
 from nbbatch.daemon.executors.docker_spec import DAEMON_LABEL, Placement
 from nbbatch.daemon.ports import ExpectedAttempt
 from nbbatch.errors import CouldNotStartError
@@ -49,11 +49,11 @@ def test_a_network_is_in_use_until_its_last_attempt_is_forgotten():
     networks = GangNetworks()
     for node in (main, one, two):
         networks.enter(node)
-    assert network_of(main) in networks
+    assert gang_network_of(main) in networks
     assert [networks.leave(node) for node in (one, main)] == [None, None]
-    assert networks.leave(two) == network_of(main)
-    assert network_of(main) not in networks
-    assert network_of(order("true")) is None
+    assert networks.leave(two) == gang_network_of(main)
+    assert gang_network_of(main) not in networks
+    assert gang_network_of(order("true")) is None
     assert networks.leave(order("true")) is None
 
 
@@ -100,10 +100,12 @@ async def test_nodes_are_told_the_main_nodes_real_address(world, engine):
     main, (child,) = gang_of(ENDLESS, ECHO)
     executor.start([main])
     await world.until(lambda: main.job_id in kinds(world, AttemptStarted))
-    assert networks_of(world, engine) == [network_of(main)]
+    assert networks_of(world, engine) == [gang_network_of(main)]
     executor.start([child])
     await world.until(lambda: child.job_id in kinds(world, AttemptExited))
-    address = engine.inspect(network_of(main))["NetworkSettings"]["Networks"][network_of(main)]["IPAddress"]
+    address = engine.inspect(gang_network_of(main))["NetworkSettings"]["Networks"][gang_network_of(main)][
+        "IPAddress"
+    ]
     told, mine = log_of(world, child)
     assert told == f"at {address}"
     assert mine.split()[1].rpartition(".")[0] == address.rpartition(".")[0]
@@ -134,7 +136,7 @@ async def test_an_adopted_gang_keeps_its_network_and_strangers_lose_theirs(world
     end = await world.until(lambda: kinds(world, AttemptExited).get(child.job_id))
     assert end.exit_code == 0
     async with asyncio.timeout(30):
-        while networks_of(world, engine) != [network_of(main)]:
+        while networks_of(world, engine) != [gang_network_of(main)]:
             await asyncio.sleep(0.02)
 
 

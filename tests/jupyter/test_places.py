@@ -2,17 +2,17 @@
 
 import pytest
 
-from nbbatch.errors import DoesNotFitError
-from nbbatch.jupyter.places import Facts, _price, catalogue, check_fits
+from nbbatch.client.capacity import Capacity, catalogue
+from nbbatch.jupyter.places import _price
 from nbbatch.model.resources import Resources
 
-MACHINE = {"vcpus": 4, "memory": 8000, "gpus": 0}
+MACHINE = Resources(vcpus=4, memory=8000)
 JOB = Resources(vcpus=1, memory=2048)
 
 
-def facts(**resources) -> Facts:
+def queue_of(**resources) -> Capacity:
     environment = {"computeResources": resources} if resources else {"type": "UNMANAGED"}
-    return Facts(environments=[environment], where="local", machine=MACHINE, asked=0.0)
+    return Capacity(queue="q", environments=[environment], machine=MACHINE, executor="process", asked=0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,8 @@ def home_without_prices(home):
 
 def test_fargate_takes_any_size_that_this_machine_has():
     """And costs by vCPU and gigabyte, less on Spot."""
-    known = facts(type="FARGATE_SPOT")
-    check_fits(JOB, "q", known.instance_types, MACHINE)
+    known = queue_of(type="FARGATE_SPOT", maxvCpus=16)
+    assert known.refusal(JOB) == ""
     price, spot = _price(known, JOB)
     assert price == pytest.approx(0.04048 + 2 * 0.004445)
     assert spot == pytest.approx(price * 0.3)
@@ -33,17 +33,15 @@ def test_fargate_takes_any_size_that_this_machine_has():
 
 def test_an_unmanaged_environment_is_as_large_as_this_machine():
     """What is more than that does not fit."""
-    known = facts()
-    check_fits(JOB, "q", known.instance_types, MACHINE)
-    with pytest.raises(DoesNotFitError):
-        check_fits(Resources(vcpus=8, memory=2048), "q", known.instance_types, MACHINE)
+    known = queue_of()
+    assert known.refusal(JOB) == ""
+    assert "has 4 vCPU" in known.refusal(Resources(vcpus=8, memory=2048))
 
 
 def test_an_environment_without_types_has_no_hosts():
     """As the default world's `gpu` on a machine that has none."""
-    known = facts(type="EC2", instanceTypes=[])
-    with pytest.raises(DoesNotFitError, match="has no hosts"):
-        check_fits(JOB, "q", known.instance_types, MACHINE)
+    known = queue_of(type="EC2", instanceTypes=[], maxvCpus=16)
+    assert "has no hosts" in known.refusal(JOB)
 
 
 def test_refreshed_prices_are_used(home):
@@ -53,4 +51,4 @@ def test_refreshed_prices_are_used(home):
         ' "fargate": {"usd_per_vcpu_hour": 1, "usd_per_gb_hour": 1, "spot_share": 0.5},'
         ' "types": {"m6i.large": [2, 8192, 0, 10.0, 4.0]}}'
     )
-    assert _price(facts(type="EC2", instanceTypes=["m6i.large"]), JOB) == (5.0, 2.0)
+    assert _price(queue_of(type="EC2", instanceTypes=["m6i.large"], maxvCpus=16), JOB) == (5.0, 2.0)

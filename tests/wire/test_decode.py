@@ -136,8 +136,10 @@ def test_dependencies_are_read():
         ({"containerOverrides": {"vcpus": 0}}, "vCPU must be at least 1, got 0."),
         (
             {"eksPropertiesOverride": {"podProperties": {}}},
-            "eksPropertiesOverride: EKS jobs cannot run here: the local backend starts containers on this "
-            "machine and has no Kubernetes cluster; use containerProperties or ecsProperties.",
+            (
+                "eksPropertiesOverride: EKS jobs cannot run here: the local backend starts containers on this "
+                "machine and has no Kubernetes cluster; use containerProperties or ecsProperties."
+            ),
         ),
     ],
 )
