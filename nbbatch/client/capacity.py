@@ -195,10 +195,10 @@ def _rooms(environment: Mapping[str, Any], machine: Resources) -> Iterator[Resou
     """What hosts that a local environment may ever have offer to one job."""
     from nbbatch.scheduler.fleet import usable  # noqa: PLC0415 - 15 ms that only a first submission needs
 
-    resources = _resources(environment)
-    if not resources:  # UNMANAGED: this machine is its host
+    if environment.get("type") == "UNMANAGED":  # this machine is its host
         yield machine
         return
+    resources = _resources(environment)
     most = resources.get("maxvCpus", 0)
     if str(resources.get("type", "")).startswith("FARGATE"):
         yield Resources(vcpus=most, memory=machine.memory)
