@@ -48,6 +48,22 @@ class Arns:
         """ARN of a compute environment."""
         return f"{self.prefix}compute-environment/{name}"
 
+    def policy(self, name: str) -> str:
+        """ARN of a scheduling policy."""
+        return f"{self.prefix}scheduling-policy/{name}"
+
+    def consumable(self, name: str) -> str:
+        """ARN of a consumable resource."""
+        return f"{self.prefix}consumable-resource/{name}"
+
+    def service_environment(self, name: str) -> str:
+        """ARN of a service environment."""
+        return f"{self.prefix}service-environment/{name}"
+
+    def quota_share(self, queue: str, share: str) -> str:
+        """ARN of a quota share [?]: AWS documents no format."""
+        return f"{self.prefix}job-queue/{queue}/quota-share/{share}"
+
     def cluster(self, environment: str) -> str:
         """ARN of the ECS cluster behind a compute environment."""
         return f"{self.ecs_prefix}cluster/{cluster_name(environment)}"

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nbbatch.model.fleet import ComputeEnvironment, HostId, JobQueue
+from nbbatch.model.fleet import (
+    ComputeEnvironment,
+    ConsumableResource,
+    HostId,
+    JobQueue,
+    QuotaShare,
+    SchedulingPolicy,
+    ServiceEnvironment,
+)
 from nbbatch.model.jobs import UNKNOWN_USAGE, Container, Job, JobDefinition, JobId, Usage
 from nbbatch.model.resources import Resources
 
@@ -41,6 +49,56 @@ class JobQueueCreated:
     """A job queue exists."""
 
     queue: JobQueue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueueUpdated:
+    """A job queue is from now on what `queue` says."""
+
+    queue: JobQueue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueueDeleted:
+    """A job queue shall go; its jobs end with it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingPolicyChanged:
+    """A scheduling policy exists, or is another one from now on."""
+
+    policy: SchedulingPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumableResourceChanged:
+    """A consumable resource exists, or has another quantity from now on."""
+
+    resource: ConsumableResource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEnvironmentChanged:
+    """A service environment exists, or is another one from now on."""
+
+    environment: ServiceEnvironment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaShareChanged:
+    """A quota share exists, or is another one from now on."""
+
+    share: QuotaShare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NounDeleted:
+    """What has no table of its own is gone; `kind` is its class's name."""
+
+    kind: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +190,13 @@ Event = (
     | DefinitionDeregistered
     | ComputeEnvironmentCreated
     | JobQueueCreated
+    | JobQueueUpdated
+    | JobQueueDeleted
+    | SchedulingPolicyChanged
+    | ConsumableResourceChanged
+    | ServiceEnvironmentChanged
+    | QuotaShareChanged
+    | NounDeleted
     | JobSubmitted
     | CancelRequested
     | TerminateRequested

@@ -160,6 +160,7 @@ class JobDefinition:
     scheduling_priority: int | None = None
     propagate_tags: bool = False
     platform: str = "EC2"
+    consumables: tuple[tuple[str, int], ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     status: DefinitionStatus = DefinitionStatus.ACTIVE
     request: Mapping[str, Any] = field(default_factory=dict)
@@ -178,7 +179,8 @@ class JobDefinition:
 class Job:
     """All that was settled when SubmitJob was accepted; it never changes.
 
-    `array_size` is None for a single job. `timeout` is `attemptDurationSeconds`.
+    `array_size` is None for a single job. `timeout` is `attemptDurationSeconds`. `consumables` holds
+    names of consumable resources and the quantity an attempt takes of each.
     """
 
     id: JobId
@@ -196,6 +198,7 @@ class Job:
     scheduling_priority: int | None = None
     propagate_tags: bool = False
     platform: str = "EC2"
+    consumables: tuple[tuple[str, int], ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -260,7 +263,8 @@ class Run:
     `attempt` numbers the attempt under way, or the last one; 0 before the first. `started_at` is
     that attempt's. `stop_reason` is set once the job shall end for good: the status reason it will
     have. `price` and `spot_price` are dollars per hour of the attempt's share of its host, frozen
-    when the attempt was placed. `tally` is an array parent's, over its children.
+    when the attempt was placed. `tally` is an array parent's, over its children. `blocked_since` is
+    when a job at the head of its queue got the blocked reason that is its status reason.
     """
 
     id: JobId
@@ -280,6 +284,7 @@ class Run:
     is_cancelled: bool = False
     is_terminated: bool = False
     tally: Tally | None = None
+    blocked_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

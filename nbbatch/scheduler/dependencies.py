@@ -13,6 +13,7 @@ from heapq import heappush
 from nbbatch.model.events import JobSubmitted
 from nbbatch.model.jobs import DependencyType, JobId, JobStatus, Run, Tally, child_id
 from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.queueing import join, leave
 from nbbatch.scheduler.state import CODE, Children, LiveJob, SchedulerState
 
 DEPENDENCY_FAILED = "Dependent Job failed"
@@ -28,7 +29,7 @@ def admit(state: SchedulerState, event: JobSubmitted, now: int) -> None:
     """Take a submitted job in: note its dependencies and make ready what waits for nothing."""
     live = _new_live(state, event)
     state.jobs[live.job.id] = live
-    state.queues[live.job.queue].live += 1
+    join(state, live.job)
     state.changes.jobs[live.job.id] = live
     note_dependents(state, live)
     if live.waits_for or live.children is not None or _failed_already(event):
@@ -200,7 +201,7 @@ def _finish(state: SchedulerState, ending: End, now: int) -> JobStatus:
         live.children.asked.pop(index, None)
     else:
         del state.jobs[live.job.id]
-        state.queues[live.job.queue].live -= 1
+        leave(state, live.job, now)
         _forget_dependent(state, live)
     return status
 

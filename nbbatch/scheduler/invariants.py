@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nbbatch.errors import NbbatchBugError
 from nbbatch.model.jobs import ACTIVE, JobId, JobStatus
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.queue_invariants import check_consumables, check_queue
 
 if TYPE_CHECKING:
     from nbbatch.scheduler.state import LiveJob, SchedulerState
@@ -32,6 +33,8 @@ def check_invariants(state: SchedulerState) -> None:
         _require(
             queue.live == sum(live.job.queue == name for live in state.jobs.values()), f"count of {name}"
         )
+        check_queue(state, queue)
+    check_consumables(state)
     for awaited, waiting in state.dependents.items():
         _require(bool(waiting), f"an empty set of dependents of {awaited}")
         _require(all(job_id in state.jobs for job_id in waiting), f"dependents of {awaited} live")
@@ -41,7 +44,7 @@ def _check_jobs(state: SchedulerState) -> dict[JobId, Resources]:
     active: dict[JobId, Resources] = {}
     for job_id, live in state.jobs.items():
         _require(not live.run.status.is_terminal, f"{job_id} is live, so not terminal")
-        entries = state.queues[live.job.queue].entries
+        entries = state.queues[live.job.queue].lane(live.job)
         if live.children is not None:
             _check_children(state, live, active)
             continue
@@ -76,7 +79,7 @@ def _check_children(state: SchedulerState, live: LiveJob, active: dict[JobId, Re
     waiting = children.in_status(JobStatus.RUNNABLE)
     reachable = {*children.ready, *children.retried, *range(children.cursor, len(children.statuses))}
     _require(reachable.issuperset(waiting), f"RUNNABLE children of {job_id} can be reached")
-    queued = any(entry[2] == job_id for entry in state.queues[live.job.queue].entries)
+    queued = any(entry[2] == job_id for entry in state.queues[live.job.queue].lane(live.job))
     _require(not waiting or queued, f"{job_id} is queued")
 
 

@@ -1,8 +1,8 @@
 """Which RUNNABLE job starts where, and in words why every other one still waits.
 
 Queues are looked at by descending priority, environments of a queue in their order, jobs of a queue
-in the order of submission; the head that does not fit blocks those behind it (AWS Batch user guide,
-"Job scheduling"; blocked reasons: "Jobs stuck in RUNNABLE").
+in the order of `queueing`; the head that does not fit blocks those behind it (AWS Batch user guide,
+"Job scheduling"; blocked reasons: `blocked`).
 """
 
 from __future__ import annotations
@@ -11,33 +11,28 @@ from nbbatch.model.events import Effect, StartAttempt
 from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import JobStatus, Run, log_stream_name
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler import consumables
+from nbbatch.scheduler.blocked import blocked_reason, clear_blocked, environments_of, note_blocked
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.fleet import host_for, largest
 from nbbatch.scheduler.lifecycle import Signal
-from nbbatch.scheduler.state import EnvironmentState, HostState, LiveJob, QueueState, SchedulerState
-
-BLOCKED_NO_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
-BLOCKED_TOO_LARGE = (
-    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher "
-    "than that can be met by the CE(s) attached to the job queue."
-)
-BLOCKED_MAX_VCPUS = (
-    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet "
-    "the CPU requirement of the job."
-)
+from nbbatch.scheduler.queueing import QueueState, heads, keeps_reserve, note_use
+from nbbatch.scheduler.standing import explain_standing
+from nbbatch.scheduler.state import HostState, LiveJob, SchedulerState
 
 
 def place(state: SchedulerState, now: int) -> list[Effect]:
     """Start every job that is next in its queue and fits."""
     effects: list[Effect] = []
     for queue in state.queues.values():
-        while (head := state.head(queue)) is not None:
-            live, index = head
-            host = _host(state, queue, live, now)
+        for live, index in heads(state, queue, now):
+            host = _host(state, queue, live, now) if _may_start(state, queue, live) else None
             if host is None:
-                _note_blocked(state, queue, live, index)
+                note_blocked(state, queue, (live, index), now)
                 break
-            effects.append(_start(state, live, index, host))
+            effects.append(_start(state, live, index, host, now))
+        else:
+            clear_blocked(state, queue)
     return effects
 
 
@@ -75,25 +70,6 @@ def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str
             return [f"It is {status}."]
 
 
-def blocked_reason(state: SchedulerState, queue: QueueState, wanted: Resources) -> str | None:
-    """AWS's text for a head that can never start as things are; None when it only has to wait."""
-    open_environments = [known for known in _environments(state, queue) if known.environment.accepts]
-    if not open_environments:
-        return BLOCKED_NO_ENVIRONMENT
-    if any(known.environment.resource_type.startswith("FARGATE") for known in open_environments):
-        return None
-    rooms = [room for known in open_environments for room in largest(known)]
-    if any(wanted.fits(room) for room in rooms):
-        return None
-    if all(wanted.vcpus > known.environment.max_vcpus for known in open_environments):
-        return BLOCKED_MAX_VCPUS
-    return BLOCKED_TOO_LARGE
-
-
-def _environments(state: SchedulerState, queue: QueueState) -> list[EnvironmentState]:
-    return [state.environments[name] for name in queue.queue.environments if name in state.environments]
-
-
 def _host(state: SchedulerState, queue: QueueState, live: LiveJob, now: int) -> HostState | None:
     wanted = live.job.container.resources
     for name in queue.queue.environments:
@@ -104,8 +80,21 @@ def _host(state: SchedulerState, queue: QueueState, live: LiveJob, now: int) -> 
     return None
 
 
-def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostState) -> StartAttempt:
+def _may_start(state: SchedulerState, queue: QueueState, live: LiveJob) -> bool:
+    """Whether all but the host is there: consumable resources, and what is kept for new shares."""
+    if live.job.consumables and consumables.missing(state, live.job):
+        return False
+    return queue.policy is None or keeps_reserve(state, queue, live.job)
+
+
+def _start(
+    state: SchedulerState, live: LiveJob, index: int | None, host: HostState, now: int
+) -> StartAttempt:
     wanted = live.job.container.resources
+    if live.job.consumables:
+        consumables.take(state, live.job)
+    if live.job.share_identifier is not None:
+        note_use(state, live.job, wanted.vcpus, now)
     run = state.begin(live, index)
     state.move(live, index, Signal.PLACED)
     host.occupy(run.id, wanted)
@@ -114,18 +103,8 @@ def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostSt
     run.environment = host.host.environment
     run.instance_type = host.host.instance_type
     run.price, run.spot_price = attempt_prices(host.host, wanted)
-    run.status_reason = None
+    run.status_reason = run.blocked_since = None
     return start_order(live, index, run)
-
-
-def _note_blocked(state: SchedulerState, queue: QueueState, live: LiveJob, index: int | None) -> None:
-    """Write the head's blocked reason into its status, once per head."""
-    if queue.blocked == (live.job.id, index):
-        return
-    queue.blocked = (live.job.id, index)
-    reason = blocked_reason(state, queue, live.job.container.resources)
-    if reason is not None:
-        state.begin(live, index).status_reason = reason
 
 
 def _batch_variables(live: LiveJob, index: int | None, run: Run) -> tuple[tuple[str, str], ...]:
@@ -167,17 +146,17 @@ def _explain_runnable(state: SchedulerState, live: LiveJob) -> list[str]:
     never = blocked_reason(state, queue, wanted)
     if never is not None:
         return [never, *_explain_limits(state, queue, wanted)]
+    standing = explain_standing(state, queue, live)
     head = state.head(queue)
     if head is not None and head[0] is not live:
-        return [
-            f"Queue {live.job.queue} is first in, first out, and its head {head[0].job.id} does not fit yet."
-        ]
-    return _explain_limits(state, queue, wanted)
+        return standing
+    short = consumables.explain_missing(state, live.job)
+    return [*short, *standing] if short else [*_explain_limits(state, queue, wanted), *standing]
 
 
 def _explain_limits(state: SchedulerState, queue: QueueState, wanted: Resources) -> list[str]:
     reasons = []
-    for known in _environments(state, queue):
+    for known in environments_of(state, queue):
         name, most = known.environment.name, known.environment.max_vcpus
         rooms = largest(known)
         if not known.environment.accepts:

@@ -16,15 +16,23 @@ from nbbatch.model.events import (
     AttemptVanished,
     CancelRequested,
     ComputeEnvironmentCreated,
+    ConsumableResourceChanged,
     DefinitionDeregistered,
     DefinitionRegistered,
     Effect,
     Event,
     JobQueueCreated,
+    JobQueueDeleted,
+    JobQueueUpdated,
     JobSubmitted,
+    NounDeleted,
+    QuotaShareChanged,
+    SchedulingPolicyChanged,
+    ServiceEnvironmentChanged,
     TerminateRequested,
     Ticked,
 )
+from nbbatch.scheduler.blocked import on_blocked_head
 from nbbatch.scheduler.fleet import on_idle_host
 from nbbatch.scheduler.placement import place
 from nbbatch.scheduler.reactions.attempts import (
@@ -32,6 +40,16 @@ from nbbatch.scheduler.reactions.attempts import (
     on_attempt_started,
     on_attempt_vanished,
     on_timeout,
+)
+from nbbatch.scheduler.reactions.queues import (
+    on_consumable_resource_changed,
+    on_job_queue_deleted,
+    on_job_queue_updated,
+    on_noun_deleted,
+    on_quota_share_changed,
+    on_scheduling_policy_changed,
+    on_service_environment_changed,
+    on_share_left,
 )
 from nbbatch.scheduler.reactions.stops import on_cancel_requested, on_job_submitted, on_terminate_requested
 from nbbatch.scheduler.reactions.world import (
@@ -84,6 +102,13 @@ REACTIONS: dict[type, Reaction] = {
     DefinitionDeregistered: on_definition_deregistered,
     ComputeEnvironmentCreated: on_compute_environment_created,
     JobQueueCreated: on_job_queue_created,
+    JobQueueUpdated: on_job_queue_updated,
+    JobQueueDeleted: on_job_queue_deleted,
+    SchedulingPolicyChanged: on_scheduling_policy_changed,
+    ConsumableResourceChanged: on_consumable_resource_changed,
+    ServiceEnvironmentChanged: on_service_environment_changed,
+    QuotaShareChanged: on_quota_share_changed,
+    NounDeleted: on_noun_deleted,
     JobSubmitted: on_job_submitted,
     CancelRequested: on_cancel_requested,
     TerminateRequested: on_terminate_requested,
@@ -96,4 +121,6 @@ REACTIONS: dict[type, Reaction] = {
 REMINDERS: dict[DeadlineKind, Reminder] = {
     DeadlineKind.TIMEOUT: on_timeout,
     DeadlineKind.IDLE_HOST: on_idle_host,
+    DeadlineKind.BLOCKED_HEAD: on_blocked_head,
+    DeadlineKind.SHARE_LEFT: on_share_left,
 }

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, JobQueue, Noun
+from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, JobQueue, Noun, ShareUsage
 from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobStatus, Run
+from nbbatch.scheduler import consumables
+from nbbatch.scheduler.blocked import restore_blocked
 from nbbatch.scheduler.cost import tally_of
 from nbbatch.scheduler.dependencies import is_released, note_dependents, sort_dependencies
 from nbbatch.scheduler.fleet import add_environment, add_host, watch_idle
-from nbbatch.scheduler.state import CODE, Children, DeadlineKind, LiveJob, QueueState, SchedulerState
+from nbbatch.scheduler.queueing import join, open_queue, restore_share, resume_use
+from nbbatch.scheduler.state import CODE, Children, DeadlineKind, LiveJob, SchedulerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,7 @@ def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
         state.definitions.setdefault(definition.name, []).append(definition)
     for environment in snapshot.environments:
         add_environment(state, environment)
-    for queue in sorted(snapshot.queues, key=lambda known: (-known.priority, known.name)):
-        state.queues[queue.name] = QueueState(queue=queue)
-    for noun in snapshot.nouns:
-        state.keep_noun(noun)
+    _restore_queues(state, snapshot)
     for host in snapshot.hosts:
         add_host(state, host)
     _restore_jobs(state, snapshot)
@@ -74,6 +74,17 @@ def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
                 watch_idle(state, occupied)
     state.drain_changes()
     return state
+
+
+def _restore_queues(state: SchedulerState, snapshot: Snapshot) -> None:
+    """Queues by their policies, then what their shares have used."""
+    for noun in snapshot.nouns:
+        state.keep_noun(noun)
+    for queue in sorted(snapshot.queues, key=lambda known: (-known.priority, known.name)):
+        state.queues[queue.name] = open_queue(state, queue)
+    for noun in snapshot.nouns:
+        if isinstance(noun, ShareUsage):
+            restore_share(state, noun)
 
 
 def _restore_jobs(state: SchedulerState, snapshot: Snapshot) -> None:
@@ -103,7 +114,7 @@ def _connect(state: SchedulerState, live: LiveJob) -> None:
     """Dependencies: those that are not live any more have succeeded."""
     sort_dependencies(live, is_live=lambda job_id: _is_unfinished(state, job_id))
     note_dependents(state, live)
-    state.queues[live.job.queue].live += 1
+    join(state, live.job)
 
 
 def _is_unfinished(state: SchedulerState, job_id: str) -> bool:
@@ -138,6 +149,7 @@ def _release_untouched(state: SchedulerState, live: LiveJob, row: StoredJob) -> 
 
 
 def _requeue(state: SchedulerState, live: LiveJob, index: int | None, run: Run) -> None:
+    restore_blocked(state, state.queues[live.job.queue], (live, index), run)
     if run.attempts:
         state.enqueue_again(live, index)
     elif live.children is None:
@@ -149,5 +161,7 @@ def _resume(state: SchedulerState, live: LiveJob, run: Run) -> None:
         return
     hosts = state.environments[run.environment].hosts
     hosts[HostId(run.host or "")].occupy(run.id, live.job.resources)
+    consumables.resume(state, live.job)
+    resume_use(state, live.job, live.job.resources.vcpus)
     if run.started_at is not None and live.job.timeout is not None and run.stop_reason is None:
         state.remind(run.started_at + live.job.timeout * 1000, DeadlineKind.TIMEOUT, run.id, run.attempt)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import md5
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nbbatch.model.fleet import (
     Catalogue,
@@ -23,24 +23,27 @@ from nbbatch.model.fleet import (
     InstanceType,
     JobQueue,
     Noun,
+    QuotaShare,
     SchedulingPolicy,
+    ServiceEnvironment,
+    ShareUsage,
 )
 from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.invariants import check_invariants
 from nbbatch.scheduler.lifecycle import Signal, advance
+from nbbatch.scheduler.queueing import Place, QueueState, enqueue, head, runnable
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
-FRONT, BACK = 0, 1
-"""Rank in a queue: a retried job goes to the front (user guide, best practices)."""
-
 
 class DeadlineKind(StrEnum):
     """What time alone may change; each kind has one reaction in `reactor.REMINDERS`."""
 
     TIMEOUT = "an attempt runs too long"
     IDLE_HOST = "a host has had no job"
+    BLOCKED_HEAD = "the head of a queue is blocked for too long"
+    SHARE_LEFT = "a share has had no job"
 
 
 class Deadline(NamedTuple):
@@ -51,7 +54,7 @@ class Deadline(NamedTuple):
     at : int
         Epoch ms.
     subject : str
-        Id of a job, child or host, or the name of a queue or environment.
+        Id of a job, child or host, or the name of a queue, share or environment.
     number : int
         Which attempt of a job is meant.
     """
@@ -216,20 +219,6 @@ class EnvironmentState:
 
 
 @dataclass(slots=True)
-class QueueState:
-    """A job queue and its RUNNABLE jobs, as a heap of (rank, sequence, job id).
-
-    An entry whose job is no longer RUNNABLE is skipped when it reaches the head. `blocked` is the
-    head that was last found not to fit.
-    """
-
-    queue: JobQueue
-    entries: list[tuple[int, int, JobId]] = field(default_factory=list)
-    live: int = 0
-    blocked: tuple[JobId, int | None] | None = None
-
-
-@dataclass(slots=True)
 class Changes:
     """What the rows must learn from the events handled since the last commit.
 
@@ -267,6 +256,8 @@ class SchedulerState:
         For each live job or child somebody waits for, the waiting jobs.
     deadlines : list of Deadline
         A heap. An entry that no longer applies is dropped when it is due.
+    in_use : dict of str to int
+        Quantity of each consumable resource that attempts have now.
     """
 
     catalogue: Catalogue
@@ -279,6 +270,9 @@ class SchedulerState:
     queues: dict[str, QueueState] = field(default_factory=dict)
     policies: dict[str, SchedulingPolicy] = field(default_factory=dict)
     consumables: dict[str, ConsumableResource] = field(default_factory=dict)
+    in_use: dict[str, int] = field(default_factory=dict)
+    service_environments: dict[str, ServiceEnvironment] = field(default_factory=dict)
+    quota_shares: dict[str, QuotaShare] = field(default_factory=dict)
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
     dependents: dict[JobId, set[JobId]] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
@@ -300,11 +294,32 @@ class SchedulerState:
                 self.policies[noun.name] = noun
             case ConsumableResource():
                 self.consumables[noun.name] = noun
+            case ServiceEnvironment():
+                self.service_environments[noun.name] = noun
+            case QuotaShare():
+                self.quota_shares[noun.name] = noun
+            case ShareUsage():
+                pass  # lives in its queue
         self.changes.nouns[type(noun), noun.name] = noun
+
+    def drop_noun(self, kind: type[Noun], name: str) -> None:
+        """Forget a noun that has no table of its own."""
+        known: dict[type[Noun], dict[str, Any]] = {
+            SchedulingPolicy: self.policies,
+            ConsumableResource: self.consumables,
+            ServiceEnvironment: self.service_environments,
+            QuotaShare: self.quota_shares,
+        }
+        known[kind].pop(name, None)
+        self.changes.nouns[kind, name] = None
 
     def remind(self, at: int, kind: DeadlineKind, subject: str, number: int = 0) -> None:
         """Look at a subject again when time has come."""
         heappush(self.deadlines, Deadline(at, kind, subject, number))
+
+    def remind_share(self, at: int, name: str) -> None:
+        """Look at a share again; its queue's module cannot name the kinds of deadlines."""
+        self.remind(at, DeadlineKind.SHARE_LEFT, name)
 
     def new_host_id(self) -> HostId:
         """An EC2-like instance id, the next of a sequence that a replay repeats."""
@@ -372,7 +387,7 @@ class SchedulerState:
             if live.children.queued:
                 return
             live.children.queued = True
-        heappush(self.queues[live.job.queue].entries, (BACK, live.sequence, live.job.id))
+        enqueue(self.queues[live.job.queue], live)
 
     def enqueue_again(self, live: LiveJob, index: int | None) -> None:
         """Put a job or child whose attempt failed at the front of its queue."""
@@ -381,43 +396,15 @@ class SchedulerState:
             heappush(live.children.retried, index)
             if known:
                 return
-        heappush(self.queues[live.job.queue].entries, (FRONT, live.sequence, live.job.id))
+        enqueue(self.queues[live.job.queue], live, again=True)
 
-    def head(self, queue: QueueState) -> tuple[LiveJob, int | None] | None:
+    def head(self, queue: QueueState) -> Place | None:
         """The next RUNNABLE job or child of a queue, still in its place."""
-        while queue.entries:
-            rank, _, job_id = queue.entries[0]
-            live = self.jobs.get(job_id)
-            if live is not None and live.children is not None:
-                index = live.children.next_retried() if rank == FRONT else live.children.next_ready()
-                if index is not None:
-                    return live, index
-                if rank == BACK:
-                    live.children.queued = False
-            elif live is not None and live.run.status is JobStatus.RUNNABLE:
-                return live, None
-            heappop(queue.entries)
-        return None
+        return head(self, queue, self.now)
 
-    def runnable(self, queue: QueueState, limit: int) -> Iterator[tuple[LiveJob, int | None]]:
+    def runnable(self, queue: QueueState, limit: int) -> Iterator[Place]:
         """The first `limit` RUNNABLE jobs and children of a queue in dispatch order; reads only."""
-        given = 0
-        seen: set[JobId] = set()
-        for _, _, job_id in sorted(queue.entries):
-            live = self.jobs.get(job_id)
-            if live is None or job_id in seen:
-                continue
-            seen.add(job_id)
-            indexes: list[int | None] = [None]
-            if live.children is not None:
-                indexes = list(live.children.in_status(JobStatus.RUNNABLE))
-            elif live.run.status is not JobStatus.RUNNABLE:
-                continue
-            for index in indexes:
-                if given == limit:
-                    return
-                given += 1
-                yield live, index
+        return runnable(self, queue, limit)
 
     def validate(self) -> None:
         """Check every invariant.

@@ -28,9 +28,11 @@ from nbbatch.model.jobs import (
 )
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft, Overrides
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.commands.consumables import resolve_consumables
 from nbbatch.scheduler.commands.definitions import resolve_definition
 from nbbatch.scheduler.commands.parameters import substitute
 from nbbatch.scheduler.commands.queues import resolve_queue
+from nbbatch.scheduler.fairshare import MAX_SHARES
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 MIN_ARRAY, MAX_ARRAY = 2, 10_000
@@ -77,7 +79,7 @@ def submit_job(
     queue = resolve_queue(state, draft.queue)
     definition = resolve_definition(state, draft.definition)
     _check_platform(state, queue, definition)
-    _check_share(queue, draft)
+    _check_share(state, queue, draft)
     if draft.array_size is not None and not MIN_ARRAY <= draft.array_size <= MAX_ARRAY:
         raise ClientException(
             f"arrayProperties.size: {draft.array_size} is not between {MIN_ARRAY} and {MAX_ARRAY}"
@@ -99,6 +101,7 @@ def submit_job(
         scheduling_priority=_first(draft.scheduling_priority, definition.scheduling_priority),
         propagate_tags=_first(draft.propagate_tags, definition.propagate_tags) or False,
         platform=definition.platform,
+        consumables=resolve_consumables(state, _first(draft.consumables, definition.consumables) or ()),
         tags=draft.tags,
     )
     gone = _settle_dependencies(state, draft, finished) if draft.depends_on else ()
@@ -111,6 +114,10 @@ def _first(*values: T | None) -> T | None:
 
 def _check_platform(state: SchedulerState, queue: JobQueue, definition: JobDefinition) -> None:
     """A queue's environments are all Fargate or all EC2, so the first one tells."""
+    if queue.service_environments:
+        raise ClientException(
+            f"Job Queue {queue.name} is of type SAGEMAKER_TRAINING and takes service jobs only; use SubmitServiceJob."
+        )
     kind = state.environments[queue.environments[0]].environment.resource_type
     offered = "FARGATE" if kind.startswith("FARGATE") else "EC2"
     if definition.platform != offered:
@@ -120,7 +127,7 @@ def _check_platform(state: SchedulerState, queue: JobQueue, definition: JobDefin
         )
 
 
-def _check_share(queue: JobQueue, draft: JobDraft) -> None:
+def _check_share(state: SchedulerState, queue: JobQueue, draft: JobDraft) -> None:
     given = draft.share_identifier is not None or draft.scheduling_priority is not None
     if queue.scheduling_policy is None and given:
         raise ClientException(
@@ -130,6 +137,12 @@ def _check_share(queue: JobQueue, draft: JobDraft) -> None:
     if queue.scheduling_policy is not None and draft.share_identifier is None:
         raise ClientException(
             f"shareIdentifier is required: job queue {queue.name} has a fair share scheduling policy."
+        )
+    shares = state.queues[queue.name].shares
+    if draft.share_identifier is not None and draft.share_identifier not in shares and len(shares) >= MAX_SHARES:
+        raise ClientException(
+            f"shareIdentifier: {draft.share_identifier} would be one more than the {MAX_SHARES} active shares that "
+            f"job queue {queue.name} may have; wait until others have had no job for the policy's shareDecaySeconds."
         )
 
 

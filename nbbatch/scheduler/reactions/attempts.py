@@ -9,10 +9,12 @@ from __future__ import annotations
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, Effect, StopAttempt
 from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, log_stream_name
+from nbbatch.scheduler import consumables
 from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import watch_idle
 from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.queueing import note_use
 from nbbatch.scheduler.retries import HOST_LOST_REASON, TIMEOUT_REASON, verdict
 from nbbatch.scheduler.state import Deadline, DeadlineKind, LiveJob, SchedulerState
 
@@ -48,6 +50,7 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
     if live.run.tally is not None:
         add_attempt(live.run.tally, attempt)
     _vacate(state, run, now)
+    _give_back(state, live, now)
     run.host = None
     if signal is Signal.RETRIED:
         state.move(live, index, signal)
@@ -112,6 +115,14 @@ def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str) 
         spot_price=run.spot_price,
         instance_type=run.instance_type,
     )
+
+
+def _give_back(state: SchedulerState, live: LiveJob, now: int) -> None:
+    """What the attempt had besides its host."""
+    if live.job.consumables:
+        consumables.give_back(state, live.job)
+    if live.job.share_identifier is not None:
+        note_use(state, live.job, -live.job.resources.vcpus, now)
 
 
 def _vacate(state: SchedulerState, run: Run, now: int) -> None:

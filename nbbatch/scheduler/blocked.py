@@ -1,0 +1,160 @@
+"""Why the head of a queue can never start as things are, and what a queue does about it in time.
+
+Sources: AWS Batch user guide, "Jobs stuck in RUNNABLE" (the texts), and API reference,
+JobStateTimeLimitAction. The reason stands in the head's status reason, with the time it got there;
+a queue's time limit cancels a head that has had the limit's reason for too long. The next head has a
+clock of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nbbatch.model.events import Effect
+from nbbatch.model.fleet import ComputeEnvironment, TimeLimit
+from nbbatch.model.jobs import JobStatus, Run
+from nbbatch.model.resources import Resources
+from nbbatch.scheduler.dependencies import end
+from nbbatch.scheduler.fleet import largest
+from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.queueing import Blocked, Place, QueueState
+from nbbatch.scheduler.state import Deadline, DeadlineKind, EnvironmentState, SchedulerState
+
+BLOCKED_NO_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
+BLOCKED_TOO_LARGE = (
+    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher "
+    "than that can be met by the CE(s) attached to the job queue."
+)
+BLOCKED_MAX_VCPUS = (
+    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet "
+    "the CPU requirement of the job."
+)
+BLOCKED_INSTANCE_TYPES = (
+    "MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED - Your compute environment associated with "
+    "this job queue has an unsupported instance type configuration."
+)
+BLOCKED_NO_CAPACITY = (
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance "
+    "type [{instance_type}]"
+)
+TIME_LIMIT_REASON = "Canceled by JobStateTimeLimit action due to reason: {code}"
+
+
+def environments_of(state: SchedulerState, queue: QueueState) -> list[EnvironmentState]:
+    """A queue's environments in its order."""
+    return [state.environments[name] for name in queue.queue.environments if name in state.environments]
+
+
+def blocked_reason(state: SchedulerState, queue: QueueState, wanted: Resources) -> str | None:
+    """AWS's text for a head that cannot start as things are; None when it only has to wait."""
+    reachable = [known for known in environments_of(state, queue) if known.environment.accepts]
+    if not reachable:
+        return BLOCKED_NO_ENVIRONMENT
+    too_many = all(wanted.vcpus > known.environment.max_vcpus for known in reachable)
+    if any(known.environment.resource_type.startswith("FARGATE") for known in reachable):
+        return BLOCKED_MAX_VCPUS if too_many else None
+    if any(wanted.fits(room) for known in reachable for room in largest(known)):
+        return _out_of_capacity(reachable)
+    if too_many:
+        return BLOCKED_MAX_VCPUS
+    if all(known.environment.instance_types and not known.types for known in reachable):
+        return BLOCKED_INSTANCE_TYPES
+    return BLOCKED_TOO_LARGE
+
+
+def short_instance_type(_environment: EnvironmentState) -> str | None:
+    """The instance type that an environment cannot get now; None when it gets what it asks for.
+
+    The one place to ask: hosts of the local backend are there whenever maxvCpus allows.
+    """
+    return None
+
+
+def note_blocked(state: SchedulerState, queue: QueueState, place: Place, now: int) -> None:
+    """Write the reason of a head that does not start into its status, once for each reason."""
+    live, index = place
+    was, looked_at = queue.blocked, _looked_at(state, queue)
+    is_same_head = was is not None and (was.job_id, was.index) == (live.job.id, index)
+    if was is not None and is_same_head and was.environments == looked_at:
+        return
+    reason = blocked_reason(state, queue, live.job.resources)
+    if was is not None and is_same_head and was.reason == reason:
+        queue.blocked = replace(was, environments=looked_at)
+        return
+    clear_blocked(state, queue)
+    queue.blocked = Blocked(
+        job_id=live.job.id, index=index, reason=reason, since=now, environments=looked_at
+    )
+    if reason is not None:
+        run = state.begin(live, index)
+        run.status_reason, run.blocked_since = reason, now
+        watch_blocked(state, queue)
+
+
+def clear_blocked(state: SchedulerState, queue: QueueState) -> None:
+    """What was the head is not blocked any more, or not the head any more: its clock stops."""
+    was, queue.blocked = queue.blocked, None
+    if was is None or was.reason is None:
+        return
+    live = state.jobs.get(was.job_id)
+    if live is not None and state.status(live, was.index) is JobStatus.RUNNABLE:
+        run = state.begin(live, was.index)
+        run.status_reason = run.blocked_since = None
+
+
+def restore_blocked(state: SchedulerState, queue: QueueState, place: Place, run: Run) -> None:
+    """A head that was blocked when the rows were written goes on with its clock."""
+    if run.blocked_since is not None:
+        queue.blocked = Blocked(
+            job_id=place[0].job.id, index=place[1], reason=run.status_reason, since=run.blocked_since
+        )
+        watch_blocked(state, queue)
+
+
+def watch_blocked(state: SchedulerState, queue: QueueState) -> None:
+    """Look at a blocked head again when its time limit is over."""
+    limit = _limit_of(queue)
+    if queue.blocked is not None and limit is not None:
+        at = queue.blocked.since + limit.max_seconds * 1000
+        state.remind(at, DeadlineKind.BLOCKED_HEAD, queue.queue.name)
+
+
+def on_blocked_head(state: SchedulerState, deadline: Deadline, now: int) -> list[Effect]:
+    """Cancel a head that has been blocked for the queue's time limit; its own clock counts."""
+    queue = state.queues.get(deadline.subject)
+    if queue is None or queue.blocked is None:
+        return []
+    limit, blocked = _limit_of(queue), queue.blocked
+    live = state.jobs.get(blocked.job_id)
+    if limit is None or live is None or now < blocked.since + limit.max_seconds * 1000:
+        return []
+    if state.status(live, blocked.index) is JobStatus.RUNNABLE:
+        reason = TIME_LIMIT_REASON.format(code=limit.reason)
+        end(state, [(live, blocked.index, Signal.CANCELLED, reason)], now)
+    return []
+
+
+def code_of(reason: str) -> str:
+    """What stands before ` - ` in a blocked reason: the word for it in time limits."""
+    return reason.partition(" - ")[0]
+
+
+def _limit_of(queue: QueueState) -> TimeLimit | None:
+    """The time limit that counts for the head's reason."""
+    if queue.blocked is None or queue.blocked.reason is None:
+        return None
+    code = code_of(queue.blocked.reason)
+    return next((limit for limit in queue.queue.time_limits if limit.reason == code), None)
+
+
+def _looked_at(state: SchedulerState, queue: QueueState) -> tuple[ComputeEnvironment | str | None, ...]:
+    """All that a head's reason depends on besides the head: quick to compare when nothing has changed."""
+    known = environments_of(state, queue)
+    return (*[one.environment for one in known], *[short_instance_type(one) for one in known])
+
+
+def _out_of_capacity(environments: list[EnvironmentState]) -> str | None:
+    short = [short_instance_type(known) for known in environments]
+    if all(name is not None for name in short):
+        return BLOCKED_NO_CAPACITY.format(instance_type=short[0])
+    return None
