@@ -16,6 +16,7 @@ import msgspec
 
 from nbbatch.daemon.log_views import LogViews
 from nbbatch.daemon.loop import Loop
+from nbbatch.daemon.queue_operations import QueueOperations
 from nbbatch.daemon.store import Store
 from nbbatch.daemon.views import Views
 from nbbatch.errors import ClientException
@@ -27,7 +28,8 @@ from nbbatch.scheduler.commands.stop_jobs import cancel_job, terminate_job
 from nbbatch.scheduler.commands.submit_job import submit_job
 from nbbatch.version import __version__
 from nbbatch.wire.decode import decode_definition, decode_job, decode_reason
-from nbbatch.wire.decode_fleet import decode_environment_request, decode_queue_request
+from nbbatch.wire.decode_fleet import decode_environment_request
+from nbbatch.wire.decode_queue import decode_queue_request
 from nbbatch.wire.encode import Json
 from nbbatch.wire.operations import Operation
 from nbbatch.wire.validate import validate
@@ -60,6 +62,7 @@ class Api:
         self._store = store
         self._arns = lru_cache(maxsize=64)(lambda region: Arns(region, account))
         self._handlers: Mapping[tuple[str, str], Handler] = {
+            **QueueOperations(loop, store, views).handlers,
             ("batch", "SubmitJob"): self.submit_job,
             ("batch", "CancelJob"): self.cancel_job,
             ("batch", "TerminateJob"): self.terminate_job,

@@ -14,6 +14,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_facts
 INSERT INTO facts (sequence, job) VALUES (?, ?);
 
+-- name: insert_need
+INSERT INTO needs (resource, sequence, quantity) VALUES (?, ?, ?);
+
 -- name: update_job
 UPDATE jobs SET status = ?, run = ?, counts = ?, asked = ? WHERE sequence = ?;
 
@@ -132,6 +135,17 @@ WHERE queue = :queue AND (created_at, sequence) < (:before, :before_sequence)
     AND (:definition_prefix IS NULL OR substr(definition, 1, length(:definition_prefix)) = :definition_prefix)
     AND (:share_identifier IS NULL OR share_identifier = :share_identifier)
 ORDER BY created_at DESC, sequence DESC LIMIT :limit;
+
+-- name: list_needing
+SELECT sequence, run, counts, job, quantity
+FROM needs JOIN jobs USING (sequence) JOIN facts USING (sequence)
+WHERE resource = :resource AND sequence < :before AND (1 << status) & :statuses
+    AND (:names = '[]' OR EXISTS (
+        SELECT 1 FROM json_each(:names) AS wanted
+        WHERE lower(name) = wanted.value
+            OR (wanted.value LIKE '%*' AND substr(lower(name), 1, length(wanted.value) - 1) || '*' = wanted.value)
+    ))
+ORDER BY sequence DESC LIMIT :limit;
 
 -- name: count_finished
 SELECT succeeded, failed FROM meta;

@@ -210,6 +210,42 @@ class Store:
             )
         )
 
+    def list_needing(
+        self,
+        resource: str,
+        *,
+        limit: int,
+        before: int | None = None,
+        statuses: Sequence[JobStatus] = (),
+        names: Sequence[str] = (),
+    ) -> list[tuple[ListedJob, int]]:
+        """Jobs that need a consumable resource, with the quantity, newest first.
+
+        Parameters
+        ----------
+        resource : str
+            Its name.
+        limit : int
+            At most so many jobs.
+        before : int, optional
+            Go on behind the job of this sequence.
+        statuses : sequence of JobStatus
+            Only jobs in these; empty for any.
+        names : sequence of str
+            Only jobs of these names, in any case; a prefix when it ends in `*`; empty for any.
+        """
+        rows = self._read(
+            "list_needing",
+            {
+                "resource": resource,
+                "limit": limit,
+                "before": _LAST if before is None else before,
+                "statuses": sum(1 << CODE[status] for status in set(statuses)) or -1,
+                "names": encode([name.lower() for name in names]).decode(),
+            },
+        )
+        return [(listed, row[4]) for row in rows for listed in self._listed([row[:4]])]
+
     def finished_dependency(self, job_id: str) -> FinishedDependency | None:
         """How a job or child ended that the scheduler has let go; None when it did not end, or never was."""
         view = self.find([job_id]).get(JobId(job_id))
@@ -235,6 +271,13 @@ class Store:
             self._write("insert_job", [_new_row(changes.jobs[job_id]) for job_id in new])
             facts = [(changes.jobs[job_id].sequence, encode(job)) for job_id, job in new.items()]
             self._write("insert_facts", facts)
+            needs = [
+                (name, changes.jobs[job_id].sequence, quantity)
+                for job_id, job in new.items()
+                for name, quantity in job.consumables
+            ]
+            if needs:
+                self._write("insert_need", needs)
         known = [
             (*_progress(live), live.sequence) for job_id, live in changes.jobs.items() if job_id not in new
         ]

@@ -82,9 +82,7 @@ def note_blocked(state: SchedulerState, queue: QueueState, place: Place, now: in
         queue.blocked = replace(was, environments=looked_at)
         return
     clear_blocked(state, queue)
-    queue.blocked = Blocked(
-        job_id=live.job.id, index=index, reason=reason, since=now, environments=looked_at
-    )
+    queue.blocked = Blocked(job_id=live.job.id, index=index, reason=reason, since=now, environments=looked_at)
     if reason is not None:
         run = state.begin(live, index)
         run.status_reason, run.blocked_since = reason, now

@@ -19,7 +19,9 @@ def check_queue(state: SchedulerState, queue: QueueState) -> None:
     """A queue's lanes, shares and blocked head agree with its jobs."""
     name = queue.queue.name
     mine = [live for live in state.jobs.values() if live.job.queue == name]
-    _require(bool(mine) or queue.queue.status is not ResourceStatus.DELETING, f"{name} goes with its last job")
+    _require(
+        bool(mine) or queue.queue.status is not ResourceStatus.DELETING, f"{name} goes with its last job"
+    )
     _require((queue.policy is None) or not queue.entries, f"{name} has one kind of lanes")
     _check_blocked(state, queue)
     _require(queue.policy is not None or not queue.shares, f"{name} has no shares")
@@ -33,7 +35,9 @@ def check_queue(state: SchedulerState, queue: QueueState) -> None:
     for identifier, share in queue.shares.items():
         ledger, record = share.ledger, share.ledger.record
         _require(share.live == live[identifier], f"count of {name}/{identifier}")
-        _require((record.left_at is None) == (share.live > 0), f"{name}/{identifier} has left iff it has no job")
+        _require(
+            (record.left_at is None) == (share.live > 0), f"{name}/{identifier} has left iff it has no job"
+        )
         _require(share.live > 0 or share.is_watched, f"{name}/{identifier} will be forgotten")
         _require(ledger.busy == busy[identifier], f"{name}/{identifier} counts its vCPUs")
         _require(ledger.moments == Ledger.of(record, ledger.window).moments, f"books of {name}/{identifier}")

@@ -228,7 +228,7 @@ def resume_use(state: SchedulerState, job: Job, vcpus: float) -> None:
 
 
 def usable_vcpus(state: SchedulerState, queue: QueueState) -> float:
-    """vCPUs that the shares of a queue may use now: maxvCpus less what is kept for new shares."""
+    """VCPUs that the shares of a queue may use now: maxvCpus less what is kept for new shares."""
     most = sum(
         state.environments[name].environment.max_vcpus
         for name in queue.queue.environments

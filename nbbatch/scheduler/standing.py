@@ -14,7 +14,9 @@ def explain_standing(state: SchedulerState, queue: QueueState, live: LiveJob) ->
     if queue.policy is None:
         if head is None or head[0] is live:
             return []
-        told = f"Queue {live.job.queue} is first in, first out, and its head {head[0].job.id} does not start yet"
+        told = (
+            f"Queue {live.job.queue} is first in, first out, and its head {head[0].job.id} does not start yet"
+        )
         return [f"{told}; {_ahead(state, queue, live)} jobs are ahead."]
     return _explain_share(state, queue, live)
 
@@ -36,7 +38,9 @@ def _waits(live: LiveJob) -> bool:
 def _explain_share(state: SchedulerState, queue: QueueState, live: LiveJob) -> list[str]:
     own = live.job.share_identifier or ""
     share = queue.shares[own]
-    told = [f"Share {own} has {_described(share, state.now)}; {_ahead(state, queue, live)} of its jobs are ahead."]
+    told = [
+        f"Share {own} has {_described(share, state.now)}; {_ahead(state, queue, live)} of its jobs are ahead."
+    ]
     head = state.head(queue)
     first = head[0].job.share_identifier or own if head is not None else own
     if first != own:
@@ -55,4 +59,6 @@ def _described(share: Share, now: int) -> str:
     """Weighted use in vCPU-seconds, and what it is made of."""
     ledger = share.ledger
     seconds = share.load(now) / (2 * ledger.window * UNIT * 1000)
-    return f"used {seconds:.1f} weighted vCPU-seconds (weight {share.weight:g}, {ledger.busy / UNIT:g} vCPU now)"
+    return (
+        f"used {seconds:.1f} weighted vCPU-seconds (weight {share.weight:g}, {ledger.busy / UNIT:g} vCPU now)"
+    )

@@ -37,6 +37,7 @@ from nbbatch.scheduler.queueing import Place, QueueState, enqueue, head, runnabl
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
 
+
 class DeadlineKind(StrEnum):
     """What time alone may change; each kind has one reaction in `reactor.REMINDERS`."""
 

@@ -13,6 +13,7 @@ from typing import Any
 from nbbatch.errors import ClientException
 from nbbatch.model.jobs import Dependency, DependencyType, EvaluateOnExit, JobDefinition, JobId, RetryStrategy
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft
+from nbbatch.wire.decode_consumable import decode_needs
 from nbbatch.wire.decode_container import decode_container, decode_overrides
 
 MAX_DEPENDENCIES = 20
@@ -38,7 +39,6 @@ _LATER = {
     "nodeOverrides": "Multi-node parallel jobs",
     "eksPropertiesOverride": "EKS jobs",
     "ecsPropertiesOverride": "Jobs of several containers",
-    "consumableResourcePropertiesOverride": "Consumable resources",
 }
 
 
@@ -64,6 +64,7 @@ def decode_definition(request: Mapping[str, Any]) -> JobDefinition:
         scheduling_priority=_priority(request.get("schedulingPriority")),
         propagate_tags=request.get("propagateTags", False),
         platform=platform,
+        consumables=decode_needs(request.get("consumableResourceProperties")) or (),
         tags=decode_tags(request.get("tags")),
         request=request,
     )
@@ -99,6 +100,7 @@ def decode_job(request: Mapping[str, Any]) -> JobDraft:
         share_identifier=share,
         scheduling_priority=_priority(request.get("schedulingPriorityOverride")),
         propagate_tags=request.get("propagateTags"),
+        consumables=decode_needs(request.get("consumableResourcePropertiesOverride")),
         tags=decode_tags(request.get("tags")),
     )
 
@@ -166,10 +168,6 @@ def _check_kind(request: Mapping[str, Any]) -> None:
             raise ClientException(f"{other} is not there yet in nbbatch; use containerProperties.")
         case _:
             raise ClientException("containerProperties is required for a job definition of type container.")
-    if request.get("consumableResourceProperties", {}).get("consumableResourceList"):
-        raise ClientException(
-            "consumableResourceProperties: Consumable resources are not there yet in nbbatch."
-        )
 
 
 def _platform(capabilities: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""AWS JSON to the model: CreateComputeEnvironment and CreateJobQueue.
+"""AWS JSON to the model: CreateComputeEnvironment.
 
 Checks that need nothing but the JSON are made here; whether an environment exists and may join a
 queue is decided by the scheduler's commands.
@@ -12,11 +12,9 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from nbbatch.errors import ClientException
-from nbbatch.model.arns import name_of
-from nbbatch.model.fleet import ComputeEnvironment, JobQueue, Switch
+from nbbatch.model.fleet import ComputeEnvironment
 from nbbatch.wire.decode import checked_name, decode_tags
 
-MAX_ENVIRONMENTS = 3
 IDLE_SECONDS = 60
 """How long an idle host stays where the environment says nothing; AWS does not tell its own number."""
 MAX_SECURITY_GROUPS = 5
@@ -70,42 +68,6 @@ def decode_environment_request(request: Mapping[str, Any]) -> ComputeEnvironment
         tags=decode_tags(request.get("tags")),
         request=request,
         uuid=str(uuid5(NAMESPACE_URL, f"compute-environment/{name}")),
-    )
-
-
-def decode_queue_request(request: Mapping[str, Any]) -> JobQueue:
-    """Read CreateJobQueue's input; environments may be named by ARN.
-
-    Raises
-    ------
-    ClientException
-        In AWS's words where they are known (aws_batch_semantics, section 27).
-    """
-    name = checked_name(request["jobQueueName"], "Job Queue")
-    for member in ("serviceEnvironmentOrder", "jobStateTimeLimitActions", "schedulingPolicyArn"):
-        if request.get(member):
-            raise ClientException(f"{member} is not there yet in nbbatch.")
-    if request.get("jobQueueType", "ECS") not in ("ECS", "ECS_FARGATE"):
-        raise ClientException(f"jobQueueType: {request['jobQueueType']} is not there yet in nbbatch.")
-    order = request.get("computeEnvironmentOrder", ())
-    if not order:
-        raise ClientException("computeEnvironmentOrder is required.")
-    if len(order) > MAX_ENVIRONMENTS:
-        raise ClientException("Only 3 environments are allowed in job queue request.")
-    by_order = {
-        entry["order"]: name_of(entry["computeEnvironment"], "compute-environment") for entry in order
-    }
-    if len(by_order) != len(order):
-        raise ClientException("Duplicate ComputeEnvironment order values.")
-    if len(set(by_order.values())) != len(order):
-        raise ClientException("Duplicate ComputeEnvironments within order list.")
-    return JobQueue(
-        name=name,
-        priority=request["priority"],
-        environments=tuple(by_order[place] for place in sorted(by_order)),
-        state=Switch(request.get("state", "ENABLED")),
-        tags=decode_tags(request.get("tags")),
-        request=request,
     )
 
 

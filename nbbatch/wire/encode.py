@@ -90,6 +90,8 @@ def encode_job(view: JobView, arns: Arns, now: int) -> Json:
         detail["shareIdentifier"] = job.share_identifier
     if job.scheduling_priority is not None:
         detail["schedulingPriority"] = job.scheduling_priority
+    if job.consumables:
+        detail["consumableResourceProperties"] = encode_needs(job, arns)
     _add_array(detail, view, now)
     return detail
 
@@ -119,6 +121,15 @@ def encode_summary(view: JobView, arns: Arns, now: int) -> Json:
         summary["container"] = ended
     _add_array(summary, view, now)
     return summary
+
+
+def encode_needs(job: Job, arns: Arns) -> Json:
+    """`consumableResourceProperties` of a job."""
+    return {
+        "consumableResourceList": [
+            {"consumableResource": arns.consumable(name), "quantity": need} for name, need in job.consumables
+        ]
+    }
 
 
 def encode_retry_strategy(strategy: RetryStrategy) -> Json:

@@ -11,7 +11,7 @@ from nbbatch.model.fleet import ComputeEnvironment, JobQueue
 from nbbatch.model.jobs import JobDefinition
 from nbbatch.wire.encode import EMPTY_LISTS, Json, encode_retry_strategy
 
-_ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority")
+_ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority", "consumableResourceProperties")
 
 
 def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
@@ -53,13 +53,24 @@ def encode_queue(queue: JobQueue, arns: Arns, *, is_fargate: bool) -> Json:
             {"order": place, "computeEnvironment": arns.environment(name)}
             for place, name in zip(places, queue.environments, strict=True)
         ],
-        "serviceEnvironmentOrder": [],
+        "serviceEnvironmentOrder": [
+            {"order": place, "serviceEnvironment": arns.service_environment(name)}
+            for place, name in enumerate(queue.service_environments, start=1)
+        ],
         "jobQueueType": queue.request.get("jobQueueType", "ECS_FARGATE" if is_fargate else "ECS"),
         "tags": queue.tags,
-        "jobStateTimeLimitActions": [],
+        "jobStateTimeLimitActions": [
+            {
+                "reason": limit.reason,
+                "state": limit.state,
+                "maxTimeSeconds": limit.max_seconds,
+                "action": limit.action,
+            }
+            for limit in queue.time_limits
+        ],
     }
     if queue.scheduling_policy is not None:
-        shown["schedulingPolicyArn"] = queue.scheduling_policy
+        shown["schedulingPolicyArn"] = arns.policy(queue.scheduling_policy)
     return shown
 
 

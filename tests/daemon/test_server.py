@@ -149,9 +149,9 @@ def test_a_payload_above_the_quota_is_refused(batch):
 def test_an_operation_that_is_not_there_says_so(batch, served):
     """Modelled, routed, not implemented."""
     with pytest.raises(
-        ClientError, match=f"DeleteJobQueue is not there yet in nbbatch {__version__}"
+        ClientError, match=f"DeleteComputeEnvironment is not there yet in nbbatch {__version__}"
     ) as caught:
-        batch.delete_job_queue(jobQueue="q")
+        batch.delete_compute_environment(computeEnvironment="ce")
     assert caught.value.response["Error"]["Code"] == "ClientException"
     with pytest.raises(ClientError, match="is not there yet") as caught:
         served.client("logs").describe_log_groups()

@@ -1,12 +1,23 @@
 """Random worlds: whatever happens in whatever order, the invariants hold and a replay agrees."""
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from world import World
 
+from nbbatch.model.events import (
+    ConsumableResourceChanged,
+    JobQueueDeleted,
+    JobQueueUpdated,
+    SchedulingPolicyChanged,
+)
+from nbbatch.model.fleet import FairSharePolicy, ResourceStatus, SchedulingPolicy, TimeLimit
 from nbbatch.model.jobs import JobStatus
 from nbbatch.scheduler.restore import Snapshot, StoredJob, restore
+
+TOO_LARGE = TimeLimit(reason="MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT", max_seconds=600)
 
 
 class Machine(RuleBasedStateMachine):
@@ -15,7 +26,12 @@ class Machine(RuleBasedStateMachine):
     @initialize(max_vcpus=st.integers(2, 12), types=st.sampled_from([("m6i.large",), ("optimal",)]))
     def build(self, max_vcpus, types):
         self.world = World(max_vcpus=max_vcpus, types=types)
-        self.world.add_queue("urgent", "ce", priority=9)
+        self.world.add_queue("urgent", "ce", priority=9, time_limits=(TOO_LARGE,))
+        self.world.add_environment("other", max_vcpus=4, types=types)
+        self.world.add_fair_queue("fair", "other", "ce", decay_seconds=90, shares=(("a", 0.5), ("b*", 2.0)))
+        self.world.add_consumable("licence", 3)
+        self.world.add_consumable("token", 9, "NON_REPLENISHABLE")
+        self.world.add_queue("doomed", "ce", priority=2)
         self.jobs = []
         self.sizes = {}
 
@@ -33,9 +49,16 @@ class Machine(RuleBasedStateMachine):
         attempts=st.integers(1, 3),
         timeout=st.sampled_from([None, 60]),
         sequential=st.booleans(),
-        queue=st.sampled_from(["q", "urgent"]),
+        queue=st.sampled_from(["q", "urgent", "fair", "fair", "doomed"]),
+        share=st.sampled_from(["a", "b1", "b2", "c"]),
+        priority=st.sampled_from([None, 0, 7]),
+        consumables=st.sampled_from([None, None, {"licence": 2}, {"licence": 1, "token": 2}]),
     )
-    def submit(self, data, size, vcpus, memory, attempts, timeout, sequential, queue):
+    def submit(
+        self, data, size, vcpus, memory, attempts, timeout, sequential, queue, share, priority, consumables
+    ):
+        if queue not in self.world.state.queues or self.is_going(queue):
+            queue = "q"
         after, n_to_n = [], []
         if self.jobs and data.draw(st.booleans()):
             after = [self.any_id(data)]
@@ -52,6 +75,9 @@ class Machine(RuleBasedStateMachine):
             timeout=timeout,
             sequential=sequential and size is not None,
             queue=queue,
+            share=share if queue == "fair" else None,
+            priority=priority,
+            consumables=consumables,
         )
         self.jobs.append(job)
         self.sizes[job] = size
@@ -84,6 +110,39 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.integers(1, 100))
     def wait(self, seconds):
         self.world.wait(seconds)
+
+    def is_going(self, queue):
+        return self.world.state.queues[queue].queue.status is ResourceStatus.DELETING
+
+    @rule(decay=st.sampled_from([60, 0, 3600]), reservation=st.sampled_from([0, 50]))
+    def share_otherwise(self, decay, reservation):
+        fair_share = FairSharePolicy(decay_seconds=decay, compute_reservation=reservation)
+        self.world.happen(
+            SchedulingPolicyChanged(policy=SchedulingPolicy(name="fair", fair_share=fair_share))
+        )
+
+    @rule(
+        environments=st.sampled_from([("ce",), ("other", "ce"), ("ce", "other")]), priority=st.integers(0, 9)
+    )
+    def update_queue(self, environments, priority):
+        queue = self.world.state.queues["urgent"].queue
+        queue = replace(queue, environments=environments, priority=priority)
+        self.world.happen(JobQueueUpdated(queue=queue))
+
+    @precondition(lambda self: "doomed" in self.world.state.queues and not self.is_going("doomed"))
+    @rule(sure=st.integers(0, 9))
+    def delete_queue(self, sure):
+        if sure == 0:
+            self.world.happen(JobQueueDeleted(name="doomed"))
+
+    @rule(total=st.integers(0, 5))
+    def set_consumable(self, total):
+        licence = self.world.state.consumables["licence"]
+        self.world.happen(ConsumableResourceChanged(resource=replace(licence, total=total)))
+
+    @rule()
+    def wait_long(self):
+        self.world.wait(700)
 
     @invariant()
     def every_job_is_live_or_finished(self):
@@ -130,11 +189,17 @@ class Machine(RuleBasedStateMachine):
                 environments=[known.environment for known in state.environments.values()],
                 queues=[known.queue for known in state.queues.values()],
                 hosts=[h.host for known in state.environments.values() for h in known.hosts.values()],
+                nouns=[*state.policies.values(), *state.consumables.values(), *self.usages()],
                 jobs=rows,
             ),
             state.catalogue,
         )
         again.validate()
+        assert again.in_use == state.in_use
+        for name, queue in state.queues.items():
+            assert again.queues[name].busy == queue.busy
+            for identifier, share in queue.shares.items():
+                assert again.queues[name].shares[identifier].ledger == share.ledger
         for job_id, live in state.jobs.items():
             other = again.jobs[job_id]
             assert (other.waits_for, other.item_by_item, other.sequential) == (
@@ -148,6 +213,20 @@ class Machine(RuleBasedStateMachine):
             was = [(live.job.id, index) for live, index in state.runnable(queue, 50)]
             now = [(live.job.id, index) for live, index in again.runnable(again.queues[name], 50)]
             assert set(was) == set(now)
+            clocks = [(known.job_id, known.index, known.since) for known in self.blocked(queue)]
+            others = [(known.job_id, known.index, known.since) for known in self.blocked(again.queues[name])]
+            assert clocks == others
+
+    def blocked(self, queue):
+        return [queue.blocked] if queue.blocked is not None and queue.blocked.reason is not None else []
+
+    def usages(self):
+        known = [
+            share.ledger.record
+            for queue in self.world.state.queues.values()
+            for share in queue.shares.values()
+        ]
+        return [replace(one, slices={start: list(of) for start, of in one.slices.items()}) for one in known]
 
     def roll_ups_equal_children(self):
         for job, size in self.sizes.items():

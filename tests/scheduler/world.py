@@ -15,17 +15,27 @@ from nbbatch.model.events import (
     AttemptVanished,
     CancelRequested,
     ComputeEnvironmentCreated,
+    ConsumableResourceChanged,
     Effect,
     Event,
     FinishedDependency,
     JobQueueCreated,
     JobSubmitted,
+    SchedulingPolicyChanged,
     StartAttempt,
     StopAttempt,
     TerminateRequested,
     Ticked,
 )
-from nbbatch.model.fleet import Catalogue, ComputeEnvironment, JobQueue, parse_catalogue
+from nbbatch.model.fleet import (
+    Catalogue,
+    ComputeEnvironment,
+    ConsumableResource,
+    FairSharePolicy,
+    JobQueue,
+    SchedulingPolicy,
+    parse_catalogue,
+)
 from nbbatch.model.jobs import (
     Container,
     Dependency,
@@ -71,8 +81,19 @@ class World:
         )
         self.happen(ComputeEnvironmentCreated(environment=environment))
 
-    def add_queue(self, name: str, *environments: str, priority: int = 1) -> None:
-        self.happen(JobQueueCreated(queue=JobQueue(name=name, priority=priority, environments=environments)))
+    def add_queue(self, name: str, *environments: str, priority: int = 1, **more) -> None:
+        queue = JobQueue(name=name, priority=priority, environments=environments, **more)
+        self.happen(JobQueueCreated(queue=queue))
+
+    def add_fair_queue(self, name: str, *environments: str, priority: int = 1, **policy) -> None:
+        """A queue with a scheduling policy of its own name."""
+        fair_share = FairSharePolicy(**policy)
+        self.happen(SchedulingPolicyChanged(policy=SchedulingPolicy(name=name, fair_share=fair_share)))
+        self.add_queue(name, *environments, priority=priority, scheduling_policy=name)
+
+    def add_consumable(self, name: str, total: int, type: str = "REPLENISHABLE") -> None:  # noqa: A002 - AWS's word
+        resource = ConsumableResource(name=name, total=total, created_at=self.now, type=type)
+        self.happen(ConsumableResourceChanged(resource=resource))
 
     def happen(self, event: Event) -> list[Effect]:
         effects = handle(self.state, event, self.now)
@@ -112,6 +133,9 @@ class World:
         timeout: int | None = None,
         queue: str = "q",
         job_id: str | None = None,
+        share: str | None = None,
+        priority: int | None = None,
+        consumables: dict[str, int] | None = None,
     ) -> JobId:
         self.numbered += 1
         job_id = JobId(job_id or f"job-{self.numbered:04d}")
@@ -134,6 +158,9 @@ class World:
             array_size=size,
             retry_strategy=RetryStrategy(attempts=attempts, evaluate_on_exit=tuple(rules)),
             timeout=timeout,
+            share_identifier=share,
+            scheduling_priority=priority,
+            consumables=tuple((consumables or {}).items()),
         )
         gone = tuple(self._gone(x) for x in [*after, *n_to_n] if not self.is_live(x))
         self.happen(JobSubmitted(job=job, finished_dependencies=gone))

@@ -2,7 +2,8 @@ import pytest
 
 from nbbatch.errors import ClientException
 from nbbatch.model.fleet import Switch
-from nbbatch.wire.decode_fleet import decode_environment_request, decode_queue_request
+from nbbatch.wire.decode_fleet import decode_environment_request
+from nbbatch.wire.decode_queue import decode_queue_request
 
 EC2 = {
     "type": "EC2",

@@ -35,9 +35,9 @@ def create_policy(state: SchedulerState, policy: SchedulingPolicy) -> tuple[list
 
 
 def update_policy(
-    state: SchedulerState, reference: str, changed: SchedulingPolicy
+    state: SchedulerState, reference: str, changed: SchedulingPolicy | None
 ) -> tuple[list[Event], None]:
-    """Put another fair-share or quota-share policy in the place of the one that was.
+    """Put another fair-share or quota-share policy in the place of the one that was; None changes nothing.
 
     Raises
     ------
@@ -45,6 +45,8 @@ def update_policy(
         When there is none, or the kind would change under queues that follow it.
     """
     known = resolve_policy(state, reference)
+    if changed is None:
+        return [], None
     if known.quota_share != changed.quota_share and queues_of(state, known):
         raise ClientException("A scheduling policy can have either fairsharePolicy or quotaSharePolicy")
     updated = replace(

@@ -131,7 +131,9 @@ def _changeable(state: SchedulerState, reference: str) -> JobQueue:
     if queue is None:
         raise ClientException(f"Job Queue {reference} does not exist")
     if queue.status is ResourceStatus.DELETING:
-        raise ClientException(f"Cannot update, resource is being modified: job queue {queue.name} is DELETING.")
+        raise ClientException(
+            f"Cannot update, resource is being modified: job queue {queue.name} is DELETING."
+        )
     return queue
 
 
@@ -166,8 +168,6 @@ def _check_policy(state: SchedulerState, queue: JobQueue, name: str) -> None:
             f"SchedulingPolicy {name} has a {what}, which job queue {queue.name} cannot use: quota shares are "
             "for queues of type SAGEMAKER_TRAINING, fair share is for all others."
         )
-    if not policy.quota_share and policy.fair_share is None:
-        raise ClientException(f"SchedulingPolicy {name} has no fairsharePolicy.")
 
 
 def queues_of(state: SchedulerState, policy: SchedulingPolicy) -> list[str]:

@@ -139,7 +139,11 @@ def _check_share(state: SchedulerState, queue: JobQueue, draft: JobDraft) -> Non
             f"shareIdentifier is required: job queue {queue.name} has a fair share scheduling policy."
         )
     shares = state.queues[queue.name].shares
-    if draft.share_identifier is not None and draft.share_identifier not in shares and len(shares) >= MAX_SHARES:
+    if (
+        draft.share_identifier is not None
+        and draft.share_identifier not in shares
+        and len(shares) >= MAX_SHARES
+    ):
         raise ClientException(
             f"shareIdentifier: {draft.share_identifier} would be one more than the {MAX_SHARES} active shares that "
             f"job queue {queue.name} may have; wait until others have had no job for the policy's shareDecaySeconds."

@@ -56,6 +56,8 @@ def on_job_queue_deleted(state: SchedulerState, event: JobQueueDeleted, now: int
     queue = state.queues[event.name]
     queue.queue = replace(queue.queue, status=ResourceStatus.DELETING)
     state.changes.queues[event.name] = queue.queue
+    for name in [name for name in state.quota_shares if name.rpartition("/")[0] == event.name]:
+        state.drop_noun(QuotaShare, name)
     effects: list[Effect] = []
     for live in [live for live in state.jobs.values() if live.job.queue == event.name]:
         if live.job.id in state.jobs:
