@@ -16,6 +16,7 @@ from nbbatch.model.events import (
     CancelRequested,
     ComputeEnvironmentCreated,
     ConsumableResourceChanged,
+    DefinitionRegistered,
     Effect,
     Event,
     FinishedDependency,
@@ -41,6 +42,7 @@ from nbbatch.model.jobs import (
     Dependency,
     DependencyType,
     Job,
+    JobDefinition,
     JobId,
     JobStatus,
     RetryStrategy,
@@ -94,6 +96,11 @@ class World:
     def add_consumable(self, name: str, total: int, type: str = "REPLENISHABLE") -> None:  # noqa: A002 - AWS's word
         resource = ConsumableResource(name=name, total=total, created_at=self.now, type=type)
         self.happen(ConsumableResourceChanged(resource=resource))
+
+    def register(self, name: str, **more) -> None:
+        """A definition that runs `true` in the usual container."""
+        definition = JobDefinition(name=name, revision=1, container=IMAGE, **more)
+        self.happen(DefinitionRegistered(definition=definition))
 
     def happen(self, event: Event) -> list[Effect]:
         effects = handle(self.state, event, self.now)
