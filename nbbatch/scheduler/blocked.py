@@ -132,6 +132,15 @@ def on_blocked_head(state: SchedulerState, deadline: Deadline, now: int) -> list
     return []
 
 
+def explain_limit(queue: QueueState, place: Place, now: int) -> list[str]:
+    """What the queue's time limit will do to its head."""
+    limit, blocked = _limit_of(queue), queue.blocked
+    if limit is None or blocked is None or (blocked.job_id, blocked.index) != (place[0].job.id, place[1]):
+        return []
+    passed = (now - blocked.since) // 1000
+    return [f"Its queue will cancel it after {limit.max_seconds} s with this reason; {passed} s have passed."]
+
+
 def code_of(reason: str) -> str:
     """What stands before ` - ` in a blocked reason: the word for it in time limits."""
     return reason.partition(" - ")[0]

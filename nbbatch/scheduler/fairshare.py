@@ -10,7 +10,6 @@ whole once all of it is out of the window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nbbatch.model.fleet import FairSharePolicy, ShareUsage
@@ -27,6 +26,10 @@ Moments = tuple[int, int, int]
 """Sums over changes d at times s: of d, of d*s, of d*s*s; s in epoch ms."""
 
 
+Curve = tuple[int, int, int]
+"""Coefficients of 1, t and t*t, t in epoch ms."""
+
+
 @dataclass(slots=True)
 class Ledger:
     """The books of one share.
@@ -41,12 +44,18 @@ class Ledger:
         Hundredths of a vCPU in use now.
     moments : Moments
         Of all changes in `record`.
+    curve : Curve
+        What has been used, as a function of time, as long as nothing changes.
+    expires : int or None
+        Epoch ms at which the oldest slice is out of the window.
     """
 
     record: ShareUsage
     window: int
     busy: int = 0
     moments: Moments = (0, 0, 0)
+    curve: Curve = (0, 0, 0)
+    expires: int | None = None
 
     @classmethod
     def of(cls, record: ShareUsage, window: int) -> Ledger:
@@ -54,6 +63,7 @@ class Ledger:
         ledger = cls(record=record, window=window)
         for start, known in record.slices.items():
             ledger.moments = _plus(ledger.moments, _absolute(start, known))
+        ledger._draw()
         return ledger
 
     def change(self, units: int, now: int) -> None:
@@ -66,11 +76,12 @@ class Ledger:
         known[1] += units * offset
         known[2] += units * offset * offset
         self.moments = _plus(self.moments, (units, units * now, units * now * now))
-        self.busy += units
+        self.resume(units)
 
     def resume(self, units: int) -> None:
         """Note an attempt whose start is in the record, or was long ago."""
         self.busy += units
+        self._draw()
 
     def rewindow(self, window: int) -> None:
         """Keep the same changes for another time."""
@@ -83,37 +94,39 @@ class Ledger:
             known[0] += units
             known[1] += first + shift * units
             known[2] += second + 2 * shift * first + shift * shift * units
+        self._draw()
 
     def usage(self, now: int) -> int:
         """What the share has used, as `2 * window` times hundredths of a vCPU times milliseconds.
 
-        Only values of one window may be compared; the curve is that of `decayed`.
+        Only values of one window may be compared. Slices that have expired are forgotten on the way,
+        which changes no value.
         """
-        moments = self.moments
-        for start, known in self._expired(now):
-            moments = _minus(moments, _absolute(start, known))
-        return decayed(moments, self.busy, self.window, now)
+        if self.expires is not None and now >= self.expires:
+            self._forget(now)
+            self._draw()
+        constant, linear, square = self.curve
+        return constant + now * (linear + now * square)
 
     @property
     def _slice(self) -> int:
         return max(1, self.window // SLICES)
 
-    def _expired(self, now: int) -> Iterator[tuple[int, list[int]]]:
-        """Slices, oldest first, that lie wholly before the window."""
-        end = now - self.window - self._slice
-        for start, known in self.record.slices.items():
-            if start > end:
-                return
-            yield start, known
-
     def _forget(self, now: int) -> None:
-        for start, known in list(self._expired(now)):
-            self.moments = _minus(self.moments, _absolute(start, known))
-            del self.record.slices[start]
+        """Let slices go that lie wholly before the window."""
+        end = now - self.window - self._slice
+        slices = self.record.slices
+        while slices and (start := next(iter(slices))) <= end:
+            self.moments = _minus(self.moments, _absolute(start, slices.pop(start)))
+
+    def _draw(self) -> None:
+        self.curve = curve_of(self.moments, self.busy, self.window)
+        oldest = next(iter(self.record.slices), None)
+        self.expires = None if oldest is None else oldest + self._slice + self.window
 
 
-def decayed(moments: Moments, busy: int, window: int, now: int) -> int:
-    """The decayed vCPU time of a share, times `2 * window`.
+def curve_of(moments: Moments, busy: int, window: int) -> Curve:
+    """The decayed vCPU time of a share as a function of time, times `2 * window`.
 
     [?] AWS says only that recent use weighs more and that use older than shareDecaySeconds does not
     count. Here weight falls linearly: a slice of use of age a counts `1 - a / window`. A change of d
@@ -122,10 +135,9 @@ def decayed(moments: Moments, busy: int, window: int, now: int) -> int:
     otherwise all that starts in one moment would come from one share.
     """
     total, first, second = moments
-    ages = now * total - first
-    squares = now * (now * total - 2 * first) + second
     older = busy - total
-    return 2 * window * (ages + busy * HEAD_START) - squares + older * window * window
+    constant = 2 * window * (busy * HEAD_START - first) - second + older * window * window
+    return constant, 2 * (window * total + first), -total
 
 
 def units_of(vcpus: float) -> int:

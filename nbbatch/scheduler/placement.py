@@ -12,7 +12,13 @@ from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import JobStatus, Run, log_stream_name
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler import consumables
-from nbbatch.scheduler.blocked import blocked_reason, clear_blocked, environments_of, note_blocked
+from nbbatch.scheduler.blocked import (
+    blocked_reason,
+    clear_blocked,
+    environments_of,
+    explain_limit,
+    note_blocked,
+)
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.fleet import host_for, largest
 from nbbatch.scheduler.lifecycle import Signal
@@ -60,7 +66,7 @@ def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str
         case JobStatus.SUBMITTED | JobStatus.PENDING:
             return _explain_pending(state, live, index)
         case JobStatus.RUNNABLE:
-            return _explain_runnable(state, live)
+            return _explain_runnable(state, live, index)
         case JobStatus.STARTING:
             run = state.run_of(live, index)
             return [
@@ -136,16 +142,19 @@ def _explain_pending(state: SchedulerState, live: LiveJob, index: int | None) ->
         told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         reasons.append(f"An array stays PENDING until all of its children are done: {told}.")
         if counts[JobStatus.RUNNABLE]:
-            reasons += _explain_runnable(state, live)
+            again = live.children.next_retried()
+            child = live.children.next_ready() if again is None else again
+            reasons += _explain_runnable(state, live, child)
     return reasons or [f"It is {state.status(live, index)}."]
 
 
-def _explain_runnable(state: SchedulerState, live: LiveJob) -> list[str]:
+def _explain_runnable(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
     queue = state.queues[live.job.queue]
     wanted = live.job.container.resources
     never = blocked_reason(state, queue, wanted)
     if never is not None:
-        return [never, *_explain_limits(state, queue, wanted)]
+        clock = explain_limit(queue, (live, index), state.now)
+        return [never, *_explain_limits(state, queue, wanted), *clock]
     standing = explain_standing(state, queue, live)
     head = state.head(queue)
     if head is not None and head[0] is not live:

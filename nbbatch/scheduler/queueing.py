@@ -75,9 +75,9 @@ class Share:
         """What is compared between shares: use times weight, as if `more` hundredths ran as well."""
         if not more:
             return self.ledger.usage(now) * self.weight
-        self.ledger.busy += more
+        self.ledger.resume(more)
         load = self.ledger.usage(now) * self.weight
-        self.ledger.busy -= more
+        self.ledger.resume(-more)
         return load
 
 
@@ -292,20 +292,24 @@ def runnable(state: SchedulerState, queue: QueueState, limit: int) -> Iterator[P
 
 def _fair_heads(state: SchedulerState, queue: QueueState, now: int) -> Iterator[Place]:
     """Heads of shares, least load first; at the same load in the order of submission."""
-    waiting = []
-    for identifier, share in queue.shares.items():
-        if share.entries and lane_head(state, share.entries) is not None:
-            waiting.append((share.load(now), share.entries[0][1], identifier))
+    waiting = [
+        (share.load(now), share.entries[0][1], identifier)
+        for identifier, share in queue.shares.items()
+        if share.entries
+    ]
     heapify(waiting)
     while waiting:
-        share = queue.shares[waiting[0][2]]
+        load, sequence, identifier = waiting[0]
+        share = queue.shares[identifier]
         place = lane_head(state, share.entries)
         if place is None:
             heappop(waiting)
             continue
-        yield place
-        following = share.entries[0][1] if lane_head(state, share.entries) is not None else 0
-        heapreplace(waiting, (share.load(now), following, waiting[0][2]))
+        if place[0].sequence == sequence:
+            yield place
+            load = share.load(now)
+        # the share's load is another one now, or another of its jobs is next: it finds its new place
+        heapreplace(waiting, (load, share.entries[0][1], identifier))
 
 
 def _fair_order(state: SchedulerState, queue: QueueState, now: int) -> Iterator[Place]:

@@ -8,6 +8,7 @@ from nbbatch.model.jobs import JobStatus
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.blocked import blocked_reason
 from nbbatch.scheduler.fleet import add_environment
+from nbbatch.scheduler.placement import explain
 
 TOO_LARGE = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
 MAX_VCPUS = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE"
@@ -51,6 +52,16 @@ def test_the_next_head_has_a_clock_of_its_own():
     world.wait(1)
     assert world.status(second) is JobStatus.FAILED
     assert world.status(third) is JobStatus.STARTING
+
+
+def test_a_blocked_head_is_told_what_its_queue_will_do():
+    """How long it may be blocked, and for how long it has been; the job behind it has no clock."""
+    world = limited_world()
+    jobs = [world.submit(queue="limited", memory=100_000) for _ in range(2)]
+    world.wait(42)
+    told = [" ".join(explain(world.state, *world.state.find(job))) for job in jobs]
+    assert "will cancel it after 600 s with this reason; 42 s have passed" in told[0]
+    assert "will cancel it" not in told[1]
 
 
 def test_only_a_limit_with_the_heads_reason_counts():

@@ -4,7 +4,14 @@ import pytest
 from world import World
 
 from nbbatch.errors import ClientException
-from nbbatch.model.fleet import FairSharePolicy, JobQueue, SchedulingPolicy, ServiceEnvironment, Switch
+from nbbatch.model.fleet import (
+    FairSharePolicy,
+    JobQueue,
+    SchedulingPolicy,
+    ServiceEnvironment,
+    Switch,
+    TimeLimit,
+)
 from nbbatch.model.jobs import JobStatus
 from nbbatch.model.requests import JobDraft, QueueChanges
 from nbbatch.scheduler.commands.policies import (
@@ -16,6 +23,7 @@ from nbbatch.scheduler.commands.policies import (
 from nbbatch.scheduler.commands.queues import create_queue, delete_queue, update_queue
 from nbbatch.scheduler.commands.submit_job import submit_job
 
+CANCEL = TimeLimit(reason="MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT", max_seconds=600)
 POLICY_ARN = "arn:aws:batch:us-east-1:1:scheduling-policy/"
 
 
@@ -199,6 +207,12 @@ def test_a_queue_for_service_jobs_takes_no_others():
     draft = JobDraft(name="n", queue="sage", definition="d")
     assert "takes service jobs only" in refused(
         lambda: submit_job(world.state, draft, job_id="j", now=1, finished=None)
+    )
+    assert refused(update_queue, world.state, QueueChanges(queue="sage", environments=("ce",))) == (
+        "computeEnvironmentOrder is not for job queues of type SAGEMAKER_TRAINING."
+    )
+    assert refused(update_queue, world.state, QueueChanges(queue="sage", time_limits=(CANCEL,))) == (
+        "Invalid job action. Valid job actions: [TERMINATE]"
     )
     assert "does not exist" in refused(
         create_queue, world.state, replace(queue, name="x", service_environments=("nope",))

@@ -73,10 +73,9 @@ def update_queue(state: SchedulerState, changes: QueueChanges) -> tuple[list[Eve
         In AWS's words where they are known.
     """
     queue = _changeable(state, changes.queue)
-    if changes.environments is not None and not queue.service_environments:
-        _check_environments(state, changes.environments)
-    if changes.service_environments is not None:
-        _check_service_environments(state, changes.service_environments)
+    _check_kind(queue, changes)
+    _check_environments(state, changes.environments or ())
+    _check_service_environments(state, changes.service_environments or ())
     if changes.scheduling_policy is not None:
         if queue.scheduling_policy is None:
             raise ClientException(
@@ -135,6 +134,19 @@ def _changeable(state: SchedulerState, reference: str) -> JobQueue:
             f"Cannot update, resource is being modified: job queue {queue.name} is DELETING."
         )
     return queue
+
+
+def _check_kind(queue: JobQueue, changes: QueueChanges) -> None:
+    """A queue stays one for jobs, or one for service jobs."""
+    kind, others = ("ECS", changes.service_environments)
+    if queue.service_environments:
+        kind, others = ("SAGEMAKER_TRAINING", changes.environments)
+    if others is not None:
+        member = "computeEnvironmentOrder" if queue.service_environments else "serviceEnvironmentOrder"
+        raise ClientException(f"{member} is not for job queues of type {kind}.")
+    action = "TERMINATE" if queue.service_environments else "CANCEL"
+    if any(limit.action != action for limit in changes.time_limits or ()):
+        raise ClientException(f"Invalid job action. Valid job actions: [{action}]")
 
 
 def _check_environments(state: SchedulerState, names: Sequence[str]) -> None:
