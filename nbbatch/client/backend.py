@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from nbbatch.client.clients import TIMEOUT, new_client, warm_up
 from nbbatch.client.config import BackendConfig, home, load_config
 from nbbatch.client.daemon_process import (
     LOG,
@@ -54,15 +55,8 @@ ATTEMPTS = 5
 """How often a call is sent to a daemon that goes and comes back."""
 _PAUSE = 0.02
 """Seconds by which the pause before a call is repeated grows."""
-_TIMEOUT = 60
 _AT_ONCE: list[Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 """As boto3's own clients do: otherwise the body waits 40 ms for the headers' acknowledgement."""
-_NOTHING_OF_THE_USERS = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
-"""Profiles and files are for AWS; a missing or broken one must not keep anybody from this machine."""
 _NEVER_REPEATED = frozenset(
     {"SubmitJob", "RegisterJobDefinition", "CreateComputeEnvironment", "CreateJobQueue"}
 )
@@ -110,7 +104,7 @@ class Address:
                 "The local daemon was stopped.", cure="`nbbatch local start` goes on; no job is lost."
             )
         starting = Starting(self.home)
-        _import_boto3()
+        warm_up()
         starting.wait()
         found = wait_for_daemon(self.home)
         if found is None:
@@ -217,32 +211,10 @@ class Backend:
     def _session(self) -> Any:
         from botocore.httpsession import URLLib3Session  # noqa: PLC0415 - boto3 is slow to import
 
-        return URLLib3Session(proxies={}, timeout=_TIMEOUT, socket_options=_AT_ONCE)
+        return URLLib3Session(proxies={}, timeout=TIMEOUT, socket_options=_AT_ONCE)
 
     def _client(self, service: str) -> Any:
-        import boto3  # noqa: PLC0415 - boto3 is slow to import
-        from botocore.config import Config  # noqa: PLC0415
-        from botocore.session import Session  # noqa: PLC0415
-
-        endpoint = self.address.endpoint
-        session: Any = boto3.session.Session(
-            botocore_session=Session(session_vars=_NOTHING_OF_THE_USERS),
-            aws_access_key_id=endpoint.access_key_id,
-            aws_secret_access_key=endpoint.secret_access_key,
-            region_name=endpoint.region,
-        )
-        client = session.client(
-            service,
-            endpoint_url=endpoint.url,
-            config=Config(
-                retries={"mode": "standard", "total_max_attempts": 1},
-                connect_timeout=_TIMEOUT,
-                read_timeout=_TIMEOUT,
-                max_pool_connections=32,
-                proxies={},
-                parameter_validation=True,
-            ),
-        )
+        client = new_client(service, self.address.endpoint)
         service_id = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register_first(f"request-created.{service_id}", self._redirect)
         client.meta.events.register_first(f"needs-retry.{service_id}", self._repeat)
@@ -309,11 +281,6 @@ def _make(settings: BackendConfig, folder: Path) -> Backend:
     address = Address(folder)
     region = address.renew(start=True).region
     return Backend(settings.name, "local", region, FolderStore(folder), folder, address)
-
-
-def _import_boto3() -> None:
-    """Done while a daemon comes up: each takes a core for a third of a second."""
-    import boto3  # noqa: F401, PLC0415 - boto3 is slow to import
 
 
 def _forget() -> None:

@@ -9,24 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.outcome import Detail, Outcome, in_words, outcome, short_id
+from nbbatch.client.results import Usage
+from nbbatch.client.usage import own_usage
 from nbbatch.client.watch import Watch, watcher_of
 from nbbatch.errors import NbbatchError, UnknownNameError
 from nbbatch.model.jobs import ACTIVE, TERMINAL
 
 CANCEL_REASON = "Cancelled from the notebook"
 TERMINATE_REASON = "Terminated from the notebook"
+_SAMPLING = ("docker",)
+"""Executors that see what a job used only now and then."""
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What a job has cost and used so far, over all attempts and children.
+
+    What short containers used is known once they have ended: the last attempt's own word on it.
 
     Parameters
     ----------
@@ -48,6 +55,17 @@ class Account:
     cpu_seconds: float | None
     peak_memory: int | None
     instance_type: str
+
+    def at_least(self, used: Sequence[Usage]) -> Account:
+        """The same with the use that the job measured of itself, where that is more."""
+        if not used:
+            return self
+        peak = -(-max(one.peak_memory for one in used) // _MIB)
+        return replace(
+            self,
+            cpu_seconds=max(self.cpu_seconds or 0.0, sum(one.cpu_seconds for one in used)),
+            peak_memory=max(self.peak_memory or 0, peak),
+        )
 
 
 class Handle:
@@ -165,6 +183,13 @@ class Handle:
 
     def account(self) -> Account | None:
         """Cost and use so far; None on a backend that keeps no account of it."""
+        account = self._told_account()
+        if account is None or self._final is None or self.backend.address.endpoint.executor not in _SAMPLING:
+            return account
+        return account.at_least(own_usage(self.backend.store, self._final))
+
+    def _told_account(self) -> Account | None:
+        """As the backend keeps it."""
         if self.backend.kind != "local":
             return None
         rows = self.backend.private("accounts", {"jobIds": [self.id]})["jobs"]
@@ -172,7 +197,7 @@ class Handle:
 
     def cost(self) -> float | None:
         """Dollars so far on demand; None where unknown."""
-        account = self.account()
+        account = self._told_account()
         return None if account is None else account.on_demand
 
     def add_done_callback(self, function: Callable[[Self], object]) -> None:
@@ -181,7 +206,7 @@ class Handle:
         The call comes on the watcher's thread: it must be quick, must not wait for another job, and
         must not print. What it raises is logged, not raised.
         """
-        listener = _Ending(lambda: function(self), self._keep)
+        listener = _Ending(lambda: function(self), self.keep)
         watcher_of(self.backend).watch(self.id, listener)
 
     def on_change(self, function: Callable[[Detail], object]) -> Watch:
@@ -192,7 +217,7 @@ class Handle:
         Watch
             `close()` it to lose interest earlier.
         """
-        return watcher_of(self.backend).watch(self.id, _Following(function, self._keep))
+        return watcher_of(self.backend).watch(self.id, _Following(function, self.keep))
 
     def result(self, timeout: float | None = None) -> Any:
         """What the job returned; see the subclasses."""
@@ -224,7 +249,8 @@ class Handle:
                 watch.close()
         return self._final
 
-    def _keep(self, detail: Detail) -> None:
+    def keep(self, detail: Detail) -> None:
+        """Take what a listener was told of this job; its final detail need not be asked for again."""
         if detail["status"] in TERMINAL:
             self._final = detail
 

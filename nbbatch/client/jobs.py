@@ -14,7 +14,7 @@ from typing import Any, Literal, overload
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
 from nbbatch.client.handle import Handle
-from nbbatch.client.indexes import RETRY_BASE, bundle_of, environment_of, index_in_bundle, retry_environment
+from nbbatch.client.indexes import bundle_of, retry_environment
 from nbbatch.client.logs import LogReader, streams_of, tail
 from nbbatch.client.logs import StreamReader as _StreamReader
 from nbbatch.client.options import Options, split_options, suggestion
@@ -22,8 +22,9 @@ from nbbatch.client.outcome import Detail, Outcome, error_of, outcome
 from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
 from nbbatch.client.spec import job_name, resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again
+from nbbatch.client.usage import attempt_in_bundle
 from nbbatch.errors import JobError, OptionError, RemoteError, ResultLostError, UserError
-from nbbatch.model.jobs import TERMINAL, split_child_id
+from nbbatch.model.jobs import TERMINAL
 from nbbatch.runner.report import LAST_VALUE
 
 TAIL = 20
@@ -98,10 +99,8 @@ class Job(Handle):
                 job_id=self.id,
                 cure="Its log and exit code are all there is.",
             )
-        variables = environment_of(detail)
-        attempt = int(variables.get(RETRY_BASE, 0)) + len(detail.get("attempts") or ())
-        index = index_in_bundle(variables, split_child_id(self.id)[1])
-        return load_result(self.backend.store, bundle_id, index=index, attempt=attempt or None)
+        index, attempt = attempt_in_bundle(detail)
+        return load_result(self.backend.store, bundle_id, index=index, attempt=attempt)
 
     @property
     def attempts(self) -> list[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.capacity import queue_names
 from nbbatch.client.handle import describe
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.jobs import Job
@@ -115,13 +116,6 @@ def jobs(
     names = [queue] if queue else queue_names(place)
     rows = [row for name in names for row in _rows(place, name, status, limit)]
     return JobTable(sorted(rows, key=lambda row: row.created, reverse=True)[:limit])
-
-
-def queue_names(backend: Backend) -> list[str]:
-    """All job queues of a backend."""
-    with backend.errors():
-        pages = backend.batch.get_paginator("describe_job_queues").paginate()
-        return [queue["jobQueueName"] for page in pages for queue in page["jobQueues"]]
 
 
 def _rows(backend: Backend, queue: str, status: str | None, limit: int) -> list[JobRow]:

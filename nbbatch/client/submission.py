@@ -13,11 +13,13 @@ from typing import Any
 from nbbatch.client import host
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Packed, Payload, pack
+from nbbatch.client.capacity import check_fits, check_room, requirements_of
 from nbbatch.client.config import load_config
 from nbbatch.client.definitions import definition_for, forget_definition
 from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec, host_definition, image_definition
+from nbbatch.client.store import DryStore
 from nbbatch.errors import BackendUnreachableError, ClientException
 
 _NEWEST = 100
@@ -56,9 +58,14 @@ def sees_this_python(backend: Backend, options: Options) -> bool:
 
 
 def pack_for(
-    payload: Payload, options: Options, *, namespace: Mapping[str, Any] | None = None, **limits: Any
+    payload: Payload,
+    options: Options,
+    *,
+    namespace: Mapping[str, Any] | None = None,
+    is_dry: bool = False,
+    **limits: Any,
 ) -> Packed:
-    """Pack a payload for the backend, image and Python that the options mean.
+    """Pack a payload for the backend, image and Python that the options mean, if it has room there.
 
     Parameters
     ----------
@@ -68,18 +75,26 @@ def pack_for(
         With defaults, from `resolve`.
     namespace : mapping, optional
         The notebook's variables.
+    is_dry : bool
+        Only weigh it: nothing is kept, and it cannot be submitted.
     **limits
         Passed on to `bundle.pack`: `limit_bytes`, `ask_bytes` (the configured `value_limit` without
         it), `local_modules`.
+
+    Raises
+    ------
+    UnknownNameError, DoesNotFitError
+        There is no such queue, or no host of it can ever give what is asked for. Nothing was packed.
     """
     backend = get_backend(options.backend)
+    check_fits(backend, options)
     value_limit = load_config().value_limit
     if value_limit is not None:
         limits.setdefault("ask_bytes", value_limit)
     is_same = sees_this_python(backend, options)
     return pack(
         payload,
-        backend.store,
+        DryStore() if is_dry else backend.store,
         namespace=namespace,
         python=sys.executable if is_same else "python3",
         is_same_environment=is_same,
@@ -109,7 +124,14 @@ def send(packed: Packed, options: Options, *, name: str) -> str:
 
 
 def submit_spec(backend: Backend, spec: JobSpec) -> str:
-    """SubmitJob with the definition found or registered; returns the job's id."""
+    """SubmitJob with the definition found or registered; returns the job's id.
+
+    Raises
+    ------
+    UnknownNameError, DoesNotFitError
+        As in `pack_for`: a command without a bundle has not come by there.
+    """
+    check_fits(backend, spec.options)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
     request = _definition_request(backend, spec.options)
@@ -166,5 +188,12 @@ def _mark(container: Mapping[str, Any]) -> dict[str, str]:
 
 
 def submit_again(backend: Backend, request: Mapping[str, Any]) -> str:
-    """SubmitJob of a request made by `spec.resubmission`; returns the new job's id."""
+    """SubmitJob of a request made by `spec.resubmission`; returns the new job's id.
+
+    Raises
+    ------
+    UnknownNameError, DoesNotFitError
+        As in `pack_for`: the queue may have changed since.
+    """
+    check_room(backend, request["jobQueue"], requirements_of(request["containerOverrides"]))
     return _submit(backend, request)

@@ -2,7 +2,8 @@
 
 Order matters. The lock comes first; rows before the executor, which is told what should be running;
 the executor before the socket, so that the first request finds everything in place; the endpoint
-file last. On the way down the endpoint file goes first. Jobs go on without the daemon.
+file last. What only requests need is imported while the executor comes up. On the way down the
+endpoint file goes first. Jobs go on without the daemon.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nbbatch.daemon.api import Api
-from nbbatch.daemon.auth import Verifier
 from nbbatch.daemon.defaults import default_world, local_catalogue
 from nbbatch.daemon.executors.docker_probe import probe
 from nbbatch.daemon.home import (
+    ADDRESS,
     DATABASE,
     ENDPOINT,
     STREAMS,
@@ -32,22 +32,20 @@ from nbbatch.daemon.home import (
     save_identity,
     write_private,
 )
-from nbbatch.daemon.log_views import LogViews
 from nbbatch.daemon.logs import LogStore
 from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.machine import this_machine
-from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.ports import Executor
-from nbbatch.daemon.private import Private
-from nbbatch.daemon.server import ADDRESS, Server
 from nbbatch.daemon.store import Store
-from nbbatch.daemon.views import Views
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import BackendUnreachableError, ConfigurationError
 from nbbatch.model.jobs import ACTIVE
 from nbbatch.scheduler.restore import restore
 from nbbatch.scheduler.state import CODE, SchedulerState
 from nbbatch.version import __version__
+
+if TYPE_CHECKING:
+    from nbbatch.daemon.server import Server
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -127,35 +125,40 @@ class _Daemon:
         self._stopping = asyncio.Event()
         self._started_at = self._clock.now()
         self._executor = Choice(name="", detail="")
-        self._server = self._compose()
 
     async def run(self, port: int | None, on_ready: Callable[[], None]) -> None:
         self._heed_signals()
         await self._make_world()
         self._executor = await choose_executor(self._loop.state, self._identity.executor)
-        await self._loop.start(self._make_executor(self._executor.name))
+        server = await self._bring_up(self._make_executor(self._executor.name))
         try:
-            self._publish(self._listen(port))
+            self._publish(self._listen(server, port))
             on_ready()
             await self._stopping.wait()
         finally:
-            await self._let_go()
+            await self._let_go(server)
+
+    async def _bring_up(self, executor: Executor) -> Server:
+        """The executor, and while it comes up, the server."""
+        starting = asyncio.create_task(self._loop.start(executor))
+        await asyncio.sleep(0)  # what the executor starts first is on its way before the imports
+        try:
+            return self._compose()
+        finally:
+            await starting
 
     def _compose(self) -> Server:
-        paging = Paging(self._identity.secret_access_key.encode())
-        views = Views(self._loop, self._store, paging)
-        log_views = LogViews(self._loop, self._logs)
-        return Server(
-            verifier=Verifier(self._identity.access_key_id, self._identity.secret_access_key, time.time),
-            api=Api(loop=self._loop, store=self._store, views=views, logs=log_views, account=ACCOUNT),
-            private=Private(
-                loop=self._loop,
-                store=self._store,
-                views=views,
-                watch=self._watch,
-                about=self._about,
-                stop=self._stopping.set,
-            ),
+        from nbbatch.daemon.front import make_server  # noqa: PLC0415 - see there
+
+        return make_server(
+            identity=self._identity,
+            account=ACCOUNT,
+            loop=self._loop,
+            store=self._store,
+            logs=self._logs,
+            watch=self._watch,
+            about=self._about,
+            stop=self._stopping.set,
         )
 
     def _heed_signals(self) -> None:
@@ -180,11 +183,11 @@ class _Daemon:
 
         return ProcessExecutor(self._home, room, self._loop.report, self._logs)
 
-    def _listen(self, wanted: int | None) -> int:
+    def _listen(self, server: Server, wanted: int | None) -> int:
         """Take the port that is asked for, or the last one, or any."""
         for port in (self._identity.port, 0) if wanted is None else (wanted,):
             try:
-                return self._server.listen(port)
+                return server.listen(port)
             except OSError as error:
                 _log.warning("Port %s cannot be used: %s", port, error.strerror)
                 reason = error
@@ -214,11 +217,11 @@ class _Daemon:
         )
         _log.info("nbbatch %s listens on port %d; %s.", __version__, port, self._executor.detail)
 
-    async def _let_go(self) -> None:
+    async def _let_go(self, server: Server) -> None:
         (self._home / ENDPOINT).unlink(missing_ok=True)
         _log.info("The daemon goes; jobs go on.")
         self._watch.close()
-        await self._server.close()
+        await server.close()
         await self._loop.close()
 
     def _about(self) -> dict[str, Any]:

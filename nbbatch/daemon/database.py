@@ -113,7 +113,7 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Carry out every migration that the file has not seen, each in a transaction."""
+    """Carry out every migration that the file has not seen, all of them in one transaction."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     migrations = sorted((_HERE / "migrations").glob("*.sql"))
     if version > len(migrations):
@@ -121,13 +121,15 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"The database {path} is of a newer version ({version}; this nbbatch knows {len(migrations)}).",
             cure="Upgrade nbbatch, or use another $NBBATCH_HOME.",
         )
-    for number, migration in enumerate(migrations[version:], start=version + 1):
-        script = migration.read_text(encoding="utf-8")
-        try:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
-        except BaseException:
-            _roll_back(connection)
-            raise
+    if version == len(migrations):
+        return
+    scripts = [migration.read_text(encoding="utf-8") for migration in migrations[version:]]
+    steps = ["BEGIN IMMEDIATE;", *scripts, f"PRAGMA user_version = {len(migrations)};", "COMMIT;"]
+    try:
+        connection.executescript("\n".join(steps))
+    except BaseException:
+        _roll_back(connection)
+        raise
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

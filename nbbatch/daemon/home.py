@@ -20,6 +20,8 @@ from typing import Any
 
 from nbbatch.errors import BackendError, NbbatchError
 
+ADDRESS = "127.0.0.1"
+"""The only one a daemon listens on."""
 LOCK, ENDPOINT, IDENTITY = "daemon.lock", "endpoint.json", "identity.json"
 LOG, DATABASE, STREAMS = "daemon.log", "nbbatch.db", "logs"
 

@@ -1,7 +1,7 @@
 -- Every query of the store, each under the name it is called by. Hot writes bind by position.
 
 -- name: append_events
-INSERT INTO events (events) VALUES (?);
+INSERT INTO events (events, seed, now, sequence, host_count, succeeded, failed) VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: read_events
 SELECT events FROM events ORDER BY tick;
@@ -59,11 +59,11 @@ ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value;
 -- name: delete_noun
 DELETE FROM nouns WHERE kind = ? AND name = ?;
 
--- name: write_meta
-UPDATE meta SET seed = ?, now = ?, sequence = ?, host_count = ?, succeeded = succeeded + ?, failed = failed + ?;
+-- name: read_last_tick
+SELECT seed, now, sequence, host_count, succeeded, failed FROM events ORDER BY tick DESC LIMIT 1;
 
--- name: read_meta
-SELECT seed, now, sequence, host_count FROM meta;
+-- name: read_first_state
+SELECT seed, now, sequence, host_count, succeeded, failed FROM meta;
 
 -- name: read_definitions
 SELECT definition FROM definitions ORDER BY name, revision;
@@ -82,8 +82,10 @@ SELECT kind, value FROM nouns ORDER BY kind, name;
 
 -- name: read_live_jobs
 SELECT sequence, run, asked, job
-FROM jobs INDEXED BY jobs_alive JOIN facts USING (sequence)
-WHERE status < 5 ORDER BY sequence;
+FROM queues_of_jobs
+CROSS JOIN jobs INDEXED BY jobs_by_queue_and_status ON queue = known AND status < 5
+JOIN facts USING (sequence)
+ORDER BY sequence;
 
 -- name: read_children
 SELECT id & 16383, run FROM children WHERE id BETWEEN :sequence << 14 AND (:sequence << 14) | 16383;
@@ -113,22 +115,9 @@ JOIN children ON children.id BETWEEN jobs.sequence << 14 AND (jobs.sequence << 1
 WHERE jobs.id = :id AND children.status = 6 ORDER BY children.id;
 
 -- name: list_in_status
-SELECT sequence, run, counts, job
-FROM jobs INDEXED BY jobs_by_queue_and_status JOIN facts USING (sequence)
+SELECT created_at, sequence
+FROM jobs INDEXED BY jobs_by_queue_and_status
 WHERE queue = :queue AND status = :status AND (created_at, sequence) < (:before, :before_sequence)
-    AND (:share_identifier IS NULL OR share_identifier = :share_identifier)
-ORDER BY created_at DESC, sequence DESC LIMIT :limit;
-
--- name: list_named
-SELECT sequence, run, counts, job
-FROM jobs INDEXED BY jobs_by_name JOIN facts USING (sequence)
-WHERE queue = :queue AND name = :name AND (created_at, sequence) < (:before, :before_sequence)
-ORDER BY created_at DESC, sequence DESC LIMIT :limit;
-
--- name: list_in_queue
-SELECT sequence, run, counts, job
-FROM jobs INDEXED BY jobs_by_queue JOIN facts USING (sequence)
-WHERE queue = :queue AND (created_at, sequence) < (:before, :before_sequence)
     AND created_at > :created_after
     AND (:name_prefix IS NULL OR substr(name, 1, length(:name_prefix)) = :name_prefix COLLATE NOCASE)
     AND (:definition IS NULL OR definition = :definition)
@@ -137,8 +126,8 @@ WHERE queue = :queue AND (created_at, sequence) < (:before, :before_sequence)
 ORDER BY created_at DESC, sequence DESC LIMIT :limit;
 
 -- name: list_needing
-SELECT sequence, run, counts, job, quantity
-FROM needs JOIN jobs USING (sequence) JOIN facts USING (sequence)
+SELECT created_at, sequence, quantity
+FROM needs JOIN jobs USING (sequence)
 WHERE resource = :resource AND sequence < :before AND (1 << status) & :statuses
     AND (:names = '[]' OR EXISTS (
         SELECT 1 FROM json_each(:names) AS wanted
@@ -147,8 +136,20 @@ WHERE resource = :resource AND sequence < :before AND (1 << status) & :statuses
     ))
 ORDER BY sequence DESC LIMIT :limit;
 
--- name: count_finished
-SELECT succeeded, failed FROM meta;
+-- name: list_named
+SELECT created_at, sequence
+FROM jobs INDEXED BY jobs_by_name
+WHERE queue = :queue AND name = :name AND (created_at, sequence) < (:before, :before_sequence)
+ORDER BY created_at DESC, sequence DESC LIMIT :limit;
+
+-- name: listed
+SELECT sequence, run, counts, job
+FROM json_each(:sequences) AS wanted
+CROSS JOIN jobs ON jobs.sequence = wanted.value JOIN facts USING (sequence)
+ORDER BY wanted.key;
 
 -- name: count_live
-SELECT status, count(*) FROM jobs INDEXED BY jobs_alive WHERE status < 5 GROUP BY status;
+SELECT status, count(*)
+FROM queues_of_jobs
+CROSS JOIN jobs INDEXED BY jobs_by_queue_and_status ON queue = known AND status < 5
+GROUP BY status;

@@ -22,11 +22,11 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 
 from nbbatch.daemon.api import Api
 from nbbatch.daemon.auth import RefusedError, Scope, SignedRequest, Verifier
+from nbbatch.daemon.home import ADDRESS
 from nbbatch.daemon.private import Private
 from nbbatch.errors import ClientException, StoreError, UnknownNameError, UserError
 from nbbatch.wire.operations import Operation, load_model
 
-ADDRESS = "127.0.0.1"
 BACKLOG = 128
 MAX_BODY = 1 << 20
 """Bytes of a body; the largest real ones are lists of watched job ids."""

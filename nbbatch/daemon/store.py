@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,7 +24,6 @@ from nbbatch.scheduler.restore import Snapshot, StoredJob
 from nbbatch.scheduler.state import CODE, STATUSES, Changes, LiveJob, SchedulerState
 
 _INDEX_BITS = 14
-_SUCCEEDED, _FAILED = CODE[JobStatus.SUCCEEDED], CODE[JobStatus.FAILED]
 _NOUNS: Mapping[str, type[Noun]] = {kind.__name__: kind for kind in get_args(Noun)}
 _LAST = 2**62
 """Later than any time, more than any sequence."""
@@ -52,6 +52,7 @@ class Store:
         self._database = database
         self._read = database.read
         self._write = database.write
+        self._ends = self._counters()[4:]
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -62,7 +63,12 @@ class Store:
         StoreError
             When the file is damaged, of a newer version, in use, or cannot be written.
         """
-        return cls(Database.open(path))
+        database = Database.open(path)
+        try:
+            return cls(database)
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
         """Let the file go; all commits are in it already."""
@@ -76,16 +82,18 @@ class Store:
         StoreError
             When it is not; nothing of the tick is in the rows then.
         """
+        ends = self._ends_after(changes)
+        counters = (state.seed, state.now, state.sequence, state.host_count, *ends)
         with self._database.transaction():
-            self._write("append_events", [(encode_events(events),)])
+            self._write("append_events", [(encode_events(events), *counters)])
             self._write_jobs(events, changes)
             self._write_children(changes, state)
             self._write_world(changes)
-            self._write_meta(changes, state)
+        self._ends = ends
 
     def load(self) -> Snapshot:
         """All rows that a state is made of."""
-        seed, now, sequence, host_count = self._read("read_meta")[0]
+        seed, now, sequence, host_count, *_ = self._counters()
         return Snapshot(
             seed=seed,
             now=now,
@@ -175,11 +183,11 @@ class Store:
         limit : int
             At most so many jobs.
         statuses : iterable of JobStatus, optional
-            Only jobs in these; of the filters below, only `share_identifier` goes together with it.
+            Only jobs in these.
         before : Cursor, optional
             Go on behind this job.
         name : str, optional
-            Exact, or a prefix when it ends in `*`; case does not matter.
+            Exact, which goes alone, or a prefix when it ends in `*`; case does not matter.
         definition : str, optional
             `name` (any revision), `name:revision`, or a prefix when it ends in `*`.
         share_identifier : str, optional
@@ -190,25 +198,20 @@ class Store:
         start = before or (_LAST, _LAST)
         if created_before is not None and (created_before, -1) < start:
             start = (created_before, -1)
+        exact, prefix = _definition_pattern(definition)
         place = {"queue": queue, "limit": limit, "before": start[0], "before_sequence": start[1]}
-        if statuses is not None:
-            return self._list_in_statuses(set(statuses), {**place, "share_identifier": share_identifier})
         if name is not None and not name.endswith("*"):
             return self._listed(self._read("list_named", {**place, "name": name}))
-        exact, prefix = _definition_pattern(definition)
-        return self._listed(
-            self._read(
-                "list_in_queue",
-                {
-                    **place,
-                    "created_after": -1 if created_after is None else created_after,
-                    "name_prefix": None if name is None else name[:-1],
-                    "definition": exact,
-                    "definition_prefix": prefix,
-                    "share_identifier": share_identifier,
-                },
-            )
-        )
+        filters = {
+            "created_after": -1 if created_after is None else created_after,
+            "name_prefix": None if name is None else name[:-1],
+            "definition": exact,
+            "definition_prefix": prefix,
+            "share_identifier": share_identifier,
+        }
+        wanted = STATUSES if statuses is None else set(statuses)
+        lists = [self._read("list_in_status", {**place, **filters, "status": CODE[one]}) for one in wanted]
+        return self._listed(list(islice(heapq.merge(*lists, reverse=True), limit)))
 
     def list_needing(
         self,
@@ -244,7 +247,8 @@ class Store:
                 "names": encode([name.lower() for name in names]).decode(),
             },
         )
-        return [(listed, row[4]) for row in rows for listed in self._listed([row[:4]])]
+        jobs = self._listed([(created_at, sequence) for created_at, sequence, _ in rows])
+        return [(job, quantity) for job, (_, _, quantity) in zip(jobs, rows, strict=True)]
 
     def finished_dependency(self, job_id: str) -> FinishedDependency | None:
         """How a job or child ended that the scheduler has let go; None when it did not end, or never was."""
@@ -262,7 +266,7 @@ class Store:
         """Number of jobs by status, arrays as one job; flat in the number of finished ones."""
         counts = dict.fromkeys(STATUSES, 0)
         counts |= {STATUSES[code]: number for code, number in self._read("count_live")}
-        counts[JobStatus.SUCCEEDED], counts[JobStatus.FAILED] = self._read("count_finished")[0]
+        counts[JobStatus.SUCCEEDED], counts[JobStatus.FAILED] = self._ends
         return counts
 
     def _write_jobs(self, events: Sequence[tuple[int, Event]], changes: Changes) -> None:
@@ -300,10 +304,11 @@ class Store:
             self._write("update_counts", [(_counts(live), live.sequence) for live in parents])
 
     def _write_world(self, changes: Changes) -> None:
-        self._write(
-            "write_definition",
-            [(known.name, known.revision, encode(known)) for known in changes.definitions.values()],
-        )
+        if changes.definitions:
+            self._write(
+                "write_definition",
+                [(known.name, known.revision, encode(known)) for known in changes.definitions.values()],
+            )
         self._write_or_delete("environment", changes.environments)
         self._write_or_delete("queue", changes.queues)
         self._write_or_delete("host", changes.hosts)
@@ -326,11 +331,17 @@ class Store:
         gone = [(kind.__name__, name) for (kind, name), noun in nouns.items() if noun is None]
         self._write("delete_noun", gone)
 
-    def _write_meta(self, changes: Changes, state: SchedulerState) -> None:
+    def _counters(self) -> tuple[int, ...]:
+        """Of the last tick: seed, now, sequence, host_count; jobs that had SUCCEEDED, and FAILED."""
+        rows = self._read("read_last_tick") or self._read("read_first_state")
+        counters: tuple[int, ...] = rows[0]
+        return counters
+
+    def _ends_after(self, changes: Changes) -> tuple[int, ...]:
+        """Number of jobs (array children apart) that are SUCCEEDED and FAILED after a tick."""
         ends = [live.run.status for live in changes.jobs.values() if live.run.status.is_terminal]
         failed = ends.count(JobStatus.FAILED)
-        row = (state.seed, state.now, state.sequence, state.host_count, len(ends) - failed, failed)
-        self._write("write_meta", [row])
+        return self._ends[0] + len(ends) - failed, self._ends[1] + failed
 
     def _stored_job(self, sequence: int, run: bytes, asked: bytes | None, facts: bytes) -> StoredJob:
         job = decode(Job, facts)
@@ -358,21 +369,15 @@ class Store:
             for parent, index, run, _ in rows
         }
 
-    def _list_in_statuses(self, statuses: set[JobStatus], place: Mapping[str, Any]) -> list[ListedJob]:
-        lists = [
-            self._listed(self._read("list_in_status", {**place, "status": CODE[status]}))
-            for status in statuses
-        ]
-        newest = heapq.merge(*lists, key=lambda listed: listed.cursor, reverse=True)
-        return [listed for _, listed in zip(range(place["limit"]), newest, strict=False)]
-
-    def _listed(self, rows: list[Any]) -> list[ListedJob]:
+    def _listed(self, places: Sequence[tuple[int, int]]) -> list[ListedJob]:
+        """The jobs of some rows (creation time, sequence), in their order."""
+        sequences = encode([sequence for _, sequence in places]).decode()
         return [
             ListedJob(
                 view=JobView(job=decode(Job, facts), run=decode(Run, run), counts=decode_counts(counts)),
                 sequence=sequence,
             )
-            for sequence, run, counts, facts in rows
+            for sequence, run, counts, facts in self._read("listed", {"sequences": sequences})
         ]
 
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob, map_packed
-from nbbatch.client.backend import Backend, get_backend
-from nbbatch.client.bundle import Cell, Packed, Receipt, pack
+from nbbatch.client.backend import get_backend
+from nbbatch.client.bundle import Cell, Packed, Receipt
 from nbbatch.client.guards import Chosen, choose_inputs
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
@@ -24,8 +24,7 @@ from nbbatch.client.options import Options
 from nbbatch.client.outcome import short_id
 from nbbatch.client.shape import chunk_for
 from nbbatch.client.spec import job_name
-from nbbatch.client.store import DryStore
-from nbbatch.client.submission import pack_for, resolve, sees_this_python
+from nbbatch.client.submission import pack_for, resolve
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.errors import no_python
@@ -68,7 +67,7 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
     backend = get_backend(options.backend)
     place = place_of(backend, options)
     cell = make_cell(shell, line, source)
-    packed = _pack(backend, cell, line, options, shell.user_ns)
+    packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=line.dry_run)
     _tell_receipt(console, packed, place, cell)
     if line.dry_run:
         console.line("dry run: nothing was sent")
@@ -116,16 +115,6 @@ def find_job(text: str, namespace: Mapping[str, Any], backend: str | None) -> An
     """
     handle = namespace.get(text)
     return handle if isinstance(handle, Handle) else find(text, backend=backend)
-
-
-def _pack(
-    backend: Backend, cell: Cell, line: CellLine, options: Options, namespace: Mapping[str, Any]
-) -> Packed:
-    """Pack the cell; a dry run only weighs it."""
-    if not line.dry_run:
-        return pack_for(cell, options, namespace=namespace)
-    is_same = sees_this_python(backend, options)
-    return pack(cell, DryStore(), namespace=namespace, is_same_environment=is_same)
 
 
 def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell) -> None:

@@ -9,9 +9,10 @@ from types import ModuleType
 from typing import Any
 
 from nbbatch.client.backend import get_backend
+from nbbatch.client.capacity import queue_names
 from nbbatch.client.config import home, load_config
 from nbbatch.client.daemon_process import running_pid
-from nbbatch.client.listing import jobs, queue_names
+from nbbatch.client.listing import jobs
 from nbbatch.client.outcome import short_id
 from nbbatch.jupyter.completion import Live
 

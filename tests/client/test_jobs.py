@@ -25,7 +25,6 @@ from nbbatch.client.outcome import Outcome, outcome
 from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec
 from nbbatch.errors import (
-    ClientException,
     JobCancelledError,
     JobError,
     JobFailedError,
@@ -124,12 +123,6 @@ def test_a_keyword_that_is_neither_option_nor_parameter_is_refused():
         nbbatch.submit(add, 1, vcpu=2)
     with pytest.raises(OptionError, match="cannot be called like this"):
         nbbatch.submit(add)
-
-
-def test_an_unknown_queue_is_the_services_own_refusal():
-    """The service's word, as the user's error."""
-    with pytest.raises(ClientException, match="no-such-queue"):
-        nbbatch.submit(add, 1, queue="no-such-queue")
 
 
 def test_what_the_function_raises_is_raised_here():

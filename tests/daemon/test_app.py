@@ -78,9 +78,10 @@ def test_a_signal_lets_the_daemon_go_in_peace(daemon, home, number):
 
 def test_starting_imports_nothing_that_only_notebooks_need(tmp_path):
     """The first job must not wait for pandas."""
-    code = "import sys, nbbatch.daemon.app; print(*sorted(sys.modules))"
+    code = "import sys, nbbatch.daemon.app, nbbatch.daemon.front; print(*sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     loaded = set(done.stdout.split())
-    assert not loaded & {"pandas", "numpy", "boto3", "IPython", "docker", "plotly", "ipywidgets"}
+    notebooks = {"pandas", "numpy", "IPython", "plotly", "ipywidgets"}
+    assert not loaded & {*notebooks, "boto3", "botocore", "urllib3", "docker"}

@@ -3,14 +3,27 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
-from botocore.auth import SigV4Auth
+from botocore.auth import SIGNED_HEADERS_BLACKLIST, SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from nbbatch.daemon.auth import RefusedError, Scope, SignedRequest, Verifier
+from nbbatch.daemon.auth import RefusedError, Scope, SignedRequest, Verifier, canonical_request
 
 KEY, SECRET = "AKIALOCAL", "a secret/with+signs"
 HOST = "127.0.0.1:8042"
+SIGNER = SigV4Auth(Credentials(KEY, SECRET), "batch", "eu-west-1")
+VISIBLE = st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="#?\x7f")
+PARTS = st.sampled_from([".", "..", "", "v1", "tags", "%2F", "%C3%BC", "~", "a b".replace(" ", "+")])
+PATHS = st.lists(PARTS | st.text(VISIBLE, max_size=8), max_size=6).map(lambda parts: "/" + "/".join(parts))
+QUERIES = st.lists(st.text(VISIBLE | st.sampled_from("&=?"), max_size=12), max_size=4).map("&".join)
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,12}", fullmatch=True).filter(
+    lambda name: name not in {*SIGNED_HEADERS_BLACKLIST, "x-amz-content-sha256", "host"}
+)
+VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF) | st.just("\t"), max_size=12)
+HEADERS = st.dictionaries(NAMES, st.lists(VALUES, min_size=1, max_size=3), max_size=5)
 
 
 def signed(
@@ -71,6 +84,37 @@ def test_a_good_signature_gives_its_scope(service):
 def test_paths_and_queries_are_canonical(method, path):
     """Whatever botocore signs, the same comes out here."""
     verifier().verify(signed(method, path, b""))
+
+
+@settings(max_examples=500, deadline=None)
+@example("GET", "/", "", {}, b"")
+@example("POST", "//a/./../b/", "b=2&a&a=&=&b=1&&c==d?e", {"x-a": [" a  b\t", "", "\xa0c"]}, b"{}")
+@given(st.sampled_from(["GET", "POST", "DELETE", "PUT"]), PATHS, QUERIES, HEADERS, st.binary(max_size=64))
+def test_the_canonical_form_is_botocores(method, path, query, headers, body):
+    """Over any request: so a signature that botocore makes is one that is found here."""
+    target = f"{path}?{query}" if query else path
+    request = AWSRequest(method=method, url=f"http://{HOST}{target}", data=body)
+    request.headers = HTTPHeaders()
+    for name, value in [("host", HOST), *((name, one) for name, many in headers.items() for one in many)]:
+        request.headers.add_header(name, value)
+    sent = SignedRequest(method=method, target=target, headers={**headers, "host": [HOST]}, body=body)
+    order = sorted(sent.headers, reverse=True)
+    assert canonical_request(sent, order) == canonical_of(request, sent)
+
+
+def canonical_of(request: AWSRequest, sent: SignedRequest) -> str:
+    """By the parts of botocore's signer; all values of a header, which `headers_to_sign` would lose."""
+    url = urlsplit(request.url)
+    return "\n".join(
+        (
+            request.method,
+            SIGNER._normalize_url_path(url.path),
+            SIGNER.canonical_query_string(request),
+            SIGNER.canonical_headers(request.headers) + "\n",
+            SIGNER.signed_headers(request.headers),
+            SIGNER.payload(request.prepare()) if sent.body else SIGNER.payload(AWSRequest(url="http://x")),
+        )
+    )
 
 
 def test_extra_signed_headers_count():

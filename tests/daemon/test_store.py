@@ -1,12 +1,14 @@
 """The store against real SQLite files, filled by the real scheduler."""
 
 import random
+import re
 import sqlite3
 import sys
 from pathlib import Path
 
 import pytest
 
+from nbbatch.daemon.database import _QUERIES
 from nbbatch.daemon.store import Store
 from nbbatch.errors import StoreError
 from nbbatch.model.events import DefinitionDeregistered, DefinitionRegistered, Event, JobSubmitted
@@ -292,6 +294,64 @@ def test_the_file_is_for_its_owner_only(tmp_path):
     store = Store.open(path)
     assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
     store.close()
+
+
+def downgrade(path: Path) -> None:
+    """Give a closed file the schema that version 2 had."""
+    connection = sqlite3.connect(path)
+    counters = ("seed", "now", "sequence", "host_count", "succeeded", "failed")
+    connection.execute(
+        f"UPDATE meta SET ({', '.join(counters)}) ="
+        f" (SELECT {', '.join(counters)} FROM events ORDER BY tick DESC LIMIT 1)"
+    )
+    for name in counters:
+        connection.execute(f"ALTER TABLE events DROP COLUMN {name}")
+    connection.execute("DROP VIEW queues_of_jobs")
+    connection.execute("CREATE INDEX jobs_by_queue ON jobs (queue, created_at)")
+    connection.execute("CREATE INDEX jobs_alive ON jobs (status) WHERE status < 5")
+    connection.execute("PRAGMA user_version = 2")
+    connection.commit()
+    connection.close()
+
+
+def test_an_older_schema_is_brought_up_to_date(world):
+    """Jobs, counters and numbers of ended jobs are the same after it, and it goes on."""
+    for code in (0, 1, 0):
+        world.exit(world.submit(), code)
+    waiting = world.submit()
+    world.store.close()
+    downgrade(world.path)
+    world.store = Store.open(world.path)
+    assert_same_jobs(world.state, restore(world.store.load(), catalogue()))
+    assert world.store.counts()[S.SUCCEEDED] == 2
+    assert world.store.counts()[S.FAILED] == 1
+    world.exit(waiting)
+    assert_same_jobs(world.state, world.reopen())
+    assert world.store.counts()[S.SUCCEEDED] == 3
+
+
+def test_lists_and_counts_never_look_through_all_jobs(world):
+    """Every query about jobs goes by an index, and no list has to be sorted."""
+    connection = world.store._database._connection
+    for name, query in _QUERIES.items():
+        if not query.startswith(("SELECT", "WITH")):
+            continue
+        words = dict.fromkeys(re.findall(r":(\w+)", query), 0)
+        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", words)]
+        scanned = [step for step in steps if re.match(r"SCAN (jobs|facts|children)\b", step)]
+        assert all("USING COVERING INDEX" in step for step in scanned), (name, steps)
+        if name.startswith("list_"):
+            assert not any("ORDER BY" in step for step in steps), (name, steps)
+
+
+def test_a_live_job_is_found_whatever_became_of_its_queue(make_world):
+    """Live jobs are looked for in every queue that any job names."""
+    world = make_world()
+    ids = [world.submit(), world.submit()]
+    connection = world.store._database._connection
+    connection.execute("UPDATE jobs SET queue = 'gone' WHERE id = ?", (ids[0],))
+    assert [stored.job.id for stored in world.store.load().jobs] == ids
+    assert sum(world.store.counts().values()) == 2
 
 
 def test_a_newer_schema_is_refused(tmp_path):

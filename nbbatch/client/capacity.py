@@ -1,0 +1,250 @@
+"""What a job queue can give, and the refusal of what it never can, before anything is packed.
+
+A job larger than every host of its queue would wait for ever, and those behind it, too. What hosts
+offer is computed by the scheduler's own rules, so client and daemon agree. What is known of a queue
+is believed for a while, because jobs are submitted in a row, but no job is refused by old news. An
+AWS account is believed to have any size: it is not asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from nbbatch.client.backend import Backend
+from nbbatch.client.options import Options
+from nbbatch.client.outcome import requirement
+from nbbatch.client.spec import queue_of, resources_of
+from nbbatch.errors import DoesNotFitError, UnknownNameError
+from nbbatch.model.fleet import Catalogue, parse_catalogue
+from nbbatch.model.resources import Resources
+
+_FRESH = 30.0
+"""Seconds for which what is known is believed."""
+_WHOLE, _WHOLE_WITH_GPUS = "local.machine", "local.gpu"
+"""Types that are this machine; only its daemon knows them."""
+_MIB_PER_GIB = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What is known of a queue.
+
+    Parameters
+    ----------
+    queue : str
+        As it was asked for.
+    environments : sequence of mapping
+        DescribeComputeEnvironments' details, in the queue's order of preference.
+    machine : Resources or None
+        What this machine gives to jobs; None where jobs run elsewhere.
+    executor : str
+        What runs jobs there: `docker` or `process`; empty elsewhere.
+    asked : float
+        When, by the monotonic clock.
+    """
+
+    queue: str
+    environments: Sequence[Mapping[str, Any]]
+    machine: Resources | None
+    executor: str
+    asked: float
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """Of all its environments, as they name them."""
+        return tuple(name for one in self.environments for name in _resources(one).get("instanceTypes") or ())
+
+    def refusal(self, wanted: Resources) -> str:
+        """Why no host of it can ever give this to one attempt, in words; empty when one can."""
+        if self.machine is None:
+            return ""
+        rooms = [_on(self.machine, room) for one in self.environments for room in _rooms(one, self.machine)]
+        if any(wanted.fits(room) for room in rooms):
+            return ""
+        asks = f"The job asks for {_in_words(wanted)}, and"
+        if not rooms:
+            return f"{asks} queue {self.queue} has no hosts on this machine."
+        largest = max(rooms, key=lambda room: (room.gpus, room.vcpus, room.memory))
+        return f"{asks} on this machine the largest host of queue {self.queue} has {_in_words(largest)}."
+
+
+_known: dict[tuple[str, ...], Capacity] = {}
+_definitions: dict[tuple[str, ...], tuple[float, Mapping[str, Any] | None]] = {}
+
+
+def check_fits(backend: Backend, options: Options) -> None:
+    """Refuse a job that no host of its queue can ever give what it asks for.
+
+    Parameters
+    ----------
+    backend : Backend
+        Where the job goes.
+    options : Options
+        With defaults; what they leave to a named job definition is read from that.
+
+    Raises
+    ------
+    UnknownNameError
+        When the backend has no such queue; names the nearest one.
+    DoesNotFitError
+        Names what is asked for, how much there is, and what to do.
+    """
+    wanted = _wanted_of_definition(backend, options) if options.definition else resources_of(options)
+    if wanted is not None:
+        check_room(backend, queue_of(options), wanted)
+
+
+def check_room(backend: Backend, queue: str, wanted: Resources) -> None:
+    """The same for a queue, by name or ARN, and the resources of one attempt."""
+    if capacity_of(backend, queue).refusal(wanted):
+        refusal = capacity_of(backend, queue, is_fresh=True).refusal(wanted)
+        if refusal:
+            raise DoesNotFitError(
+                refusal, cure="Ask for less (vcpus, memory, gpus), or name another queue or backend."
+            )
+
+
+def capacity_of(backend: Backend, queue: str, *, is_fresh: bool = False) -> Capacity:
+    """What is known of a queue; asked again when that is old or has to be fresh.
+
+    Raises
+    ------
+    UnknownNameError
+        When the backend has no such queue; names the nearest one.
+    """
+    key = (*_place(backend), queue)
+    known = _known.get(key)
+    if known is None or is_fresh or time.monotonic() - known.asked > _FRESH:
+        known = _known[key] = _ask(backend, queue)
+    return known
+
+
+def requirements_of(container: Mapping[str, Any]) -> Resources:
+    """What a job's, a definition's or an override's container asks for; zero where it does not say."""
+    detail = {"container": container}
+    return Resources(
+        vcpus=requirement(detail, "VCPU") or 0,
+        memory=int(requirement(detail, "MEMORY") or 0),
+        gpus=int(requirement(detail, "GPU") or 0),
+    )
+
+
+def queue_names(backend: Backend) -> list[str]:
+    """All job queues of a backend."""
+    with backend.errors():
+        pages = backend.batch.get_paginator("describe_job_queues").paginate()
+        return [queue["jobQueueName"] for page in pages for queue in page["jobQueues"]]
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Instance types and prices that this version of nbbatch ships."""
+    return parse_catalogue(files("nbbatch.model").joinpath("instance_types.json").read_text(encoding="utf-8"))
+
+
+def _place(backend: Backend) -> tuple[str, str]:
+    return backend.name, str(backend.home or backend.region)
+
+
+def _ask(backend: Backend, queue: str) -> Capacity:
+    status = backend.private("status", {}) if backend.kind == "local" else None
+    return Capacity(
+        queue=queue,
+        environments=_environments(backend, queue),
+        machine=None if status is None else Resources(**status["machine"]),
+        executor="" if status is None else status["executor"]["name"],
+        asked=time.monotonic(),
+    )
+
+
+def _environments(backend: Backend, queue: str) -> list[Mapping[str, Any]]:
+    with backend.errors():
+        found = backend.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
+        if not found:
+            raise _unknown_queue(backend, queue)
+        order = sorted(found[0].get("computeEnvironmentOrder", []), key=lambda one: one["order"])
+        names = [one["computeEnvironment"] for one in order]
+        reply = backend.batch.describe_compute_environments(computeEnvironments=names)
+    details = reply["computeEnvironments"]
+    by_name = {
+        one[key]: one for one in details for key in ("computeEnvironmentArn", "computeEnvironmentName")
+    }
+    return [by_name[name] for name in names if name in by_name]
+
+
+def _unknown_queue(backend: Backend, queue: str) -> UnknownNameError:
+    names = queue_names(backend)
+    near = get_close_matches(queue, names, n=1)
+    cure = f"Did you mean {near[0]}?" if near else f"It has {', '.join(names) or 'none'}."
+    return UnknownNameError(f"Backend {backend.name} has no job queue {queue!r}.", cure=cure)
+
+
+def _rooms(environment: Mapping[str, Any], machine: Resources) -> Iterator[Resources]:
+    """What hosts that a local environment may ever have offer to one job."""
+    from nbbatch.scheduler.fleet import usable  # noqa: PLC0415 - 15 ms that only a first submission needs
+
+    resources = _resources(environment)
+    most = resources.get("maxvCpus", 0)
+    if str(resources.get("type", "")).startswith("FARGATE"):
+        yield Resources(vcpus=most, memory=machine.memory)
+        return
+    names = tuple(resources.get("instanceTypes") or ())
+    own = {_WHOLE: replace(machine, gpus=0), _WHOLE_WITH_GPUS: machine}
+    rooms = [usable(kind.resources) for kind in catalogue().expand(names)]
+    rooms += [room for name, room in own.items() if name in names]
+    yield from (room for room in rooms if room.vcpus <= most)
+
+
+def _on(machine: Resources, room: Resources) -> Resources:
+    """As much of a host as there really is here; vCPUs are shares, so there may be more of them than cores."""
+    return replace(room, memory=min(room.memory, machine.memory), gpus=min(room.gpus, machine.gpus))
+
+
+def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    return environment.get("computeResources") or {}
+
+
+def _wanted_of_definition(backend: Backend, options: Options) -> Resources | None:
+    """What the options ask for, and for the rest the definition; None where it says nothing."""
+    container = _container_of(backend, str(options.definition))
+    if container is None:
+        return None
+    named = {name: getattr(options, name) for name in ("vcpus", "memory", "gpus")}
+    return replace(
+        requirements_of(container), **{name: value for name, value in named.items() if value is not None}
+    )
+
+
+def _container_of(backend: Backend, definition: str) -> Mapping[str, Any] | None:
+    """A definition's container; None for one that has none or is not there, which SubmitJob tells."""
+    key = (*_place(backend), definition)
+    asked, container = _definitions.get(key, (-_FRESH, None))
+    if time.monotonic() - asked > _FRESH:
+        container = _find_container(backend, definition)
+        _definitions[key] = time.monotonic(), container
+    return container
+
+
+def _find_container(backend: Backend, definition: str) -> Mapping[str, Any] | None:
+    which: dict[str, Any] = {"jobDefinitionName": definition, "status": "ACTIVE"}
+    with backend.errors():
+        reply = backend.batch.describe_job_definitions(
+            **({"jobDefinitions": [definition]} if ":" in definition else which)
+        )
+    newest: Mapping[str, Any] = max(reply["jobDefinitions"], key=lambda one: one["revision"], default={})
+    container: Mapping[str, Any] | None = newest.get("containerProperties")
+    return container
+
+
+def _in_words(amount: Resources) -> str:
+    """Exact, and in the words of the options: `2 vCPU, 4 GB`, `1 vCPU, 3968 MB, 1 GPU`."""
+    whole, rest = divmod(amount.memory, _MIB_PER_GIB)
+    memory = f"{amount.memory} MB" if rest else f"{whole} GB"
+    gpus = f", {amount.gpus} GPU{'s' if amount.gpus != 1 else ''}" if amount.gpus else ""
+    return f"{amount.vcpus:g} vCPU, {memory}{gpus}"
