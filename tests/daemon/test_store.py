@@ -306,6 +306,7 @@ def downgrade(path: Path) -> None:
     )
     for name in counters:
         connection.execute(f"ALTER TABLE events DROP COLUMN {name}")
+    connection.execute("DROP TABLE needs")
     connection.execute("DROP VIEW queues_of_jobs")
     connection.execute("CREATE INDEX jobs_by_queue ON jobs (queue, created_at)")
     connection.execute("CREATE INDEX jobs_alive ON jobs (status) WHERE status < 5")
