@@ -72,7 +72,10 @@ class Api:
             ("batch", "DescribeJobDefinitions"): _at_once(views.describe_definitions),
             ("batch", "DescribeJobQueues"): _at_once(views.describe_queues),
             ("batch", "DescribeComputeEnvironments"): _at_once(views.describe_environments),
-            ("logs", "GetLogEvents"): _at_once(lambda request, _arns: logs.get_log_events(request)),
+            ("logs", "GetLogEvents"): logs.get_log_events,
+            ("logs", "FilterLogEvents"): logs.filter_log_events,
+            ("logs", "DescribeLogGroups"): logs.describe_log_groups,
+            ("logs", "DescribeLogStreams"): logs.describe_log_streams,
         }
 
     async def call(self, operation: Operation, request: Any, region: str) -> Json:

@@ -144,7 +144,7 @@ class _Daemon:
     def _compose(self) -> Server:
         paging = Paging(self._identity.secret_access_key.encode())
         views = Views(self._loop, self._store, paging)
-        log_views = LogViews(self._loop, self._logs)
+        log_views = LogViews(self._loop, self._logs, paging)
         return Server(
             verifier=Verifier(self._identity.access_key_id, self._identity.secret_access_key, time.time),
             api=Api(loop=self._loop, store=self._store, views=views, logs=log_views, account=ACCOUNT),

@@ -104,12 +104,13 @@ class Served:
             on_change=watch.note,
         )
         await self.loop.start(self.executor)
-        views = Views(self.loop, self.store, Paging(SECRET.encode()))
+        paging = Paging(SECRET.encode())
+        views = Views(self.loop, self.store, paging)
         api = Api(
             loop=self.loop,
             store=self.store,
             views=views,
-            logs=LogViews(self.loop, self.logs),
+            logs=LogViews(self.loop, self.logs, paging),
             account="123456789012",
         )
         private = Private(

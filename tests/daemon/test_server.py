@@ -153,8 +153,8 @@ def test_an_operation_that_is_not_there_says_so(batch, served):
     ) as caught:
         batch.delete_job_queue(jobQueue="q")
     assert caught.value.response["Error"]["Code"] == "ClientException"
-    with pytest.raises(ClientError, match="is not there yet") as caught:
-        served.client("logs").describe_log_groups()
+    with pytest.raises(ClientError, match="is not there yet"):
+        served.client("logs").describe_queries()
     with pytest.raises(ClientError, match="is not there yet"):
         batch.untag_resource(resourceArn="arn:aws:batch:eu-central-1:1:job-queue/q", tagKeys=["a"])
 
