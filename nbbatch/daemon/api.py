@@ -7,6 +7,7 @@ handler sees them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -26,6 +27,7 @@ from nbbatch.scheduler.commands.queues import create_environment, create_queue
 from nbbatch.scheduler.commands.stop_jobs import cancel_job, terminate_job
 from nbbatch.scheduler.commands.submit_job import submit_job
 from nbbatch.version import __version__
+from nbbatch.wire.bulk import check_job_id, decode_job_ids, encode_bulk
 from nbbatch.wire.decode import decode_definition, decode_job, decode_reason
 from nbbatch.wire.decode_fleet import decode_environment_request, decode_queue_request
 from nbbatch.wire.encode import Json
@@ -63,6 +65,9 @@ class Api:
             ("batch", "SubmitJob"): self.submit_job,
             ("batch", "CancelJob"): self.cancel_job,
             ("batch", "TerminateJob"): self.terminate_job,
+            ("batch", "CancelJobs"): self.cancel_jobs,
+            ("batch", "TerminateJobs"): self.terminate_jobs,
+            ("batch", "TerminateServiceJobs"): self.terminate_service_jobs,
             ("batch", "RegisterJobDefinition"): self.register_job_definition,
             ("batch", "DeregisterJobDefinition"): self.deregister_job_definition,
             ("batch", "CreateComputeEnvironment"): self.create_compute_environment,
@@ -121,6 +126,30 @@ class Api:
         reason = decode_reason(request)
         await self._loop.apply(lambda state, _now: terminate_job(state, request["jobId"], reason))
         return {}
+
+    async def cancel_jobs(self, request: Json, _arns: Arns) -> Json:
+        """CancelJobs: each job as by CancelJob, all in one tick."""
+        return await self._stop_each(request, cancel_job)
+
+    async def terminate_jobs(self, request: Json, _arns: Arns) -> Json:
+        """TerminateJobs: each job as by TerminateJob, all in one tick."""
+        return await self._stop_each(request, terminate_job)
+
+    async def terminate_service_jobs(self, request: Json, _arns: Arns) -> Json:
+        """TerminateServiceJobs: nbbatch runs no service jobs, and an unknown job counts as successful."""
+        decode_reason(request)
+        return {"successful": decode_job_ids(request), "errors": []}
+
+    async def _stop_each(self, request: Json, stop: Callable[..., Any]) -> Json:
+        reason = decode_reason(request)
+        ids = decode_job_ids(request)
+
+        async def stop_one(job_id: str) -> None:
+            check_job_id(job_id)
+            await self._loop.apply(lambda state, _now: stop(state, job_id, reason))
+
+        outcomes = await asyncio.gather(*map(stop_one, ids), return_exceptions=True)
+        return encode_bulk(list(zip(ids, outcomes, strict=True)))
 
     async def register_job_definition(self, request: Json, arns: Arns) -> Json:
         """RegisterJobDefinition."""
