@@ -18,6 +18,7 @@ import msgspec
 from nbbatch.daemon.log_views import LogViews
 from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.store import Store
+from nbbatch.daemon.tags import TagOperations
 from nbbatch.daemon.views import Views
 from nbbatch.errors import ClientException
 from nbbatch.model.arns import Arns
@@ -61,6 +62,7 @@ class Api:
         self._loop = loop
         self._store = store
         self._arns = lru_cache(maxsize=64)(lambda region: Arns(region, account))
+        tags = TagOperations(loop, store)
         self._handlers: Mapping[tuple[str, str], Handler] = {
             ("batch", "SubmitJob"): self.submit_job,
             ("batch", "CancelJob"): self.cancel_job,
@@ -72,6 +74,9 @@ class Api:
             ("batch", "DeregisterJobDefinition"): self.deregister_job_definition,
             ("batch", "CreateComputeEnvironment"): self.create_compute_environment,
             ("batch", "CreateJobQueue"): self.create_job_queue,
+            ("batch", "TagResource"): tags.tag_resource,
+            ("batch", "UntagResource"): tags.untag_resource,
+            ("batch", "ListTagsForResource"): tags.list_tags_for_resource,
             ("batch", "DescribeJobs"): _at_once(views.describe_jobs),
             ("batch", "ListJobs"): _at_once(views.list_jobs),
             ("batch", "DescribeJobDefinitions"): _at_once(views.describe_definitions),

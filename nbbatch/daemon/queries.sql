@@ -14,6 +14,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_facts
 INSERT INTO facts (sequence, job) VALUES (?, ?);
 
+-- name: find_facts
+SELECT jobs.id, sequence, job
+FROM json_each(:ids) AS wanted CROSS JOIN jobs ON jobs.id = wanted.value JOIN facts USING (sequence);
+
+-- name: update_facts
+UPDATE facts SET job = ? WHERE sequence = ?;
+
 -- name: update_job
 UPDATE jobs SET status = ?, run = ?, counts = ?, asked = ? WHERE sequence = ?;
 

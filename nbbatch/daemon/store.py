@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -81,6 +81,7 @@ class Store:
             self._write_jobs(events, changes)
             self._write_children(changes, state)
             self._write_world(changes)
+            self._write_tags(changes)
             self._write_meta(changes, state)
 
     def load(self) -> Snapshot:
@@ -282,6 +283,17 @@ class Store:
         self._write("write_noun", known)
         gone = [(kind.__name__, name) for (kind, name), noun in nouns.items() if noun is None]
         self._write("delete_noun", gone)
+
+    def _write_tags(self, changes: Changes) -> None:
+        """Facts of a job are written once, but for its tags."""
+        if changes.tags:
+            ids = encode(list(changes.tags)).decode()
+            known = [
+                (job_id, sequence, decode(Job, facts))
+                for job_id, sequence, facts in self._read("find_facts", {"ids": ids})
+            ]
+            rows = [(encode(replace(job, tags=changes.tags[key])), sequence) for key, sequence, job in known]
+            self._write("update_facts", rows)
 
     def _write_meta(self, changes: Changes, state: SchedulerState) -> None:
         ends = [live.run.status for live in changes.jobs.values() if live.run.status.is_terminal]

@@ -22,6 +22,7 @@ from nbbatch.model.events import (
     Event,
     JobQueueCreated,
     JobSubmitted,
+    TagsChanged,
     TerminateRequested,
     Ticked,
 )
@@ -34,6 +35,7 @@ from nbbatch.scheduler.reactions.attempts import (
     on_timeout,
 )
 from nbbatch.scheduler.reactions.stops import on_cancel_requested, on_job_submitted, on_terminate_requested
+from nbbatch.scheduler.reactions.tags import on_tags_changed
 from nbbatch.scheduler.reactions.world import (
     on_compute_environment_created,
     on_definition_deregistered,
@@ -87,6 +89,7 @@ REACTIONS: dict[type, Reaction] = {
     JobSubmitted: on_job_submitted,
     CancelRequested: on_cancel_requested,
     TerminateRequested: on_terminate_requested,
+    TagsChanged: on_tags_changed,
     AttemptStarted: on_attempt_started,
     AttemptExited: on_attempt_exited,
     AttemptVanished: on_attempt_vanished,

@@ -7,7 +7,7 @@ runs. `validate()` states every invariant; tests call it after each event.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import md5
@@ -234,7 +234,8 @@ class Changes:
     """What the rows must learn from the events handled since the last commit.
 
     Values are the live objects themselves: the rows are written before the next event. None means
-    that the row goes. `nouns` holds whatever has no table of its own, by class and name.
+    that the row goes. `nouns` holds whatever has no table of its own, by class and name; `tags` the
+    new tags of jobs, live and finished ones.
     """
 
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
@@ -244,6 +245,7 @@ class Changes:
     queues: dict[str, JobQueue | None] = field(default_factory=dict)
     hosts: dict[HostId, Host | None] = field(default_factory=dict)
     nouns: dict[tuple[type[Noun], str], Noun | None] = field(default_factory=dict)
+    tags: dict[JobId, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def touched(self) -> set[JobId]:

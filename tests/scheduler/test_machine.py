@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from world import World
 
+from nbbatch.model.events import TagsChanged
 from nbbatch.model.jobs import JobStatus
 from nbbatch.scheduler.restore import Snapshot, StoredJob, restore
 
@@ -80,6 +81,12 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def terminate(self, data):
         self.world.terminate(self.any_id(data))
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), value=st.sampled_from("abc"))
+    def tag(self, data, value):
+        job = data.draw(st.sampled_from(self.jobs))
+        self.world.happen(TagsChanged(kind="job", name=job, tags={"key": value}))
 
     @rule(seconds=st.integers(1, 100))
     def wait(self, seconds):
