@@ -145,3 +145,35 @@ SELECT succeeded, failed FROM meta;
 
 -- name: count_live
 SELECT status, count(*) FROM jobs INDEXED BY jobs_alive WHERE status < 5 GROUP BY status;
+
+-- name: append_feed
+INSERT INTO feed (at, changes) VALUES (?, ?);
+
+-- name: feed_end
+SELECT max(tick) FROM feed;
+
+-- name: feed_start
+SELECT min(tick) FROM feed;
+
+-- name: feed_time
+SELECT at FROM feed WHERE tick >= :tick ORDER BY tick LIMIT 1;
+
+-- name: feed_reach
+SELECT max(tick) FROM (SELECT tick FROM feed WHERE tick >= :tick ORDER BY tick LIMIT :limit);
+
+-- name: read_feed
+SELECT tick, at, changes FROM feed WHERE tick >= :tick ORDER BY tick LIMIT :limit;
+
+-- name: prune_feed
+DELETE FROM feed WHERE tick < ? AND (at < ? OR tick < ?);
+
+-- name: queues_of
+SELECT sequence, queue FROM json_each(:sequences) AS wanted CROSS JOIN jobs ON sequence = wanted.value;
+
+-- name: jobs_by_sequence
+SELECT sequence, run, counts, job
+FROM json_each(:sequences) AS wanted
+CROSS JOIN jobs ON jobs.sequence = wanted.value JOIN facts USING (sequence);
+
+-- name: children_by_id
+SELECT children.id, run FROM json_each(:ids) AS wanted CROSS JOIN children ON children.id = wanted.value;

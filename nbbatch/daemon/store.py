@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from nbbatch.daemon.database import Database
+from nbbatch.daemon.feed_rows import FeedRows
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
 from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue, Noun
@@ -52,6 +53,7 @@ class Store:
         self._database = database
         self._read = database.read
         self._write = database.write
+        self.feed = FeedRows(database)
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -82,6 +84,7 @@ class Store:
             self._write_children(changes, state)
             self._write_world(changes)
             self._write_tags(changes)
+            self.feed.append(changes.transitions, state.now)
             self._write_meta(changes, state)
 
     def load(self) -> Snapshot:

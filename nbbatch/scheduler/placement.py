@@ -14,7 +14,8 @@ from nbbatch.model.resources import Resources
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.fleet import host_for, largest
 from nbbatch.scheduler.lifecycle import Signal
-from nbbatch.scheduler.state import EnvironmentState, HostState, LiveJob, QueueState, SchedulerState
+from nbbatch.scheduler.state import CODE, EnvironmentState, HostState, LiveJob, QueueState, SchedulerState
+from nbbatch.scheduler.transitions import BLOCKED
 
 BLOCKED_NO_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
 BLOCKED_TOO_LARGE = (
@@ -125,7 +126,10 @@ def _note_blocked(state: SchedulerState, queue: QueueState, live: LiveJob, index
     queue.blocked = (live.job.id, index)
     reason = blocked_reason(state, queue, live.job.container.resources)
     if reason is not None:
-        state.begin(live, index).status_reason = reason
+        run = state.begin(live, index)
+        if run.status_reason != reason:
+            state.note(live, index, CODE[JobStatus.RUNNABLE], BLOCKED, reason)
+        run.status_reason = reason
 
 
 def _batch_variables(live: LiveJob, index: int | None, run: Run) -> tuple[tuple[str, str], ...]:

@@ -25,10 +25,11 @@ from nbbatch.model.fleet import (
     Noun,
     SchedulingPolicy,
 )
-from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
+from nbbatch.model.jobs import Attempt, Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.invariants import check_invariants
 from nbbatch.scheduler.lifecycle import Signal, advance
+from nbbatch.scheduler.transitions import WHOLE, Transition
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
@@ -229,13 +230,23 @@ class QueueState:
     blocked: tuple[JobId, int | None] | None = None
 
 
+class EndedAttempt(NamedTuple):
+    """An attempt that ended, and where it was: what it cost is counted from this."""
+
+    job: Job
+    environment: str
+    on_spot: bool
+    attempt: Attempt
+
+
 @dataclass(slots=True)
 class Changes:
     """What the rows must learn from the events handled since the last commit.
 
     Values are the live objects themselves: the rows are written before the next event. None means
     that the row goes. `nouns` holds whatever has no table of its own, by class and name; `tags` the
-    new tags of jobs, live and finished ones.
+    new tags of jobs, live and finished ones. `transitions` are all changes of status, `ended` the
+    attempts that ended, both in order.
     """
 
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
@@ -246,6 +257,8 @@ class Changes:
     hosts: dict[HostId, Host | None] = field(default_factory=dict)
     nouns: dict[tuple[type[Noun], str], Noun | None] = field(default_factory=dict)
     tags: dict[JobId, Mapping[str, str]] = field(default_factory=dict)
+    transitions: list[Transition] = field(default_factory=list)
+    ended: list[EndedAttempt] = field(default_factory=list)
 
     @property
     def touched(self) -> set[JobId]:
@@ -346,7 +359,10 @@ class SchedulerState:
 
     def move(self, live: LiveJob, index: int | None, signal: Signal) -> JobStatus:
         """Change a status by the transition table; the only place that does."""
-        following = advance(self.status(live, index), signal)
+        before = self.status(live, index)
+        following = advance(before, signal)
+        if following is not before:
+            self.note(live, index, CODE[before], CODE[following])
         if index is None or live.children is None:
             live.run.status = following
             self.changes.jobs[live.job.id] = live
@@ -357,6 +373,15 @@ class SchedulerState:
             run.status = following
             self.changes.children[run.id] = run
         return following
+
+    def note(self, live: LiveJob, index: int | None, was: int, becomes: int, reason: str = "") -> None:
+        """Keep a change of status for those who follow them; codes as in `transitions`."""
+        if index is None or live.children is None:
+            change = (live, WHOLE, 1, was, becomes, live.run.attempt, reason)
+        else:
+            run = live.children.runs.get(index)
+            change = (live, index, 1, was, becomes, 0 if run is None else run.attempt, reason)
+        self.changes.transitions.append(change)
 
     def begin(self, live: LiveJob, index: int | None) -> Run:
         """Progress of a job or child that from now on has a story of its own."""

@@ -11,10 +11,10 @@ from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, log_stream_name
 from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import end
-from nbbatch.scheduler.fleet import watch_idle
+from nbbatch.scheduler.fleet import is_spot, watch_idle
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.retries import HOST_LOST_REASON, TIMEOUT_REASON, verdict
-from nbbatch.scheduler.state import Deadline, DeadlineKind, LiveJob, SchedulerState
+from nbbatch.scheduler.state import Deadline, DeadlineKind, EndedAttempt, LiveJob, SchedulerState
 
 
 def on_attempt_started(state: SchedulerState, event: AttemptStarted, _now: int) -> list[Effect]:
@@ -45,6 +45,8 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
         run.started_at = event.started_at
     attempt = _attempt_record(live, run, event, reason)
     run.attempts += (attempt,)
+    on_spot = is_spot(state, run.environment)
+    state.changes.ended.append(EndedAttempt(live.job, run.environment or "", on_spot, attempt))
     if live.run.tally is not None:
         add_attempt(live.run.tally, attempt)
     _vacate(state, run, now)
