@@ -21,6 +21,8 @@ from typing import Any
 from nbbatch.daemon.api import Api
 from nbbatch.daemon.auth import Verifier
 from nbbatch.daemon.defaults import default_world, local_catalogue
+from nbbatch.daemon.delivery import Delivery
+from nbbatch.daemon.events_feed import EventsFeed
 from nbbatch.daemon.executors.docker_probe import probe
 from nbbatch.daemon.home import (
     DATABASE,
@@ -39,12 +41,14 @@ from nbbatch.daemon.machine import this_machine
 from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.ports import Executor
 from nbbatch.daemon.private import Private
+from nbbatch.daemon.private_feed import FeedRoutes
 from nbbatch.daemon.server import ADDRESS, Server
 from nbbatch.daemon.store import Store
 from nbbatch.daemon.views import Views
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import BackendUnreachableError, ConfigurationError
-from nbbatch.model.jobs import ACTIVE
+from nbbatch.model.arns import Arns
+from nbbatch.model.jobs import ACTIVE, JobId
 from nbbatch.scheduler.restore import restore
 from nbbatch.scheduler.state import CODE, SchedulerState
 from nbbatch.version import __version__
@@ -122,8 +126,10 @@ class _Daemon:
             restore=lambda: restore(store.load(), catalogue),
             store=store,
             clock=self._clock,
-            on_change=self._watch.note,
+            on_change=self._note,
         )
+        self._feed = EventsFeed(store.feed, self._loop.state.seed, Arns(REGION, ACCOUNT))
+        self._delivery = Delivery(self._feed, store.deliveries)
         self._stopping = asyncio.Event()
         self._started_at = self._clock.now()
         self._executor = Choice(name="", detail="")
@@ -136,6 +142,7 @@ class _Daemon:
         await self._loop.start(self._make_executor(self._executor.name))
         try:
             self._publish(self._listen(port))
+            self._delivery.start()
             on_ready()
             await self._stopping.wait()
         finally:
@@ -155,8 +162,14 @@ class _Daemon:
                 watch=self._watch,
                 about=self._about,
                 stop=self._stopping.set,
+                more=FeedRoutes(self._feed, self._delivery).routes,
             ),
         )
+
+    def _note(self, changed: set[JobId]) -> None:
+        """After each commit: wake who waits for jobs or events."""
+        self._watch.note(changed)
+        self._feed.note()
 
     def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -218,6 +231,8 @@ class _Daemon:
         (self._home / ENDPOINT).unlink(missing_ok=True)
         _log.info("The daemon goes; jobs go on.")
         self._watch.close()
+        await self._delivery.close()
+        self._feed.close()
         await self._server.close()
         await self._loop.close()
 

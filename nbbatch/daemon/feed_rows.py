@@ -95,12 +95,7 @@ class FeedRows:
                         reason=reason,
                     )
 
-    def last_tick(self, place: Place, ticks: int) -> int:
-        """The last of the ticks that `after` looks at; the place's own when there is none."""
-        ((tick,),) = self._database.read("feed_reach", {"tick": place.tick, "limit": ticks})
-        return place.tick if tick is None else tick
-
-    def sequences(self, job_id: str) -> int | None:
+    def sequence(self, job_id: str) -> int | None:
         """The sequence of a job; None when there is none."""
         rows = self._database.read("find_parent", {"id": job_id})
         return rows[0][0] if rows else None

@@ -158,9 +158,6 @@ SELECT min(tick) FROM feed;
 -- name: feed_time
 SELECT at FROM feed WHERE tick >= :tick ORDER BY tick LIMIT 1;
 
--- name: feed_reach
-SELECT max(tick) FROM (SELECT tick FROM feed WHERE tick >= :tick ORDER BY tick LIMIT :limit);
-
 -- name: read_feed
 SELECT tick, at, changes FROM feed WHERE tick >= :tick ORDER BY tick LIMIT :limit;
 
@@ -177,3 +174,16 @@ CROSS JOIN jobs ON jobs.sequence = wanted.value JOIN facts USING (sequence);
 
 -- name: children_by_id
 SELECT children.id, run FROM json_each(:ids) AS wanted CROSS JOIN children ON children.id = wanted.value;
+
+-- name: read_deliveries
+SELECT rule, tick, place FROM deliveries ORDER BY name;
+
+-- name: write_delivery
+INSERT INTO deliveries (name, rule, tick, place) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET rule = excluded.rule, tick = excluded.tick, place = excluded.place;
+
+-- name: move_delivery
+UPDATE deliveries SET tick = ?, place = ? WHERE name = ?;
+
+-- name: delete_delivery
+DELETE FROM deliveries WHERE name = ?;

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from nbbatch.daemon.database import Database
+from nbbatch.daemon.delivery_rows import DeliveryRows
 from nbbatch.daemon.feed_rows import FeedRows
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
@@ -54,6 +55,7 @@ class Store:
         self._read = database.read
         self._write = database.write
         self.feed = FeedRows(database)
+        self.deliveries = DeliveryRows(database)
 
     @classmethod
     def open(cls, path: Path) -> Store:

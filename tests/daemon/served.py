@@ -22,15 +22,19 @@ from botocore.credentials import Credentials
 import nbbatch.model
 from nbbatch.daemon.api import Api
 from nbbatch.daemon.auth import Verifier
+from nbbatch.daemon.delivery import Delivery
+from nbbatch.daemon.events_feed import EventsFeed
 from nbbatch.daemon.log_views import LogViews
 from nbbatch.daemon.logs import LogStore
 from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.private import Private
+from nbbatch.daemon.private_feed import FeedRoutes
 from nbbatch.daemon.server import Server
 from nbbatch.daemon.store import Store
 from nbbatch.daemon.views import Views
 from nbbatch.daemon.watch import Watch
+from nbbatch.model.arns import Arns
 from nbbatch.model.events import AttemptExited, AttemptStarted
 from nbbatch.model.fleet import parse_catalogue
 from nbbatch.scheduler.restore import restore
@@ -78,6 +82,7 @@ class Served:
         self.home = home
         self.executor = ObedientExecutor()
         self.stopped = False
+        self.pauses = []
         self._clients = []
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -101,8 +106,11 @@ class Served:
             restore=lambda: restore(self.store.load(), catalogue),
             store=self.store,
             clock=SystemClock(),
-            on_change=watch.note,
+            on_change=lambda changed: (watch.note(changed), self.feed.note()),
         )
+        self.feed = EventsFeed(self.store.feed, self.loop.state.seed, Arns(REGION, "123456789012"))
+        self.delivery = Delivery(self.feed, self.store.deliveries, self._pause)
+        self.delivery.start()
         await self.loop.start(self.executor)
         paging = Paging(SECRET.encode())
         views = Views(self.loop, self.store, paging)
@@ -120,15 +128,23 @@ class Served:
             watch=watch,
             about=lambda: {"version": "test"},
             stop=self._stop,
+            more=FeedRoutes(self.feed, self.delivery).routes,
         )
         self.server = Server(verifier=Verifier(KEY, SECRET, time.time), api=api, private=private)
         self.port = self.server.listen()
         self._ready.set()
         await self._over.wait()
         watch.close()
+        await self.delivery.close()
+        self.feed.close()
         await self.server.close()
         await self.loop.close()
         self.store.close()
+
+    async def _pause(self, seconds: float) -> None:
+        """What deliveries wait before the next try; a test sees it, and waits next to nothing."""
+        self.pauses.append(seconds)
+        await asyncio.sleep(0.001)
 
     def _stop(self) -> None:
         self.stopped = True
@@ -139,6 +155,14 @@ class Served:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(10)
         assert not self._thread.is_alive()
+
+    def on_loop(self, work):
+        """Do something on the thread that owns state and rows; gives its result."""
+
+        async def do():
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(do(), self._loop).result(10)
 
     @property
     def url(self) -> str:

@@ -8,6 +8,7 @@ from world import World
 from nbbatch.model.events import TagsChanged
 from nbbatch.model.jobs import JobStatus
 from nbbatch.scheduler.restore import Snapshot, StoredJob, restore
+from nbbatch.scheduler.transitions import BLOCKED, STATUSES, WHOLE
 
 
 class Machine(RuleBasedStateMachine):
@@ -96,6 +97,23 @@ class Machine(RuleBasedStateMachine):
     def every_job_is_live_or_finished(self):
         for job in getattr(self, "jobs", ()):
             assert (job in self.world.state.jobs) != (job in self.world.finished)
+
+    @invariant()
+    def transitions_lead_to_each_status(self):
+        """Whoever follows the changes knows every status, and each change begins where the last ended."""
+        if not hasattr(self, "world"):
+            return
+        known = {}
+        for live, first, count, was, becomes, _, _ in self.world.transitions:
+            if becomes == BLOCKED:
+                continue
+            for index in range(first, first + count):
+                key = live.job.id if index == WHOLE else f"{live.job.id}:{index}"
+                start = JobStatus.SUBMITTED if index == WHOLE else JobStatus.PENDING
+                assert known.get(key, start) is STATUSES[was]
+                known[key] = STATUSES[becomes]
+        for key, status in known.items():
+            assert self.world.status(key) is status
 
     def teardown(self):
         if not hasattr(self, "world"):

@@ -38,7 +38,8 @@ from nbbatch.model.jobs import (
 )
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.reactor import handle
-from nbbatch.scheduler.state import SchedulerState
+from nbbatch.scheduler.state import EndedAttempt, SchedulerState
+from nbbatch.scheduler.transitions import Transition
 
 CATALOGUE_FILE = Path(nbbatch.model.__file__).with_name("instance_types.json")
 IMAGE = Container(image="busybox", command=("true",))
@@ -60,6 +61,8 @@ class World:
         self.order: list[str] = []
         self.finished: dict[str, Run] = {}
         self.numbered = 0
+        self.transitions: list[Transition] = []
+        self.ended: list[EndedAttempt] = []
         self.add_environment("ce", max_vcpus=max_vcpus, types=types, idle_seconds=idle_seconds)
         self.add_queue("q", "ce")
 
@@ -86,7 +89,9 @@ class World:
         for child, run in self.state.changes.children.items():
             if run.status.is_terminal:
                 self.finished[child] = run
-        self.state.drain_changes()
+        changes = self.state.drain_changes()
+        self.transitions += changes.transitions
+        self.ended += changes.ended
         return effects
 
     def _keep(self, effect: Effect) -> None:
