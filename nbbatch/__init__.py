@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "batch": "nbbatch.client.decorator",
+    "events": "nbbatch.client.events",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
     "submit": "nbbatch.client.jobs",
