@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ import click
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.config import home
+from nbbatch.client.costs import ask as ask_costs
 from nbbatch.client.daemon_process import LOG, find_daemon, stop_by_signal
 from nbbatch.client.events import events as read_events
 from nbbatch.errors import NbbatchError
@@ -55,6 +57,21 @@ def events(follow: bool, job: str | None, queue: str | None, since: float | None
     with suppress(KeyboardInterrupt):
         for event in read_events(job=job, queue=queue, since=start, follow=follow, backend="local"):
             click.echo(json.dumps(event) if as_json else _event_line(event))
+
+
+@main.command()
+@click.option("--days", default=30, show_default=True, help="How many days, today among them (UTC).")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def costs(days: int, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Show what jobs cost by day and queue, and what hosts stood idle, in dollars."""
+    known = ask_costs(days, "local")
+    if as_json:
+        click.echo(json.dumps(known, indent=2))
+        return
+    queues = ("day", "queue", "attempts", "seconds", "charged", "onDemand", "lost", "saved")
+    click.echo(_table(queues, known["queues"]))
+    click.echo()
+    click.echo(_table(("day", "environment", "hosts", "used", "idle"), known["environments"]))
 
 
 @main.group()
@@ -163,6 +180,36 @@ def list_rules() -> None:
         click.echo(f"{rule['name']}: {pattern} to {target}")
         if "trouble" in rule:
             click.echo(f"  {rule['trouble']}")
+
+
+@local.command("metrics-token")
+def metrics_token() -> None:
+    """Make a token that lets Prometheus read /nbbatch/v1/metrics, and print what it needs."""
+    endpoint = get_backend("local").address.endpoint
+    path = home() / "metrics.token"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32))
+    click.echo(f"url               {endpoint.url}/nbbatch/v1/metrics")
+    click.echo(f"credentials_file  {path}")
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as text, numbers to the right; money to a hundredth of a cent."""
+    cells = [
+        columns,
+        *([f"{row[c]:.4f}" if isinstance(row[c], float) else str(row[c]) for c in columns] for row in rows),
+    ]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    left = 2  # day and name
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if place < left else text.rjust(width)
+            for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    )
 
 
 def _event_line(event: Mapping[str, Any]) -> str:

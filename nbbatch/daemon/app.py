@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nbbatch.daemon.api import Api
 from nbbatch.daemon.auth import Verifier
+from nbbatch.daemon.costs import Costs
 from nbbatch.daemon.defaults import default_world, local_catalogue
 from nbbatch.daemon.delivery import Delivery
 from nbbatch.daemon.events_feed import EventsFeed
@@ -34,14 +36,18 @@ from nbbatch.daemon.home import (
     save_identity,
     write_private,
 )
+from nbbatch.daemon.housekeeping import Housekeeping
 from nbbatch.daemon.log_views import LogViews
 from nbbatch.daemon.logs import LogStore
 from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.machine import this_machine
+from nbbatch.daemon.metrics import Metered, Metrics
 from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.ports import Executor
 from nbbatch.daemon.private import Private
 from nbbatch.daemon.private_feed import FeedRoutes
+from nbbatch.daemon.private_numbers import NumberRoutes
+from nbbatch.daemon.prometheus import is_token
 from nbbatch.daemon.server import ADDRESS, Server
 from nbbatch.daemon.store import Store
 from nbbatch.daemon.views import Views
@@ -122,14 +128,17 @@ class _Daemon:
         self._clock = WallClock()
         self._logs = LogStore(home / STREAMS)
         self._watch = Watch(time.time_ns() // 1000, self._logs.size)
+        metered = Metered(store)
         self._loop = Loop(
             restore=lambda: restore(store.load(), catalogue),
-            store=store,
+            store=metered,
             clock=self._clock,
             on_change=self._note,
         )
         self._feed = EventsFeed(store.feed, self._loop.state.seed, Arns(REGION, ACCOUNT))
         self._delivery = Delivery(self._feed, store.deliveries)
+        self._housekeeping = Housekeeping(store, self._clock.now)
+        self._metrics = metered.metrics = Metrics(store.samples, self._loop.state, store.ledger.totals())
         self._stopping = asyncio.Event()
         self._started_at = self._clock.now()
         self._executor = Choice(name="", detail="")
@@ -143,6 +152,7 @@ class _Daemon:
         try:
             self._publish(self._listen(port))
             self._delivery.start()
+            self._housekeeping.start()
             on_ready()
             await self._stopping.wait()
         finally:
@@ -151,6 +161,9 @@ class _Daemon:
     def _compose(self) -> Server:
         paging = Paging(self._identity.secret_access_key.encode())
         views = Views(self._loop, self._store, paging)
+        numbers = NumberRoutes(
+            self._store.samples, self._metrics, Costs(self._loop, self._store.ledger, self._clock.now)
+        )
         log_views = LogViews(self._loop, self._logs, paging)
         return Server(
             verifier=Verifier(self._identity.access_key_id, self._identity.secret_access_key, time.time),
@@ -162,8 +175,10 @@ class _Daemon:
                 watch=self._watch,
                 about=self._about,
                 stop=self._stopping.set,
-                more=FeedRoutes(self._feed, self._delivery).routes,
+                more={**FeedRoutes(self._feed, self._delivery).routes, **numbers.routes},
             ),
+            scraped=numbers.prometheus,
+            is_token=partial(is_token, self._home),
         )
 
     def _note(self, changed: set[JobId]) -> None:
@@ -231,10 +246,12 @@ class _Daemon:
         (self._home / ENDPOINT).unlink(missing_ok=True)
         _log.info("The daemon goes; jobs go on.")
         self._watch.close()
+        await self._housekeeping.close()
         await self._delivery.close()
         self._feed.close()
         await self._server.close()
         await self._loop.close()
+        self._metrics.close()
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -187,3 +187,51 @@ UPDATE deliveries SET tick = ?, place = ? WHERE name = ?;
 
 -- name: delete_delivery
 DELETE FROM deliveries WHERE name = ?;
+
+-- name: add_sums
+INSERT INTO ledger
+    (day, queue, submitted, succeeded, failed, attempts, milliseconds, cpu_seconds, charged, on_demand, lost)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (day, queue) DO UPDATE SET
+    submitted = submitted + excluded.submitted,
+    succeeded = succeeded + excluded.succeeded,
+    failed = failed + excluded.failed,
+    attempts = attempts + excluded.attempts,
+    milliseconds = milliseconds + excluded.milliseconds,
+    cpu_seconds = cpu_seconds + excluded.cpu_seconds,
+    charged = charged + excluded.charged,
+    on_demand = on_demand + excluded.on_demand,
+    lost = lost + excluded.lost;
+
+-- name: read_sums
+SELECT day, queue, submitted, succeeded, failed, attempts, milliseconds, cpu_seconds, charged, on_demand, lost
+FROM ledger WHERE day BETWEEN :first AND :last ORDER BY day, queue;
+
+-- name: read_totals
+SELECT queue, sum(submitted), sum(succeeded), sum(failed), sum(attempts), sum(milliseconds),
+    sum(cpu_seconds), sum(charged), sum(on_demand), sum(lost)
+FROM ledger GROUP BY queue;
+
+-- name: add_hosts_sums
+INSERT INTO host_ledger (day, environment, hosts, used) VALUES (?, ?, ?, ?)
+ON CONFLICT (day, environment) DO UPDATE SET hosts = hosts + excluded.hosts, used = used + excluded.used;
+
+-- name: read_hosts_sums
+SELECT day, environment, hosts, used FROM host_ledger
+WHERE day BETWEEN :first AND :last ORDER BY day, environment;
+
+-- name: read_host
+SELECT host FROM hosts WHERE id = :id;
+
+-- name: write_sample
+INSERT INTO samples (at, sample) VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET sample = excluded.sample;
+
+-- name: read_samples
+SELECT at, sample FROM samples
+WHERE at >= coalesce((SELECT max(at) FROM samples WHERE at <= :start), :start) AND at <= :end ORDER BY at;
+
+-- name: thin_samples
+DELETE FROM samples WHERE at < ?1 AND at NOT IN (SELECT max(at) FROM samples WHERE at < ?1 GROUP BY at / ?2);
+
+-- name: prune_samples
+DELETE FROM samples WHERE at < ?;

@@ -17,6 +17,8 @@ from typing import Any, get_args
 from nbbatch.daemon.database import Database
 from nbbatch.daemon.delivery_rows import DeliveryRows
 from nbbatch.daemon.feed_rows import FeedRows
+from nbbatch.daemon.ledger_rows import LedgerRows
+from nbbatch.daemon.metrics import SampleRows
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
 from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue, Noun
@@ -56,6 +58,8 @@ class Store:
         self._write = database.write
         self.feed = FeedRows(database)
         self.deliveries = DeliveryRows(database)
+        self.ledger = LedgerRows(database)
+        self.samples = SampleRows(database)
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -84,6 +88,7 @@ class Store:
             self._write("append_events", [(encode_events(events),)])
             self._write_jobs(events, changes)
             self._write_children(changes, state)
+            self.ledger.add(events, changes, state)
             self._write_world(changes)
             self._write_tags(changes)
             self.feed.append(changes.transitions, state.now)
