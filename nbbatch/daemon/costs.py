@@ -40,7 +40,7 @@ class Costs:
         under_way = list(self._under_way(now))
         sums = self._rows.sums(first, last)
         for one in under_way:
-            add_stretch(sums, one.job.queue, one.attempt, on_spot=one.on_spot)
+            add_stretch(sums, one.job.queue, one.attempt)
         return {
             "queues": [
                 _queue(day, queue, known) for (day, queue), known in sorted(sums.items()) if day >= first
@@ -101,8 +101,9 @@ def _as_if_ended(live: LiveJob, run: Run, environment: str, now: int, *, on_spot
         status_reason="",
         price=run.price,
         spot_price=run.spot_price,
+        on_spot=on_spot,
     )
-    return EndedAttempt(live.job, environment, on_spot, attempt)
+    return EndedAttempt(live.job, environment, attempt)
 
 
 def _queue(day: int, queue: str, known: Sums) -> Json:

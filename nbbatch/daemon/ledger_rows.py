@@ -40,6 +40,10 @@ class LedgerRows:
         rows = self._database.read("read_sums", {"first": first, "last": last})
         return {(day, queue): Sums(*known) for day, queue, *known in rows}
 
+    def charged(self, day: int) -> float:
+        """Dollars that ended attempts were charged on a day."""
+        return sum(known.charged for known in self.sums(day, day).values())
+
     def totals(self) -> dict[str, Sums]:
         """Sums over all days, by queue."""
         return {queue: Sums(*known) for queue, *known in self._database.read("read_totals")}

@@ -23,6 +23,7 @@ from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
 from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue, Noun
 from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, JobView, Run, child_id, split_child_id
+from nbbatch.scheduler.ledger import DAY_MS
 from nbbatch.scheduler.restore import Snapshot, StoredJob
 from nbbatch.scheduler.state import CODE, STATUSES, Changes, LiveJob, SchedulerState
 
@@ -108,6 +109,7 @@ class Store:
             hosts=[decode(Host, row[0]) for row in self._read("read_hosts")],
             nouns=[decode(_NOUNS[kind], value) for kind, value in self._read("read_nouns")],
             jobs=[self._stored_job(*row) for row in self._read("read_live_jobs")],
+            spent_today=self.ledger.charged(now // DAY_MS),
         )
 
     def events(self) -> Iterator[tuple[int, Event]]:

@@ -90,6 +90,13 @@ class TagsChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetChanged:
+    """A day (UTC) may spend so many dollars from now on; None: as many as it takes."""
+
+    dollars: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted:
     """The container runs since `started_at`."""
 
@@ -146,6 +153,7 @@ Event = (
     | CancelRequested
     | TerminateRequested
     | TagsChanged
+    | BudgetChanged
     | AttemptStarted
     | AttemptExited
     | AttemptVanished

@@ -126,7 +126,15 @@ class ConsumableResource:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-Noun = SchedulingPolicy | ConsumableResource
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBudget:
+    """Dollars that a day (UTC) may cost; None: as many as it takes. There is one, named `day`."""
+
+    name: str
+    dollars: float | None
+
+
+Noun = SchedulingPolicy | ConsumableResource | DayBudget
 """What shares one table of the store, by class and name."""
 
 

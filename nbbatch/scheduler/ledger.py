@@ -81,21 +81,21 @@ def tick_sums(
         sums = _sums(ledger, one.attempt.stopped_at // DAY_MS, one.job.queue)
         sums.attempts += 1
         sums.cpu_seconds += one.attempt.usage.cpu_seconds or 0.0
-        add_stretch(ledger, one.job.queue, one.attempt, on_spot=one.on_spot)
+        add_stretch(ledger, one.job.queue, one.attempt)
     return ledger
 
 
-def add_stretch(ledger: Ledger, queue: str, attempt: Attempt, *, on_spot: bool) -> None:
+def add_stretch(ledger: Ledger, queue: str, attempt: Attempt) -> None:
     """Count the time and money of an attempt, day by day."""
     if attempt.started_at is None:
         return
-    was_lost = on_spot and attempt.status_reason.startswith(_INTERRUPTED)
+    was_lost = attempt.on_spot and attempt.status_reason.startswith(_INTERRUPTED)
     for day, start, stop in days(attempt.started_at, attempt.stopped_at):
         sums = _sums(ledger, day, queue)
         on_demand = dollars(attempt.price, start, stop)
         sums.milliseconds += stop - start
         sums.on_demand += on_demand
-        sums.charged += dollars(attempt.spot_price, start, stop) if on_spot else on_demand
+        sums.charged += dollars(attempt.spot_price, start, stop) if attempt.on_spot else on_demand
         sums.lost += on_demand if was_lost else 0.0
 
 
@@ -105,7 +105,7 @@ def charges(ended: Iterable[EndedAttempt]) -> dict[tuple[int, str], float]:
     for one in ended:
         if one.attempt.started_at is None:
             continue
-        price = one.attempt.spot_price if one.on_spot else one.attempt.price
+        price = one.attempt.spot_price if one.attempt.on_spot else one.attempt.price
         for day, start, stop in days(one.attempt.started_at, one.attempt.stopped_at):
             key = (day, one.environment)
             found[key] = found.get(key, 0.0) + dollars(price, start, stop)

@@ -11,6 +11,7 @@ from nbbatch.model.events import Effect, StartAttempt
 from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import JobStatus, Run, log_stream_name
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.budget import is_day_spent
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.fleet import host_for, largest
 from nbbatch.scheduler.lifecycle import Signal
@@ -31,6 +32,8 @@ BLOCKED_MAX_VCPUS = (
 def place(state: SchedulerState, now: int) -> list[Effect]:
     """Start every job that is next in its queue and fits."""
     effects: list[Effect] = []
+    if is_day_spent(state, now):
+        return effects
     for queue in state.queues.values():
         while (head := state.head(queue)) is not None:
             live, index = head

@@ -14,6 +14,7 @@ from nbbatch.model.events import (
     AttemptExited,
     AttemptStarted,
     AttemptVanished,
+    BudgetChanged,
     CancelRequested,
     ComputeEnvironmentCreated,
     DefinitionDeregistered,
@@ -34,6 +35,7 @@ from nbbatch.scheduler.reactions.attempts import (
     on_attempt_vanished,
     on_timeout,
 )
+from nbbatch.scheduler.reactions.budget import on_budget_changed, on_budget_due
 from nbbatch.scheduler.reactions.stops import on_cancel_requested, on_job_submitted, on_terminate_requested
 from nbbatch.scheduler.reactions.tags import on_tags_changed
 from nbbatch.scheduler.reactions.world import (
@@ -90,6 +92,7 @@ REACTIONS: dict[type, Reaction] = {
     CancelRequested: on_cancel_requested,
     TerminateRequested: on_terminate_requested,
     TagsChanged: on_tags_changed,
+    BudgetChanged: on_budget_changed,
     AttemptStarted: on_attempt_started,
     AttemptExited: on_attempt_exited,
     AttemptVanished: on_attempt_vanished,
@@ -99,4 +102,5 @@ REACTIONS: dict[type, Reaction] = {
 REMINDERS: dict[DeadlineKind, Reminder] = {
     DeadlineKind.TIMEOUT: on_timeout,
     DeadlineKind.IDLE_HOST: on_idle_host,
+    DeadlineKind.BUDGET: on_budget_due,
 }

@@ -18,6 +18,7 @@ from nbbatch.model.fleet import (
     Catalogue,
     ComputeEnvironment,
     ConsumableResource,
+    DayBudget,
     Host,
     HostId,
     InstanceType,
@@ -29,6 +30,7 @@ from nbbatch.model.jobs import Attempt, Job, JobDefinition, JobId, JobStatus, Ru
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.invariants import check_invariants
 from nbbatch.scheduler.lifecycle import Signal, advance
+from nbbatch.scheduler.spending import Spending
 from nbbatch.scheduler.transitions import WHOLE, Transition
 
 STATUSES = tuple(JobStatus)
@@ -42,6 +44,7 @@ class DeadlineKind(StrEnum):
 
     TIMEOUT = "an attempt runs too long"
     IDLE_HOST = "a host has had no job"
+    BUDGET = "a job or a day has spent what it may"
 
 
 class Deadline(NamedTuple):
@@ -160,6 +163,8 @@ class LiveJob:
         Whether child i waits for child i-1.
     failed_items : frozenset of int
         Children whose N_TO_N counterpart had failed before this job was submitted.
+    spending : Spending
+        What its attempts have cost, those of its children too.
     """
 
     job: Job
@@ -170,6 +175,7 @@ class LiveJob:
     item_by_item: tuple[JobId, ...] = ()
     sequential: bool = False
     failed_items: frozenset[int] = frozenset()
+    spending: Spending = field(default_factory=Spending)
 
 
 @dataclass(slots=True)
@@ -235,7 +241,6 @@ class EndedAttempt(NamedTuple):
 
     job: Job
     environment: str
-    on_spot: bool
     attempt: Attempt
 
 
@@ -294,6 +299,8 @@ class SchedulerState:
     queues: dict[str, QueueState] = field(default_factory=dict)
     policies: dict[str, SchedulingPolicy] = field(default_factory=dict)
     consumables: dict[str, ConsumableResource] = field(default_factory=dict)
+    day_budget: DayBudget | None = None
+    day_spending: Spending = field(default_factory=Spending)
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
     dependents: dict[JobId, set[JobId]] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
@@ -315,6 +322,8 @@ class SchedulerState:
                 self.policies[noun.name] = noun
             case ConsumableResource():
                 self.consumables[noun.name] = noun
+            case DayBudget():
+                self.day_budget = noun
         self.changes.nouns[type(noun), noun.name] = noun
 
     def remind(self, at: int, kind: DeadlineKind, subject: str, number: int = 0) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from nbbatch.errors import ClientException
 from nbbatch.model.events import Event, TagsChanged
 from nbbatch.model.jobs import JobId
+from nbbatch.scheduler.budget import cap_of
 from nbbatch.scheduler.commands.definitions import find_definition
 from nbbatch.scheduler.commands.submit_job import FinishedJobs
 from nbbatch.scheduler.state import SchedulerState
@@ -39,6 +40,7 @@ def tag_resource(
     kind, name = parse_resource(arn)
     known = tags_of(state, arn, finished)
     merged = {**known, **tags}
+    cap_of(tags)
     if len(merged) > MAX_TAGS:
         raise ClientException(f"tags: {arn} would have {len(merged)} tags, and may have at most {MAX_TAGS}.")
     return _changed(kind, name, known, merged), None

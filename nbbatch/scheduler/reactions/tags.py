@@ -6,14 +6,15 @@ from dataclasses import replace
 
 from nbbatch.model.events import Effect, TagsChanged
 from nbbatch.model.jobs import JobId
+from nbbatch.scheduler.budget import watch_job
 from nbbatch.scheduler.state import SchedulerState
 
 
-def on_tags_changed(state: SchedulerState, event: TagsChanged, _now: int) -> list[Effect]:
+def on_tags_changed(state: SchedulerState, event: TagsChanged, now: int) -> list[Effect]:
     """The resource has these tags from now on; one that is gone meanwhile has none."""
     match event.kind:
         case "job":
-            _tag_job(state, event)
+            _tag_job(state, event, now)
         case "job-definition":
             _tag_definition(state, event)
         case "job-queue" if event.name in state.queues:
@@ -31,12 +32,13 @@ def on_tags_changed(state: SchedulerState, event: TagsChanged, _now: int) -> lis
     return []
 
 
-def _tag_job(state: SchedulerState, event: TagsChanged) -> None:
-    """A finished job lives in the rows only."""
+def _tag_job(state: SchedulerState, event: TagsChanged, now: int) -> None:
+    """A finished job lives in the rows only; the cap of a live one may be another now."""
     job_id = JobId(event.name)
     live = state.jobs.get(job_id)
     if live is not None:
         live.job = replace(live.job, tags=event.tags)
+        watch_job(state, live, now)
     state.changes.tags[job_id] = event.tags
 
 
