@@ -1,12 +1,15 @@
 """Random worlds: whatever happens in whatever order, the invariants hold and a replay agrees."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from world import World
 
-from nbbatch.model.events import TagsChanged
+from nbbatch.model.events import BudgetChanged, TagsChanged
 from nbbatch.model.jobs import JobStatus
+from nbbatch.scheduler.budget import spent_today
+from nbbatch.scheduler.ledger import DAY_MS, tick_sums
 from nbbatch.scheduler.restore import Snapshot, StoredJob, restore
 from nbbatch.scheduler.transitions import BLOCKED, STATUSES, WHOLE
 
@@ -36,8 +39,9 @@ class Machine(RuleBasedStateMachine):
         timeout=st.sampled_from([None, 60]),
         sequential=st.booleans(),
         queue=st.sampled_from(["q", "urgent"]),
+        tags=st.sampled_from([{}, {}, {"nbbatch:maxCost": "0.001"}]),
     )
-    def submit(self, data, size, vcpus, memory, attempts, timeout, sequential, queue):
+    def submit(self, data, size, vcpus, memory, attempts, timeout, sequential, queue, tags):
         after, n_to_n = [], []
         if self.jobs and data.draw(st.booleans()):
             after = [self.any_id(data)]
@@ -54,6 +58,7 @@ class Machine(RuleBasedStateMachine):
             timeout=timeout,
             sequential=sequential and size is not None,
             queue=queue,
+            tags=tags,
         )
         self.jobs.append(job)
         self.sizes[job] = size
@@ -88,6 +93,10 @@ class Machine(RuleBasedStateMachine):
     def tag(self, data, value):
         job = data.draw(st.sampled_from(self.jobs))
         self.world.happen(TagsChanged(kind="job", name=job, tags={"key": value}))
+
+    @rule(dollars=st.sampled_from([None, None, 0.0, 0.002, 1.0]))
+    def budget(self, dollars):
+        self.world.happen(BudgetChanged(dollars=dollars))
 
     @rule(seconds=st.integers(1, 100))
     def wait(self, seconds):
@@ -156,6 +165,8 @@ class Machine(RuleBasedStateMachine):
                 queues=[known.queue for known in state.queues.values()],
                 hosts=[h.host for known in state.environments.values() for h in known.hosts.values()],
                 jobs=rows,
+                nouns=[state.day_budget] if state.day_budget is not None else [],
+                spent_today=self.spent_today(),
             ),
             state.catalogue,
         )
@@ -169,10 +180,17 @@ class Machine(RuleBasedStateMachine):
             )
             if live.children is not None:
                 assert other.children.statuses == live.children.statuses
+            assert other.spending.at(state.now) == pytest.approx(live.spending.at(state.now), abs=1e-9)
+        assert spent_today(again, state.now) == pytest.approx(spent_today(state, state.now), abs=1e-9)
         for name, queue in state.queues.items():
             was = [(live.job.id, index) for live, index in state.runnable(queue, 50)]
             now = [(live.job.id, index) for live, index in again.runnable(again.queues[name], 50)]
             assert set(was) == set(now)
+
+    def spent_today(self):
+        """What the ledger says that ended attempts were charged today."""
+        sums = tick_sums([], [], self.world.ended, self.world.now)
+        return sum(known.charged for (day, _), known in sums.items() if day == self.world.now // DAY_MS)
 
     def roll_ups_equal_children(self):
         for job, size in self.sizes.items():

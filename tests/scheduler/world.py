@@ -117,6 +117,7 @@ class World:
         timeout: int | None = None,
         queue: str = "q",
         job_id: str | None = None,
+        tags: dict[str, str] | None = None,
     ) -> JobId:
         self.numbered += 1
         job_id = JobId(job_id or f"job-{self.numbered:04d}")
@@ -139,6 +140,7 @@ class World:
             array_size=size,
             retry_strategy=RetryStrategy(attempts=attempts, evaluate_on_exit=tuple(rules)),
             timeout=timeout,
+            tags=tags or {},
         )
         gone = tuple(self._gone(x) for x in [*after, *n_to_n] if not self.is_live(x))
         self.happen(JobSubmitted(job=job, finished_dependencies=gone))
