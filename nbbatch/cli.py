@@ -182,8 +182,24 @@ def list_rules() -> None:
             click.echo(f"  {rule['trouble']}")
 
 
-@local.command("metrics-token")
-def metrics_token() -> None:
+@local.command()
+@click.option("--per-day", type=click.FloatRange(min=0), metavar="DOLLARS", help="What a day (UTC) may cost.")
+@click.option("--none", "no_cap", is_flag=True, help="Let a day cost what it takes.")
+def budget(per_day: float | None, no_cap: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Show or set what a day may cost: when it is spent, what runs is stopped and the rest waits."""
+    if per_day is not None and no_cap:
+        raise click.UsageError("--per-day and --none exclude each other.")
+    backend = get_backend("local")
+    if per_day is not None or no_cap:
+        known = backend.private("set-budget", {"perDay": per_day})
+    else:
+        known = backend.private("budget", {})
+    cap = f"of ${known['perDay']:g} a day" if "perDay" in known else "today; there is no cap"
+    click.echo(f"${known['spentToday']:.4f} {cap}")
+
+
+@local.command()
+def token() -> None:
     """Make a token that lets Prometheus read /nbbatch/v1/metrics, and print what it needs."""
     endpoint = get_backend("local").address.endpoint
     path = home() / "metrics.token"

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 from nbbatch.daemon.ledger_rows import LedgerRows
 from nbbatch.daemon.loop import Loop
+from nbbatch.model.events import BudgetChanged
 from nbbatch.model.jobs import Attempt, Run
+from nbbatch.scheduler.budget import is_day_spent, spent_today
 from nbbatch.scheduler.fleet import is_spot
 from nbbatch.scheduler.ledger import DAY_MS, Sums, add_stretch, charges, host_costs
 from nbbatch.scheduler.state import EndedAttempt, LiveJob
@@ -47,6 +49,20 @@ class Costs:
             ],
             "environments": self._environments(first, last, now, under_way),
         }
+
+    def budget(self) -> Json:
+        """The day's cap and what is spent of it."""
+        state = self._loop.state
+        now = max(self._now(), state.now)
+        cap = state.day_budget.dollars if state.day_budget is not None else None
+        return {
+            "spentToday": spent_today(state, now),
+            **({} if cap is None else {"perDay": cap, "isSpent": is_day_spent(state, now)}),
+        }
+
+    async def set_budget(self, dollars: float | None) -> None:
+        """Set the day's cap; None takes it away."""
+        await self._loop.apply(lambda _state, _now: ([BudgetChanged(dollars=dollars)], None))
 
     def totals(self) -> dict[str, Sums]:
         """Of ended attempts over all days, by queue."""

@@ -9,13 +9,14 @@ come from the ledger, which is written with each tick.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from nbbatch.daemon.database import Database
 from nbbatch.daemon.rowcodec import decode, encode
-from nbbatch.errors import ClientException
+from nbbatch.errors import ClientException, StoreError
 from nbbatch.model.events import Event, JobSubmitted
 from nbbatch.model.jobs import JobStatus
 from nbbatch.scheduler.ledger import Sums
@@ -23,6 +24,7 @@ from nbbatch.scheduler.state import CODE, STATUSES, Changes, EnvironmentState, S
 from nbbatch.scheduler.transitions import BLOCKED, WHOLE
 from nbbatch.wire.encode import Json
 
+_log = logging.getLogger(__name__)
 SAMPLE_SECONDS = 10.0
 MOST_POINTS = 11_000
 _MINUTE, _DAY = 60_000, 86_400_000
@@ -122,9 +124,12 @@ class Metrics:
             self._timer = asyncio.get_running_loop().call_later(SAMPLE_SECONDS, self.flush)
 
     def flush(self) -> None:
-        """Write a sample of how things are now."""
+        """Write a sample of how things are now; one that cannot be written is left out."""
         self._timer = None
-        self._rows.write(self._state.now, self.sample())
+        try:
+            self._rows.write(self._state.now, self.sample())
+        except StoreError as error:
+            _log.warning("A sample is left out: %s", error)
 
     def close(self) -> None:
         """Write what is not written yet."""

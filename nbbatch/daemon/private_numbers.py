@@ -24,6 +24,10 @@ class _DaysRequest(msgspec.Struct, rename="camel"):
     days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 30
 
 
+class _BudgetRequest(msgspec.Struct, rename="camel"):
+    per_day: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
+
+
 class NumberRoutes:
     """Answers of the routes about numbers."""
 
@@ -35,7 +39,12 @@ class NumberRoutes:
     @property
     def routes(self) -> Mapping[str, Route]:
         """By name."""
-        return {"metrics": self.metrics, "costs": self.costs}
+        return {
+            "metrics": self.metrics,
+            "costs": self.costs,
+            "budget": self.budget,
+            "set-budget": self.set_budget,
+        }
 
     async def metrics(self, body: Any) -> Json:
         """Series from `start` to `end` (epoch ms), a value every `step` ms."""
@@ -47,6 +56,15 @@ class NumberRoutes:
     async def costs(self, body: Any) -> Json:
         """What the last `days` days cost."""
         return self._costs.by_day(read_body(_DaysRequest, body).days)
+
+    async def budget(self, _body: Any) -> Json:
+        """The day's cap and what is spent of it, in dollars."""
+        return self._costs.budget()
+
+    async def set_budget(self, body: Any) -> Json:
+        """Set the day's cap, `perDay` dollars; without it there is none."""
+        await self._costs.set_budget(read_body(_BudgetRequest, body).per_day)
+        return self._costs.budget()
 
     def prometheus(self) -> str:
         """How things are now, in Prometheus' text format."""
