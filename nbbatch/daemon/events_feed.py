@@ -23,10 +23,10 @@ from nbbatch.scheduler.transitions import BLOCKED, WHOLE, run_at
 from nbbatch.wire.encode import Json
 from nbbatch.wire.encode_events import encode_event
 
-MOST_EVENTS = 500
+MOST_EVENTS = 100
 """Events of one answer."""
 _MOST_TICKS = 200  # at least 2: the first one may be read to its end already
-_MOST_CHANGES = 20_000
+_MOST_CHANGES = 10_000
 """How much is looked at for one answer."""
 
 
@@ -148,7 +148,7 @@ class EventsFeed:
         sequence = self._rows.sequence(parent)
         if sequence is None:
             raise ClientException(f"jobId: job {job_id} does not exist.")
-        return lambda change: change.sequence == sequence and index in (WHOLE, change.index)
+        return lambda change: change.sequence == sequence and index in (WHOLE, change.child)
 
     def _of_queue(self, queue: str) -> Callable[[Change], bool]:
         known: dict[int, str] = {}
@@ -163,9 +163,9 @@ class EventsFeed:
     def _encode(self, changes: list[Change]) -> list[Json]:
         views = self._rows.views(changes)
         return [
-            self._event(change, views[change.sequence, change.index])
+            self._event(change, views[change.sequence, change.child])
             for change in changes
-            if (change.sequence, change.index) in views
+            if (change.sequence, change.child) in views
         ]
 
     def _event(self, change: Change, view: JobView) -> Json:

@@ -7,7 +7,6 @@ change of many children at once is one entry of a row and is spread out when it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from nbbatch.daemon.database import Database
@@ -29,14 +28,13 @@ class Place(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """One change of status of one job or child; codes and `begun` as in scheduler.transitions."""
 
     place: Place
     at: int
     sequence: int
-    index: int
+    child: int
     was: int
     becomes: int
     begun: int
@@ -84,16 +82,8 @@ class FeedRows:
                     number += 1
                     if tick == place.tick and number <= place.number:
                         continue
-                    yield Change(
-                        place=Place(tick, number),
-                        at=at,
-                        sequence=sequence,
-                        index=index,
-                        was=was,
-                        becomes=becomes,
-                        begun=begun,
-                        reason=reason,
-                    )
+                    place_of_it = Place(tick, number)
+                    yield Change(place_of_it, at, sequence, index, was, becomes, begun, reason)
 
     def sequence(self, job_id: str) -> int | None:
         """The sequence of a job; None when there is none."""
@@ -107,7 +97,7 @@ class FeedRows:
 
     def views(self, changes: Iterable[Change]) -> dict[tuple[int, int], JobView]:
         """The jobs and children that changes are about, as they are now, by (sequence, index)."""
-        keys = {(change.sequence, change.index) for change in changes}
+        keys = {(change.sequence, change.child) for change in changes}
         parents = self._parents({sequence for sequence, _ in keys})
         children = self._children([key for key in keys if key[1] != WHOLE])
         found: dict[tuple[int, int], JobView] = {}

@@ -76,8 +76,7 @@ def note_started(state: SchedulerState, live: LiveJob, run: Run, now: int) -> No
     today = _today(state, now)
     today.begin(price, max(started_at, today.day * DAY_MS))
     live.spending.begin(price, started_at)
-    watch_day(state, now)
-    watch_job(state, live, now)
+    _watch_both(state, live, now)
 
 
 def note_ended(
@@ -87,8 +86,7 @@ def note_ended(
     today = _today(state, now)
     _end(today, attempt, noted_start, floor=today.day * DAY_MS)
     _end(live.spending, attempt, noted_start, floor=0)
-    watch_day(state, now)
-    watch_job(state, live, now)
+    _watch_both(state, live, now)
 
 
 def watch_job(state: SchedulerState, live: LiveJob, now: int) -> None:
@@ -152,6 +150,13 @@ def _end(spending: Spending, attempt: Attempt, noted_start: int | None, *, floor
         spending.end(price, max(noted_start, floor))
     if attempt.started_at is not None:
         spending.add(price, max(attempt.started_at, floor), max(attempt.stopped_at, floor))
+
+
+def _watch_both(state: SchedulerState, live: LiveJob, now: int) -> None:
+    if state.day_budget is not None:
+        watch_day(state, now)
+    if MAX_COST_TAG in live.job.tags:
+        watch_job(state, live, now)
 
 
 def _watch(state: SchedulerState, spending: Spending, cap: float, subject: str, now: int) -> None:

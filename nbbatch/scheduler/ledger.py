@@ -8,7 +8,7 @@ attempts whose host Spot took back, which somebody has to do again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 
 from nbbatch.model.fleet import Host
@@ -52,13 +52,14 @@ Ledger = dict[tuple[int, str], Sums]
 """Sums by day (epoch ms / 86,400,000) and queue."""
 
 
-def days(start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """A stretch of time cut at midnights: day, start and stop of each piece."""
-    while start < stop:
-        day = start // DAY_MS
-        end = min(stop, (day + 1) * DAY_MS)
-        yield day, start, end
-        start = end
+def days(start: int, stop: int) -> Sequence[tuple[int, int, int]]:
+    """A stretch of time cut at midnights: day, start and stop of each piece; mostly there is one."""
+    if start >= stop:
+        return ()
+    first, last = start // DAY_MS, (stop - 1) // DAY_MS
+    if first == last:
+        return ((first, start, stop),)
+    return [(day, max(start, day * DAY_MS), min(stop, (day + 1) * DAY_MS)) for day in range(first, last + 1)]
 
 
 def tick_sums(
