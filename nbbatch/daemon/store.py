@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
 from nbbatch.daemon.database import Database
+from nbbatch.daemon.delivery_rows import DeliveryRows
+from nbbatch.daemon.feed_rows import FeedRows
+from nbbatch.daemon.ledger_rows import LedgerRows
+from nbbatch.daemon.metrics import SampleRows
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
 from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue, Noun
 from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, JobView, Run, child_id, split_child_id
+from nbbatch.scheduler.ledger import DAY_MS
 from nbbatch.scheduler.restore import Snapshot, StoredJob
 from nbbatch.scheduler.state import CODE, STATUSES, Changes, LiveJob, SchedulerState
 
@@ -53,6 +58,10 @@ class Store:
         self._read = database.read
         self._write = database.write
         self._ends = self._counters()[4:]
+        self.feed = FeedRows(database)
+        self.deliveries = DeliveryRows(database)
+        self.ledger = LedgerRows(database)
+        self.samples = SampleRows(database)
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -88,7 +97,10 @@ class Store:
             self._write("append_events", [(encode_events(events), *counters)])
             self._write_jobs(events, changes)
             self._write_children(changes, state)
+            self.ledger.add(events, changes, state)
             self._write_world(changes)
+            self._write_tags(changes)
+            self.feed.append(changes.transitions, state.now)
         self._ends = ends
 
     def load(self) -> Snapshot:
@@ -105,6 +117,7 @@ class Store:
             hosts=[decode(Host, row[0]) for row in self._read("read_hosts")],
             nouns=[decode(_NOUNS[kind], value) for kind, value in self._read("read_nouns")],
             jobs=[self._stored_job(*row) for row in self._read("read_live_jobs")],
+            spent_today=self.ledger.charged(now // DAY_MS),
         )
 
     def events(self) -> Iterator[tuple[int, Event]]:
@@ -330,6 +343,17 @@ class Store:
         self._write("write_noun", known)
         gone = [(kind.__name__, name) for (kind, name), noun in nouns.items() if noun is None]
         self._write("delete_noun", gone)
+
+    def _write_tags(self, changes: Changes) -> None:
+        """Facts of a job are written once, but for its tags."""
+        if changes.tags:
+            ids = encode(list(changes.tags)).decode()
+            known = [
+                (job_id, sequence, decode(Job, facts))
+                for job_id, sequence, facts in self._read("find_facts", {"ids": ids})
+            ]
+            rows = [(encode(replace(job, tags=changes.tags[key])), sequence) for key, sequence, job in known]
+            self._write("update_facts", rows)
 
     def _counters(self) -> tuple[int, ...]:
         """Of the last tick: seed, now, sequence, host_count; jobs that had SUCCEEDED, and FAILED."""

@@ -23,7 +23,7 @@ class Arns:
         As they shall appear; the partition (`aws`, `aws-cn`, `aws-us-gov`) follows from the region.
     """
 
-    __slots__ = ("account", "ecs_prefix", "partition", "prefix", "region")
+    __slots__ = ("account", "ecs_prefix", "logs_prefix", "partition", "prefix", "region")
 
     def __init__(self, region: str, account: str) -> None:
         self.region = region
@@ -31,6 +31,7 @@ class Arns:
         self.partition = next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
         self.prefix = f"arn:{self.partition}:batch:{region}:{account}:"
         self.ecs_prefix = f"arn:{self.partition}:ecs:{region}:{account}:"
+        self.logs_prefix = f"arn:{self.partition}:logs:{region}:{account}:"
 
     def job(self, job_id: str) -> str:
         """ARN of a job or array child."""
@@ -67,6 +68,10 @@ class Arns:
     def cluster(self, environment: str) -> str:
         """ARN of the ECS cluster behind a compute environment."""
         return f"{self.ecs_prefix}cluster/{cluster_name(environment)}"
+
+    def log_group(self, name: str) -> str:
+        """ARN of a log group of CloudWatch Logs."""
+        return f"{self.logs_prefix}log-group:{name}"
 
     def task(self, environment: str, job_id: str, attempt: int) -> str:
         """ARN of the ECS task behind an attempt."""

@@ -7,6 +7,7 @@ it is durable. The time of an event is the `now` it is handled with, not a membe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nbbatch.model.fleet import (
@@ -138,6 +139,22 @@ class TerminateRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TagsChanged:
+    """A resource has these tags from now on; `kind` and `name` as in its ARN: `job-queue`, `q`."""
+
+    kind: str
+    name: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetChanged:
+    """A day (UTC) may spend so many dollars from now on; None: as many as it takes."""
+
+    dollars: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted:
     """The container runs since `started_at`."""
 
@@ -200,6 +217,8 @@ Event = (
     | JobSubmitted
     | CancelRequested
     | TerminateRequested
+    | TagsChanged
+    | BudgetChanged
     | AttemptStarted
     | AttemptExited
     | AttemptVanished

@@ -200,7 +200,15 @@ class ShareUsage:
         return f"{self.queue}/{self.share}"
 
 
-Noun = SchedulingPolicy | ConsumableResource | ServiceEnvironment | QuotaShare | ShareUsage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBudget:
+    """Dollars that a day (UTC) may cost; None: as many as it takes. There is one, named `day`."""
+
+    name: str
+    dollars: float | None
+
+
+Noun = SchedulingPolicy | ConsumableResource | ServiceEnvironment | QuotaShare | ShareUsage | DayBudget
 """What shares one table of the store, by class and name."""
 
 

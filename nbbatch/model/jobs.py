@@ -223,7 +223,8 @@ class Attempt:
     """An attempt that has ended.
 
     `exit_code` is None when the container never reported one. `started_at` is None when it never
-    ran. `price` is dollars per hour of the attempt's share of its host, frozen when it started.
+    ran. `price` is dollars per hour of the attempt's share of its host, frozen when it started;
+    `on_spot` says whether `spot_price` is charged instead.
     """
 
     number: int
@@ -238,6 +239,7 @@ class Attempt:
     price: float = 0.0
     spot_price: float = 0.0
     instance_type: str = ""
+    on_spot: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -18,7 +18,8 @@ from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import largest
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.queueing import Blocked, Place, QueueState
-from nbbatch.scheduler.state import Deadline, DeadlineKind, EnvironmentState, SchedulerState
+from nbbatch.scheduler.state import CODE, Deadline, DeadlineKind, EnvironmentState, SchedulerState
+from nbbatch.scheduler.transitions import BLOCKED
 
 BLOCKED_NO_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
 BLOCKED_TOO_LARGE = (
@@ -85,6 +86,7 @@ def note_blocked(state: SchedulerState, queue: QueueState, place: Place, now: in
     queue.blocked = Blocked(job_id=live.job.id, index=index, reason=reason, since=now, environments=looked_at)
     if reason is not None:
         run = state.begin(live, index)
+        state.note(live, index, CODE[JobStatus.RUNNABLE], BLOCKED, reason)
         run.status_reason, run.blocked_since = reason, now
         watch_blocked(state, queue)
 

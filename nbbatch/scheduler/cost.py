@@ -18,7 +18,7 @@ FARGATE_GB_HOUR = 0.004445
 """AWS Fargate price list, Linux on x86, us-east-1."""
 FARGATE_SPOT_SHARE = 0.3
 """Fargate Spot is "up to 70 % off" (AWS Fargate pricing)."""
-_MS_PER_HOUR = 3_600_000
+MS_PER_HOUR = 3_600_000
 
 
 def share_of_host(wanted: Resources, capacity: Resources) -> float:
@@ -43,7 +43,7 @@ def fargate_price(wanted: Resources) -> float:
 
 def dollars(price: float, started_at: int | None, stopped_at: int) -> float:
     """Dollars for a stretch of time at a price per hour; 0 when it never started."""
-    return 0.0 if started_at is None else price * max(0, stopped_at - started_at) / _MS_PER_HOUR
+    return 0.0 if started_at is None else price * max(0, stopped_at - started_at) / MS_PER_HOUR
 
 
 def add_attempt(tally: Tally, attempt: Attempt) -> None:

@@ -15,6 +15,7 @@ from nbbatch.model.jobs import DependencyType, JobId, JobStatus, Run, Tally, chi
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.queueing import join, leave
 from nbbatch.scheduler.state import CODE, Children, LiveJob, SchedulerState
+from nbbatch.scheduler.transitions import stretches
 
 DEPENDENCY_FAILED = "Dependent Job failed"
 CHILD_FAILED = "Array Child Job failed"
@@ -167,11 +168,22 @@ def _release_all_children(state: SchedulerState, live: LiveJob) -> None:
     pending, ready = CODE[JobStatus.PENDING], CODE[JobStatus.RUNNABLE]
     if not children.counts[pending]:
         return
+    state.changes.transitions += [
+        (live, first, count, pending, ready, 0, "") for first, count in _stretches_in(children, pending)
+    ]
     children.statuses = children.statuses.replace(bytes([pending]), bytes([ready]))
     children.counts[ready] += children.counts[pending]
     children.counts[pending] = 0
     state.move(live, None, Signal.CHILD_READY)
     state.enqueue(live)
+
+
+def _stretches_in(children: Children, code: int) -> list[tuple[int, int]]:
+    """Children in a status, as stretches; mostly it is all of them."""
+    size = len(children.statuses)
+    if children.counts[code] == size:
+        return [(0, size)]
+    return stretches([index for index, known in enumerate(children.statuses) if known == code])
 
 
 def _release_child(state: SchedulerState, live: LiveJob, index: int) -> list[End]:

@@ -63,6 +63,12 @@ def largest(environment: EnvironmentState) -> tuple[Resources, ...]:
     return tuple(room for _, room in environment.types if room.vcpus <= most)
 
 
+def is_spot(state: SchedulerState, environment: str | None) -> bool:
+    """Whether an environment's capacity is charged at Spot prices."""
+    known = state.environments.get(environment or "")
+    return known is not None and known.environment.resource_type in ("SPOT", "FARGATE_SPOT")
+
+
 def watch_idle(state: SchedulerState, host: HostState) -> None:
     """Look at this host again when it has been idle for its environment's time."""
     idle_seconds = state.environments[host.host.environment].environment.idle_seconds

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 STATUSES = tuple(JobStatus)
+_CLOSE = 1e-9
+"""Dollars per hour."""
 
 
 def check_invariants(state: SchedulerState) -> None:
@@ -35,9 +37,25 @@ def check_invariants(state: SchedulerState) -> None:
         )
         check_queue(state, queue)
     check_consumables(state)
+    _check_spending(state)
     for awaited, waiting in state.dependents.items():
         _require(bool(waiting), f"an empty set of dependents of {awaited}")
         _require(all(job_id in state.jobs for job_id in waiting), f"dependents of {awaited} live")
+
+
+def _check_spending(state: SchedulerState) -> None:
+    """Rates are sums of the prices of what runs; they are kept as floating-point numbers."""
+    total = 0.0
+    for job_id, live in state.jobs.items():
+        rate = 0.0
+        for run in [live.run] if live.children is None else live.children.runs.values():
+            if run.status is JobStatus.RUNNING:
+                known = state.environments.get(run.environment or "")
+                on_spot = known is not None and known.environment.resource_type in ("SPOT", "FARGATE_SPOT")
+                rate += run.spot_price if on_spot else run.price
+        _require(abs(live.spending.rate - rate) < _CLOSE, f"{job_id} spends at the prices of its attempts")
+        total += rate
+    _require(abs(state.day_spending.rate - total) < _CLOSE, "the day spends at the prices of all attempts")
 
 
 def _check_jobs(state: SchedulerState) -> dict[JobId, Resources]:

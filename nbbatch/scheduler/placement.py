@@ -19,6 +19,7 @@ from nbbatch.scheduler.blocked import (
     explain_limit,
     note_blocked,
 )
+from nbbatch.scheduler.budget import is_day_spent
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.fleet import host_for, largest
 from nbbatch.scheduler.lifecycle import Signal
@@ -30,9 +31,11 @@ from nbbatch.scheduler.state import HostState, LiveJob, SchedulerState
 def place(state: SchedulerState, now: int) -> list[Effect]:
     """Start every job that is next in its queue and fits."""
     effects: list[Effect] = []
+    is_open = not is_day_spent(state, now)
     for queue in state.queues.values():
         for live, index in heads(state, queue, now):
-            host = _host(state, queue, live, now) if _may_start(state, queue, live) else None
+            may_start = is_open and _may_start(state, queue, live)
+            host = _host(state, queue, live, now) if may_start else None
             if host is None:
                 note_blocked(state, queue, (live, index), now)
                 break

@@ -14,6 +14,7 @@ from nbbatch.model.events import (
     AttemptExited,
     AttemptStarted,
     AttemptVanished,
+    BudgetChanged,
     CancelRequested,
     ComputeEnvironmentCreated,
     ConsumableResourceChanged,
@@ -29,6 +30,7 @@ from nbbatch.model.events import (
     QuotaShareChanged,
     SchedulingPolicyChanged,
     ServiceEnvironmentChanged,
+    TagsChanged,
     TerminateRequested,
     Ticked,
 )
@@ -41,6 +43,7 @@ from nbbatch.scheduler.reactions.attempts import (
     on_attempt_vanished,
     on_timeout,
 )
+from nbbatch.scheduler.reactions.budget import on_budget_changed, on_budget_due
 from nbbatch.scheduler.reactions.queues import (
     on_consumable_resource_changed,
     on_job_queue_deleted,
@@ -52,6 +55,7 @@ from nbbatch.scheduler.reactions.queues import (
     on_share_left,
 )
 from nbbatch.scheduler.reactions.stops import on_cancel_requested, on_job_submitted, on_terminate_requested
+from nbbatch.scheduler.reactions.tags import on_tags_changed
 from nbbatch.scheduler.reactions.world import (
     on_compute_environment_created,
     on_definition_deregistered,
@@ -112,6 +116,8 @@ REACTIONS: dict[type, Reaction] = {
     JobSubmitted: on_job_submitted,
     CancelRequested: on_cancel_requested,
     TerminateRequested: on_terminate_requested,
+    TagsChanged: on_tags_changed,
+    BudgetChanged: on_budget_changed,
     AttemptStarted: on_attempt_started,
     AttemptExited: on_attempt_exited,
     AttemptVanished: on_attempt_vanished,
@@ -123,4 +129,5 @@ REMINDERS: dict[DeadlineKind, Reminder] = {
     DeadlineKind.IDLE_HOST: on_idle_host,
     DeadlineKind.BLOCKED_HEAD: on_blocked_head,
     DeadlineKind.SHARE_LEFT: on_share_left,
+    DeadlineKind.BUDGET: on_budget_due,
 }

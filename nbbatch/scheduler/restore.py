@@ -14,6 +14,7 @@ from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, Job
 from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobStatus, Run
 from nbbatch.scheduler import consumables
 from nbbatch.scheduler.blocked import restore_blocked
+from nbbatch.scheduler.budget import restore_ended, restore_running
 from nbbatch.scheduler.cost import tally_of
 from nbbatch.scheduler.dependencies import is_released, note_dependents, sort_dependencies
 from nbbatch.scheduler.fleet import add_environment, add_host, watch_idle
@@ -37,7 +38,10 @@ class StoredJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All rows a state is made of. `now`, `sequence` and `host_count` go on where they stopped."""
+    """All rows a state is made of. `now`, `sequence` and `host_count` go on where they stopped.
+
+    `spent_today` is what ended attempts were charged on the day (UTC) of `now`, in dollars.
+    """
 
     seed: int = 0
     now: int = 0
@@ -49,6 +53,7 @@ class Snapshot:
     hosts: Sequence[Host] = ()
     nouns: Sequence[Noun] = ()
     jobs: Sequence[StoredJob] = ()
+    spent_today: float = 0.0
 
 
 def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
@@ -68,6 +73,7 @@ def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
     for host in snapshot.hosts:
         add_host(state, host)
     _restore_jobs(state, snapshot)
+    restore_running(state, snapshot.spent_today)
     for known in state.environments.values():
         for occupied in known.hosts.values():
             if not occupied.occupants:
@@ -94,6 +100,7 @@ def _restore_jobs(state: SchedulerState, snapshot: Snapshot) -> None:
         if row.job.array_size is not None:
             state.jobs[row.job.id].children = _children(row, row.job.array_size)
             row.run.tally = tally_of(row.children.values())
+        restore_ended(state.jobs[row.job.id], [row.run, *row.children.values()])
     for row in stored:
         _connect(state, state.jobs[row.job.id])
     for row in stored:

@@ -7,7 +7,7 @@ runs. `validate()` states every invariant; tests call it after each event.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import md5
@@ -18,6 +18,7 @@ from nbbatch.model.fleet import (
     Catalogue,
     ComputeEnvironment,
     ConsumableResource,
+    DayBudget,
     Host,
     HostId,
     InstanceType,
@@ -28,11 +29,13 @@ from nbbatch.model.fleet import (
     ServiceEnvironment,
     ShareUsage,
 )
-from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
+from nbbatch.model.jobs import Attempt, Job, JobDefinition, JobId, JobStatus, Run, child_id, split_child_id
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.invariants import check_invariants
 from nbbatch.scheduler.lifecycle import Signal, advance
 from nbbatch.scheduler.queueing import Place, QueueState, enqueue, head, runnable
+from nbbatch.scheduler.spending import Spending
+from nbbatch.scheduler.transitions import WHOLE, Transition
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
@@ -45,6 +48,7 @@ class DeadlineKind(StrEnum):
     IDLE_HOST = "a host has had no job"
     BLOCKED_HEAD = "the head of a queue is blocked for too long"
     SHARE_LEFT = "a share has had no job"
+    BUDGET = "a job or a day has spent what it may"
 
 
 class Deadline(NamedTuple):
@@ -163,6 +167,8 @@ class LiveJob:
         Whether child i waits for child i-1.
     failed_items : frozenset of int
         Children whose N_TO_N counterpart had failed before this job was submitted.
+    spending : Spending
+        What its attempts have cost, those of its children too.
     """
 
     job: Job
@@ -173,6 +179,7 @@ class LiveJob:
     item_by_item: tuple[JobId, ...] = ()
     sequential: bool = False
     failed_items: frozenset[int] = frozenset()
+    spending: Spending = field(default_factory=Spending)
 
 
 @dataclass(slots=True)
@@ -219,12 +226,22 @@ class EnvironmentState:
     provisioned: float = 0.0
 
 
+class EndedAttempt(NamedTuple):
+    """An attempt that ended, and where it was: what it cost is counted from this."""
+
+    job: Job
+    environment: str
+    attempt: Attempt
+
+
 @dataclass(slots=True)
 class Changes:
     """What the rows must learn from the events handled since the last commit.
 
     Values are the live objects themselves: the rows are written before the next event. None means
-    that the row goes. `nouns` holds whatever has no table of its own, by class and name.
+    that the row goes. `nouns` holds whatever has no table of its own, by class and name; `tags` the
+    new tags of jobs, live and finished ones. `transitions` are all changes of status, `ended` the
+    attempts that ended, both in order.
     """
 
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
@@ -234,6 +251,9 @@ class Changes:
     queues: dict[str, JobQueue | None] = field(default_factory=dict)
     hosts: dict[HostId, Host | None] = field(default_factory=dict)
     nouns: dict[tuple[type[Noun], str], Noun | None] = field(default_factory=dict)
+    tags: dict[JobId, Mapping[str, str]] = field(default_factory=dict)
+    transitions: list[Transition] = field(default_factory=list)
+    ended: list[EndedAttempt] = field(default_factory=list)
 
     @property
     def touched(self) -> set[JobId]:
@@ -274,6 +294,8 @@ class SchedulerState:
     in_use: dict[str, int] = field(default_factory=dict)
     service_environments: dict[str, ServiceEnvironment] = field(default_factory=dict)
     quota_shares: dict[str, QuotaShare] = field(default_factory=dict)
+    day_budget: DayBudget | None = None
+    day_spending: Spending = field(default_factory=Spending)
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
     dependents: dict[JobId, set[JobId]] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
@@ -301,6 +323,8 @@ class SchedulerState:
                 self.quota_shares[noun.name] = noun
             case ShareUsage():
                 pass  # lives in its queue
+            case DayBudget():
+                self.day_budget = noun
         self.changes.nouns[type(noun), noun.name] = noun
 
     def drop_noun(self, kind: type[Noun], name: str) -> None:
@@ -360,7 +384,10 @@ class SchedulerState:
 
     def move(self, live: LiveJob, index: int | None, signal: Signal) -> JobStatus:
         """Change a status by the transition table; the only place that does."""
-        following = advance(self.status(live, index), signal)
+        before = self.status(live, index)
+        following = advance(before, signal)
+        if following is not before:
+            self.note(live, index, CODE[before], CODE[following])
         if index is None or live.children is None:
             live.run.status = following
             self.changes.jobs[live.job.id] = live
@@ -371,6 +398,15 @@ class SchedulerState:
             run.status = following
             self.changes.children[run.id] = run
         return following
+
+    def note(self, live: LiveJob, index: int | None, was: int, becomes: int, reason: str = "") -> None:
+        """Keep a change of status for those who follow them; codes as in `transitions`."""
+        if index is None or live.children is None:
+            change = (live, WHOLE, 1, was, becomes, live.run.attempt, reason)
+        else:
+            run = live.children.runs.get(index)
+            change = (live, index, 1, was, becomes, 0 if run is None else run.attempt, reason)
+        self.changes.transitions.append(change)
 
     def begin(self, live: LiveJob, index: int | None) -> Run:
         """Progress of a job or child that from now on has a story of its own."""

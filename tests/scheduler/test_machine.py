@@ -2,20 +2,26 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from world import World
 
 from nbbatch.model.events import (
+    BudgetChanged,
     ConsumableResourceChanged,
     JobQueueDeleted,
     JobQueueUpdated,
     SchedulingPolicyChanged,
+    TagsChanged,
 )
 from nbbatch.model.fleet import FairSharePolicy, ResourceStatus, SchedulingPolicy, TimeLimit
 from nbbatch.model.jobs import JobStatus
+from nbbatch.scheduler.budget import spent_today
+from nbbatch.scheduler.ledger import DAY_MS, tick_sums
 from nbbatch.scheduler.restore import Snapshot, StoredJob, restore
+from nbbatch.scheduler.transitions import BLOCKED, STATUSES, WHOLE
 
 TOO_LARGE = TimeLimit(reason="MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT", max_seconds=600)
 
@@ -53,9 +59,22 @@ class Machine(RuleBasedStateMachine):
         share=st.sampled_from(["a", "b1", "b2", "c"]),
         priority=st.sampled_from([None, 0, 7]),
         consumables=st.sampled_from([None, None, {"licence": 2}, {"licence": 1, "token": 2}]),
+        tags=st.sampled_from([{}, {}, {"nbbatch:maxCost": "0.001"}]),
     )
     def submit(
-        self, data, size, vcpus, memory, attempts, timeout, sequential, queue, share, priority, consumables
+        self,
+        data,
+        size,
+        vcpus,
+        memory,
+        attempts,
+        timeout,
+        sequential,
+        queue,
+        share,
+        priority,
+        consumables,
+        tags,
     ):
         if queue not in self.world.state.queues or self.is_going(queue):
             queue = "q"
@@ -78,6 +97,7 @@ class Machine(RuleBasedStateMachine):
             share=share if queue == "fair" else None,
             priority=priority,
             consumables=consumables,
+            tags=tags,
         )
         self.jobs.append(job)
         self.sizes[job] = size
@@ -106,6 +126,16 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def terminate(self, data):
         self.world.terminate(self.any_id(data))
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), value=st.sampled_from("abc"))
+    def tag(self, data, value):
+        job = data.draw(st.sampled_from(self.jobs))
+        self.world.happen(TagsChanged(kind="job", name=job, tags={"key": value}))
+
+    @rule(dollars=st.sampled_from([None, None, 0.0, 0.002, 1.0]))
+    def budget(self, dollars):
+        self.world.happen(BudgetChanged(dollars=dollars))
 
     @rule(seconds=st.integers(1, 100))
     def wait(self, seconds):
@@ -149,6 +179,23 @@ class Machine(RuleBasedStateMachine):
         for job in getattr(self, "jobs", ()):
             assert (job in self.world.state.jobs) != (job in self.world.finished)
 
+    @invariant()
+    def transitions_lead_to_each_status(self):
+        """Whoever follows the changes knows every status, and each change begins where the last ended."""
+        if not hasattr(self, "world"):
+            return
+        known = {}
+        for live, first, count, was, becomes, _, _ in self.world.transitions:
+            if becomes == BLOCKED:
+                continue
+            for index in range(first, first + count):
+                key = live.job.id if index == WHOLE else f"{live.job.id}:{index}"
+                start = JobStatus.SUBMITTED if index == WHOLE else JobStatus.PENDING
+                assert known.get(key, start) is STATUSES[was]
+                known[key] = STATUSES[becomes]
+        for key, status in known.items():
+            assert self.world.status(key) is status
+
     def teardown(self):
         if not hasattr(self, "world"):
             return
@@ -189,8 +236,9 @@ class Machine(RuleBasedStateMachine):
                 environments=[known.environment for known in state.environments.values()],
                 queues=[known.queue for known in state.queues.values()],
                 hosts=[h.host for known in state.environments.values() for h in known.hosts.values()],
-                nouns=[*state.policies.values(), *state.consumables.values(), *self.usages()],
+                nouns=self.nouns(),
                 jobs=rows,
+                spent_today=self.spent_today(),
             ),
             state.catalogue,
         )
@@ -209,6 +257,8 @@ class Machine(RuleBasedStateMachine):
             )
             if live.children is not None:
                 assert other.children.statuses == live.children.statuses
+            assert other.spending.at(state.now) == pytest.approx(live.spending.at(state.now), abs=1e-9)
+        assert spent_today(again, state.now) == pytest.approx(spent_today(state, state.now), abs=1e-9)
         for name, queue in state.queues.items():
             was = [(live.job.id, index) for live, index in state.runnable(queue, 50)]
             now = [(live.job.id, index) for live, index in again.runnable(again.queues[name], 50)]
@@ -220,6 +270,11 @@ class Machine(RuleBasedStateMachine):
     def blocked(self, queue):
         return [queue.blocked] if queue.blocked is not None and queue.blocked.reason is not None else []
 
+    def nouns(self):
+        state = self.world.state
+        budget = [state.day_budget] if state.day_budget is not None else []
+        return [*state.policies.values(), *state.consumables.values(), *self.usages(), *budget]
+
     def usages(self):
         known = [
             share.ledger.record
@@ -227,6 +282,11 @@ class Machine(RuleBasedStateMachine):
             for share in queue.shares.values()
         ]
         return [replace(one, slices={start: list(of) for start, of in one.slices.items()}) for one in known]
+
+    def spent_today(self):
+        """What the ledger says that ended attempts were charged today."""
+        sums = tick_sums([], [], self.world.ended, self.world.now)
+        return sum(known.charged for (day, _), known in sums.items() if day == self.world.now // DAY_MS)
 
     def roll_ups_equal_children(self):
         for job, size in self.sizes.items():

@@ -50,7 +50,8 @@ from nbbatch.model.jobs import (
 )
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.reactor import handle
-from nbbatch.scheduler.state import SchedulerState
+from nbbatch.scheduler.state import EndedAttempt, SchedulerState
+from nbbatch.scheduler.transitions import Transition
 
 CATALOGUE_FILE = Path(nbbatch.model.__file__).with_name("instance_types.json")
 IMAGE = Container(image="busybox", command=("true",))
@@ -72,6 +73,8 @@ class World:
         self.order: list[str] = []
         self.finished: dict[str, Run] = {}
         self.numbered = 0
+        self.transitions: list[Transition] = []
+        self.ended: list[EndedAttempt] = []
         self.add_environment("ce", max_vcpus=max_vcpus, types=types, idle_seconds=idle_seconds)
         self.add_queue("q", "ce")
 
@@ -114,7 +117,9 @@ class World:
         for child, run in self.state.changes.children.items():
             if run.status.is_terminal:
                 self.finished[child] = run
-        self.state.drain_changes()
+        changes = self.state.drain_changes()
+        self.transitions += changes.transitions
+        self.ended += changes.ended
         return effects
 
     def _keep(self, effect: Effect) -> None:
@@ -143,6 +148,7 @@ class World:
         share: str | None = None,
         priority: int | None = None,
         consumables: dict[str, int] | None = None,
+        tags: dict[str, str] | None = None,
     ) -> JobId:
         self.numbered += 1
         job_id = JobId(job_id or f"job-{self.numbered:04d}")
@@ -168,6 +174,7 @@ class World:
             share_identifier=share,
             scheduling_priority=priority,
             consumables=tuple((consumables or {}).items()),
+            tags=tags or {},
         )
         gone = tuple(self._gone(x) for x in [*after, *n_to_n] if not self.is_live(x))
         self.happen(JobSubmitted(job=job, finished_dependencies=gone))

@@ -28,6 +28,7 @@ from nbbatch.model.jobs import (
 )
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft, Overrides
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.budget import cap_of, check_day
 from nbbatch.scheduler.commands.consumables import resolve_consumables
 from nbbatch.scheduler.commands.definitions import resolve_definition
 from nbbatch.scheduler.commands.parameters import substitute
@@ -76,6 +77,8 @@ def submit_job(
     ClientException
         In AWS's words where they are known (aws_batch_semantics, section 27).
     """
+    check_day(state, now)
+    cap_of(draft.tags)
     queue = resolve_queue(state, draft.queue)
     definition = resolve_definition(state, draft.definition)
     _check_platform(state, queue, definition)

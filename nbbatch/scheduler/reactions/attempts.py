@@ -10,16 +10,17 @@ from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished,
 from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import ACTIVE, Attempt, JobId, JobStatus, Run, log_stream_name
 from nbbatch.scheduler import consumables
+from nbbatch.scheduler.budget import note_ended, note_started
 from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import end
-from nbbatch.scheduler.fleet import watch_idle
+from nbbatch.scheduler.fleet import is_spot, watch_idle
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.queueing import note_use
 from nbbatch.scheduler.retries import HOST_LOST_REASON, TIMEOUT_REASON, verdict
-from nbbatch.scheduler.state import Deadline, DeadlineKind, LiveJob, SchedulerState
+from nbbatch.scheduler.state import Deadline, DeadlineKind, EndedAttempt, LiveJob, SchedulerState
 
 
-def on_attempt_started(state: SchedulerState, event: AttemptStarted, _now: int) -> list[Effect]:
+def on_attempt_started(state: SchedulerState, event: AttemptStarted, now: int) -> list[Effect]:
     """The container runs; its timeout counts from here (user guide, "Job timeouts")."""
     found = _attempt(state, event.job_id, event.attempt)
     if found is None:
@@ -29,6 +30,7 @@ def on_attempt_started(state: SchedulerState, event: AttemptStarted, _now: int) 
         return []
     state.move(live, index, Signal.STARTED)
     run.started_at = event.started_at
+    note_started(state, live, run, now)
     if live.job.timeout is not None:
         state.remind(event.started_at + live.job.timeout * 1000, DeadlineKind.TIMEOUT, run.id, run.attempt)
     return []
@@ -43,10 +45,13 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
     signal = verdict(run, live.job.retry_strategy, event)
     reason = run.stop_reason or event.status_reason
     run = state.begin(live, index)
+    noted_start = run.started_at
     if event.started_at is not None:
         run.started_at = event.started_at
-    attempt = _attempt_record(live, run, event, reason)
+    attempt = _attempt_record(live, run, event, reason, on_spot=is_spot(state, run.environment))
     run.attempts += (attempt,)
+    state.changes.ended.append(EndedAttempt(live.job, run.environment or "", attempt))
+    note_ended(state, live, attempt, noted_start, now)
     if live.run.tally is not None:
         add_attempt(live.run.tally, attempt)
     _vacate(state, run, now)
@@ -99,7 +104,7 @@ def _attempt(state: SchedulerState, job_id: JobId, attempt: int) -> tuple[LiveJo
     return (*found, run) if run.attempt == attempt and run.status in ACTIVE else None
 
 
-def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str) -> Attempt:
+def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str, *, on_spot: bool) -> Attempt:
     prefix = dict(live.job.container.log_options).get("awslogs-stream-prefix")
     return Attempt(
         number=run.attempt,
@@ -114,6 +119,7 @@ def _attempt_record(live: LiveJob, run: Run, event: AttemptExited, reason: str) 
         price=run.price,
         spot_price=run.spot_price,
         instance_type=run.instance_type,
+        on_spot=on_spot,
     )
 
 
