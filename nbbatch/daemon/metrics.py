@@ -138,11 +138,9 @@ class Metrics:
             self.flush()
 
     def sample(self) -> Sample:
-        """How things are now."""
-        for name in self._state.queues:
-            self._of(name)
+        """How things are now, of the queues that there are."""
         return Sample(
-            queues={name: list(counts) for name, counts in self._counts.items()},
+            queues={name: list(self._of(name)) for name in self._state.queues},
             environments={
                 name: _environment_values(known) for name, known in self._state.environments.items()
             },

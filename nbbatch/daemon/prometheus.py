@@ -42,7 +42,7 @@ def render(sample: Sample, costs: Mapping[str, Sums]) -> str:
         for place, kind in ((3, "actual"), (4, "used"))
     ]
     submitted = [({"queue": queue}, counts[5]) for queue, counts in queues]
-    spent = [({"queue": queue}, known.charged) for queue, known in costs.items()]
+    spent = [({"queue": queue}, known.charged) for queue, known in costs.items() if queue in sample.queues]
     families: Sequence[tuple[str, str, str, Iterable[tuple[Labels, float]]]] = (
         ("nbbatch_jobs", "gauge", "Jobs and array children by status.", jobs),
         ("nbbatch_jobs_submitted_total", "counter", "Jobs and array children submitted.", submitted),

@@ -111,6 +111,13 @@ def name_of(reference: str, kind: str) -> str:
     return name if slash and head.endswith(f":{kind}") else reference
 
 
+def quota_share_of(arn: str) -> str:
+    """`queue/share` of a quota share's ARN, as `Arns.quota_share` makes it; empty when it is none."""
+    queue, _, share = arn.rpartition("/quota-share/")
+    name = name_of(queue, "job-queue")
+    return f"{name}/{share}" if share and name != queue else ""
+
+
 @lru_cache(maxsize=4096)
 def _digest(text: str) -> str:
     return md5(text.encode(), usedforsecurity=False).hexdigest()

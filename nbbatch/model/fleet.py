@@ -211,6 +211,14 @@ class DayBudget:
 Noun = SchedulingPolicy | ConsumableResource | ServiceEnvironment | QuotaShare | ShareUsage | DayBudget
 """What shares one table of the store, by class and name."""
 
+TAGGED_NOUNS: Mapping[str, type[SchedulingPolicy | ConsumableResource | ServiceEnvironment | QuotaShare]] = {
+    "scheduling-policy": SchedulingPolicy,
+    "consumable-resource": ConsumableResource,
+    "service-environment": ServiceEnvironment,
+    "quota-share": QuotaShare,
+}
+"""Nouns that callers make, tag and delete, by the word for them in ARNs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:

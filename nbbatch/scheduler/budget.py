@@ -126,6 +126,21 @@ def due_day(state: SchedulerState, now: int) -> str | None:
     return None
 
 
+def explain_day(state: SchedulerState) -> list[str]:
+    """Why nothing starts today any more; empty when the day goes on."""
+    if not is_day_spent(state, state.now):
+        return []
+    return [f"{_day_reason(state, state.now)} What waits goes on at midnight UTC."]
+
+
+def explain_cap(state: SchedulerState, live: LiveJob) -> list[str]:
+    """What a job may spend, and what it has spent; empty when nothing limits it."""
+    cap = cap_of(live.job.tags)
+    if cap is None:
+        return []
+    return [f"It may cost ${cap:g} (tag {MAX_COST_TAG}), and ${live.spending.at(state.now):.4f} are spent."]
+
+
 def restore_ended(live: LiveJob, runs: Iterable[Run]) -> None:
     """What the ended attempts of a job have spent."""
     for run in runs:

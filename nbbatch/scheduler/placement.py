@@ -19,7 +19,7 @@ from nbbatch.scheduler.blocked import (
     explain_limit,
     note_blocked,
 )
-from nbbatch.scheduler.budget import is_day_spent
+from nbbatch.scheduler.budget import explain_cap, explain_day, is_day_spent
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.fleet import host_for, largest
 from nbbatch.scheduler.lifecycle import Signal
@@ -65,6 +65,10 @@ def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
 
 def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
     """Why a job or child is not running, in words and numbers; the most important reason first."""
+    return [*_explain_status(state, live, index), *explain_cap(state, live)]
+
+
+def _explain_status(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
     match state.status(live, index):
         case JobStatus.SUBMITTED | JobStatus.PENDING:
             return _explain_pending(state, live, index)
@@ -159,6 +163,9 @@ def _explain_runnable(state: SchedulerState, live: LiveJob, index: int | None) -
         clock = explain_limit(queue, (live, index), state.now)
         return [never, *_explain_limits(state, queue, wanted), *clock]
     standing = explain_standing(state, queue, live)
+    spent = explain_day(state)
+    if spent:
+        return [*spent, *standing]
     head = state.head(queue)
     if head is not None and head[0] is not live:
         return standing

@@ -327,15 +327,19 @@ class SchedulerState:
                 self.day_budget = noun
         self.changes.nouns[type(noun), noun.name] = noun
 
-    def drop_noun(self, kind: type[Noun], name: str) -> None:
-        """Forget a noun that has no table of its own."""
+    def nouns(self, kind: type[Noun]) -> dict[str, Any]:
+        """Nouns of a class that callers make and delete, by name."""
         known: dict[type[Noun], dict[str, Any]] = {
             SchedulingPolicy: self.policies,
             ConsumableResource: self.consumables,
             ServiceEnvironment: self.service_environments,
             QuotaShare: self.quota_shares,
         }
-        known[kind].pop(name, None)
+        return known[kind]
+
+    def drop_noun(self, kind: type[Noun], name: str) -> None:
+        """Forget a noun that has no table of its own."""
+        self.nouns(kind).pop(name, None)
         self.changes.nouns[kind, name] = None
 
     def remind(self, at: int, kind: DeadlineKind, subject: str, number: int = 0) -> None:

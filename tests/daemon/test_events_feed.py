@@ -73,6 +73,21 @@ def test_a_blocked_queue_is_an_event(served, batch):
     assert blocked["detail"]["statusReason"].startswith("MISCONFIGURATION:")
 
 
+def test_events_of_a_queue_that_is_gone_stay(served, batch):
+    """A deleted queue's jobs end like others, and its name still finds them."""
+    order = [{"order": 1, "computeEnvironment": "ce"}]
+    batch.create_job_queue(jobQueueName="brief", priority=1, computeEnvironmentOrder=order)
+    job_id = batch.submit_job(jobName="x", jobQueue="brief", jobDefinition="true")["jobId"]
+    submit(batch)
+    batch.update_job_queue(jobQueue="brief", state="DISABLED")
+    batch.delete_job_queue(jobQueue="brief")
+    served.exit(job_id, 143)
+    assert "brief" not in served.on_loop(lambda: list(served.loop.state.queues))
+    events, _ = everything(served, queue="brief")
+    assert told(events) == [(job_id, status) for status in ("RUNNABLE", "STARTING", "FAILED")]
+    assert events[-1]["detail"]["statusReason"] == "JobQueue deleted"
+
+
 def test_events_of_an_array_come_per_child(served, batch, monkeypatch):
     """A stroke of many children is an event for each; pages of any size hold each event once."""
     job_id = submit(batch, arrayProperties={"size": 7})

@@ -44,6 +44,24 @@ def test_counts_follow_every_tick(served, batch):
     assert anew == served.on_loop(served.metrics.sample)
 
 
+def test_a_deleted_queue_leaves_the_metrics(served, batch):
+    """It is gone with its last job, from the text for Prometheus too; its costs and totals stay."""
+    order = [{"order": 1, "computeEnvironment": "ce"}]
+    batch.create_job_queue(jobQueueName="brief", priority=1, computeEnvironmentOrder=order)
+    job = batch.submit_job(jobName="x", jobQueue="brief", jobDefinition="true")["jobId"]
+    batch.update_job_queue(jobQueue="brief", state="DISABLED")
+    batch.delete_job_queue(jobQueue="brief")
+    counts = served.on_loop(lambda: served.metrics.sample().queues["brief"])
+    assert (counts[3], counts[5]) == (1, 1)
+    served.exit(job, 143)
+    assert list(served.on_loop(served.metrics.sample).queues) == ["q"]
+    text = served.get_text("/nbbatch/v1/metrics", served.signed_headers("GET", "/nbbatch/v1/metrics", b""))[2]
+    assert "brief" not in text
+    assert "brief" in [row["queue"] for row in served.private("costs", {"days": 1})["queues"]]
+    batch.create_job_queue(jobQueueName="brief", priority=1, computeEnvironmentOrder=order)
+    assert served.on_loop(lambda: served.metrics.sample().queues["brief"]) == [0, 0, 0, 0, 0, 1, 0, 1]
+
+
 def test_a_series_holds_the_last_sample(served, batch):
     """At each time the value that held then; before the first sample there is none."""
     start = int(time.time() * 1000)

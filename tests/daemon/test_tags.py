@@ -63,6 +63,50 @@ def test_a_finished_job_can_be_tagged_and_a_restart_keeps_it(served, batch):
     served.close = lambda: None
 
 
+def test_small_nouns_keep_their_tags(served, batch):
+    """Policies, consumable resources, service environments and quota shares: changed, updated, restarted."""
+    limits = [{"maxCapacity": 4, "capacityUnit": "NUM_INSTANCES"}]
+    fifo = {"idleResourceAssignmentStrategy": "FIFO"}
+    policy = batch.create_scheduling_policy(name="quota", quotaSharePolicy=fifo, tags={"old": "1"})["arn"]
+    consumable = batch.create_consumable_resource(consumableResourceName="licence", totalQuantity=1)
+    environment = batch.create_service_environment(
+        serviceEnvironmentName="se", serviceEnvironmentType="SAGEMAKER_TRAINING", capacityLimits=limits
+    )
+    batch.create_job_queue(
+        jobQueueName="sage",
+        priority=1,
+        serviceEnvironmentOrder=[{"order": 1, "serviceEnvironment": "se"}],
+        schedulingPolicyArn=policy,
+    )
+    share = batch.create_quota_share(
+        quotaShareName="team",
+        jobQueue="sage",
+        capacityLimits=[{"maxCapacity": 2, "capacityUnit": "ml.m5.large"}],
+        resourceSharingConfiguration={"strategy": "RESERVE"},
+        preemptionConfiguration={"inSharePreemption": "DISABLED"},
+    )
+    arns = [
+        policy,
+        consumable["consumableResourceArn"],
+        environment["serviceEnvironmentArn"],
+        share["quotaShareArn"],
+    ]
+    for arn in arns:
+        batch.tag_resource(resourceArn=arn, tags={"a": "1", "b": "2"})
+        batch.untag_resource(resourceArn=arn, tagKeys=["b", "old"])
+        assert batch.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "1"}
+    batch.update_quota_share(quotaShareArn=share["quotaShareArn"], state="DISABLED")
+    batch.update_consumable_resource(consumableResource="licence", operation="ADD", quantity=1)
+    assert batch.describe_scheduling_policies(arns=[policy])["schedulingPolicies"][0]["tags"] == {"a": "1"}
+    assert batch.describe_quota_share(quotaShareArn=share["quotaShareArn"])["tags"] == {"a": "1"}
+    home = served.home
+    served.close()
+    store = Store.open(home / "nbbatch.db")
+    assert [noun.tags for noun in store.load().nouns] == [{"a": "1"}] * 4
+    store.close()
+    served.close = lambda: None
+
+
 def test_an_arn_may_come_raw_in_the_path(served, batch):
     """Colons and slashes of the ARN need not be percent-encoded."""
     arn = "arn:aws:batch:eu-central-1:123456789012:job-queue/q"

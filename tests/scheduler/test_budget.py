@@ -7,9 +7,11 @@ from world import World
 
 from nbbatch.errors import ClientException
 from nbbatch.model.events import BudgetChanged, TagsChanged, Ticked
+from nbbatch.model.fleet import TimeLimit
 from nbbatch.model.jobs import JobStatus
 from nbbatch.scheduler.budget import MAX_COST_TAG, cap_of, check_day, spent_today
 from nbbatch.scheduler.ledger import DAY_MS
+from nbbatch.scheduler.placement import explain
 
 HOUR_MS = 3_600_000
 GRACE_MS = 30_000
@@ -156,6 +158,37 @@ def test_a_day_counts_what_runs_over_midnight_from_midnight_on():
     assert spent_today(world.state, world.now) == pytest.approx(2 * price)
     world.exit(job, started_at=10 * DAY_MS - HOUR_MS)
     assert spent_today(world.state, world.now) == pytest.approx(2 * price)
+
+
+def test_a_job_that_waits_for_midnight_is_told_so():
+    """The day's cap comes first, then who goes before; what may never start is told that."""
+    world = World()
+    world.happen(BudgetChanged(dollars=0.0))
+    never = world.submit(vcpus=99, queue="q")
+    (waiting, capped_job) = world.submit(), world.submit(tags=capped(2.0))
+    told = {job: explain(world.state, *world.state.find(job)) for job in (never, waiting, capped_job)}
+    assert told[never][0].startswith("MISCONFIGURATION:")
+    assert told[waiting][0] == (
+        "Budget: the day's cap of $0 is reached: $0.0000 are spent. What waits goes on at midnight UTC."
+    )
+    assert told[capped_job][-1] == "It may cost $2 (tag nbbatch:maxCost), and $0.0000 are spent."
+
+
+def test_the_clock_of_a_blocked_head_goes_on_while_the_day_is_spent():
+    """It is cancelled in time; the next head gets its own reason, and one that ends takes its clock along."""
+    world = World()
+    limit = TimeLimit(reason="MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT", max_seconds=600)
+    world.add_queue("limited", "ce", time_limits=(limit,))
+    jobs = [world.submit(queue="limited", memory=100_000) for _ in range(3)]
+    world.happen(BudgetChanged(dollars=0.0))
+    advance(world, 600_000)
+    assert world.status(jobs[0]) is JobStatus.FAILED
+    assert world.run_of(jobs[1]).status_reason.startswith(limit.reason)
+    world.terminate(jobs[1])
+    advance(world, 599_000)
+    assert world.status(jobs[2]) is JobStatus.RUNNABLE
+    advance(world, 1_000)
+    assert world.status(jobs[2]) is JobStatus.FAILED
 
 
 def test_a_higher_cap_lets_the_day_go_on():

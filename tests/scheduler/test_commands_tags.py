@@ -5,7 +5,7 @@ from world import World
 
 from nbbatch.errors import ClientException
 from nbbatch.model.events import TagsChanged
-from nbbatch.model.fleet import ConsumableResource, SchedulingPolicy
+from nbbatch.model.fleet import ConsumableResource, QuotaShare, SchedulingPolicy, ServiceEnvironment
 from nbbatch.model.jobs import JobView
 from nbbatch.scheduler.commands.tags import tag_resource, tags_of, untag_resource
 
@@ -35,6 +35,8 @@ def world():
     world.jobs_seen = {}
     world.state.keep_noun(SchedulingPolicy(name="p"))
     world.state.keep_noun(ConsumableResource(name="c", total=1, created_at=0))
+    world.state.keep_noun(ServiceEnvironment(name="se"))
+    world.state.keep_noun(QuotaShare(name="q/team"))
     world.state.drain_changes()
     return world
 
@@ -45,7 +47,15 @@ def apply(world, command):
 
 
 @pytest.mark.parametrize(
-    "name", ["job-queue/q", "compute-environment/ce", "scheduling-policy/p", "consumable-resource/c"]
+    "name",
+    [
+        "job-queue/q",
+        "compute-environment/ce",
+        "scheduling-policy/p",
+        "consumable-resource/c",
+        "service-environment/se",
+        "job-queue/q/quota-share/team",
+    ],
 )
 def test_tags_are_merged_and_taken_away(world, name):
     """What is not named stays; keys that are not there are passed over."""
@@ -115,6 +125,9 @@ def test_a_resource_has_at_most_50_tags(world):
         (PREFIX + "compute-environment/none", "does not exist"),
         (PREFIX + "scheduling-policy/none", "does not exist"),
         (PREFIX + "consumable-resource/none", "does not exist"),
+        (PREFIX + "service-environment/none", "does not exist"),
+        (PREFIX + "job-queue/q/quota-share/none", "does not exist"),
+        (PREFIX + "job-queue/q/else/none", "is not one of"),
     ],
 )
 def test_other_arns_are_refused(world, arn, problem):

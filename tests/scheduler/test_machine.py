@@ -130,8 +130,10 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), value=st.sampled_from("abc"))
     def tag(self, data, value):
-        job = data.draw(st.sampled_from(self.jobs))
-        self.world.happen(TagsChanged(kind="job", name=job, tags={"key": value}))
+        job = ("job", data.draw(st.sampled_from(self.jobs)))
+        others = [("consumable-resource", "licence"), ("scheduling-policy", "fair"), ("job-queue", "doomed")]
+        kind, name = data.draw(st.sampled_from([job, job, *others]))
+        self.world.happen(TagsChanged(kind=kind, name=name, tags={"key": value}))
 
     @rule(dollars=st.sampled_from([None, None, 0.0, 0.002, 1.0]))
     def budget(self, dollars):

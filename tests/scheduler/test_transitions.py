@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import World
 
+from nbbatch.model.events import JobQueueDeleted
+from nbbatch.model.fleet import TimeLimit
 from nbbatch.model.jobs import JobStatus
 from nbbatch.scheduler.transitions import BLOCKED, STATUSES, WHOLE, run_at, stretches
 
@@ -98,6 +100,34 @@ def test_a_blocked_head_is_told_once_with_its_reason():
     assert noted(world) == ["RUNNABLE", "BLOCKED"]
     assert seen(world, job)[1].status_reason.startswith("MISCONFIGURATION:")
     assert seen(world, job)[1].status is JobStatus.RUNNABLE
+
+
+def test_ends_by_a_queue_are_noted_with_those_before():
+    """A head that its queue cancels, and a job whose queue goes, are told like any other end."""
+    world = World()
+    limit = TimeLimit(reason="MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE", max_seconds=600)
+    world.add_queue("limited", "ce", time_limits=(limit,))
+    head = world.submit(vcpus=99, queue="limited")
+    world.wait(600)
+    assert noted(world) == ["RUNNABLE", "BLOCKED", "FAILED"]
+    assert seen(world, head)[-1].status_reason.startswith("Canceled by JobStateTimeLimit action")
+    world.transitions.clear()
+    world.add_consumable("licence", 0)
+    waiting = world.submit(queue="limited", consumables={"licence": 1})
+    world.happen(JobQueueDeleted(name="limited"))
+    assert noted(world) == ["RUNNABLE", "FAILED"]
+    assert seen(world, waiting)[-1].status_reason == "JobQueue deleted"
+
+
+def test_a_consumable_resource_that_comes_back_is_a_start_like_any_other():
+    """What waited for it is told as STARTING in the tick that gave it back."""
+    world = World()
+    world.add_consumable("licence", 1)
+    first, second = (world.submit(consumables={"licence": 1}) for _ in range(2))
+    world.transitions.clear()
+    world.exit(first)
+    told = [(live.job.id, STATUSES[becomes]) for live, _, _, _, becomes, _, _ in world.transitions]
+    assert told == [(first, JobStatus.SUCCEEDED), (second, JobStatus.STARTING)]
 
 
 @given(st.lists(st.integers(0, 30), unique=True).map(sorted))

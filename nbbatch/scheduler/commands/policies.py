@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from nbbatch.errors import ClientException
-from nbbatch.model.arns import name_of
+from nbbatch.model.arns import name_of, quota_share_of
 from nbbatch.model.events import (
     Event,
     NounDeleted,
@@ -157,9 +157,8 @@ def delete_quota_share(state: SchedulerState, arn: str) -> tuple[list[Event], No
 
 
 def resolve_quota_share(state: SchedulerState, arn: str) -> QuotaShare:
-    """The quota share that an ARN means: `...:job-queue/{queue}/quota-share/{name}` [?]."""
-    queue, _, name = arn.rpartition("/quota-share/")
-    found = state.quota_shares.get(f"{name_of(queue, 'job-queue')}/{name}")
+    """The quota share that an ARN means."""
+    found = state.quota_shares.get(quota_share_of(arn))
     if found is None:
         raise ClientException(f"Quota share {arn} does not exist.")
     return found

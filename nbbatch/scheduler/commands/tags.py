@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nbbatch.errors import ClientException
+from nbbatch.model.arns import quota_share_of
 from nbbatch.model.events import Event, TagsChanged
+from nbbatch.model.fleet import TAGGED_NOUNS
 from nbbatch.model.jobs import JobId
 from nbbatch.scheduler.budget import cap_of
 from nbbatch.scheduler.commands.definitions import find_definition
@@ -17,14 +19,7 @@ from nbbatch.scheduler.commands.submit_job import FinishedJobs
 from nbbatch.scheduler.state import SchedulerState
 
 MAX_TAGS = 50
-KINDS = (
-    "job",
-    "job-definition",
-    "job-queue",
-    "compute-environment",
-    "scheduling-policy",
-    "consumable-resource",
-)
+KINDS = ("job", "job-definition", "job-queue", "compute-environment", *TAGGED_NOUNS)
 
 
 def tag_resource(
@@ -89,6 +84,8 @@ def parse_resource(arn: str) -> tuple[str, str]:
     if len(parts) != 6 or parts[0] != "arn" or parts[2] != "batch":  # noqa: PLR2004 - parts of an ARN
         raise ClientException(f"resourceArn: {arn[:200]!r} is not an ARN of AWS Batch.")
     kind, _, name = parts[5].partition("/")
+    if kind == "job-queue" and "/" in name:
+        kind, name = "quota-share", quota_share_of(arn)
     if kind not in KINDS or not name:
         raise ClientException(f"resourceArn: {arn[:200]!r} is not one of {', '.join(KINDS)}.")
     if kind == "job" and (":" in name or "#" in name):
@@ -126,9 +123,6 @@ def _tags_of_noun(state: SchedulerState, kind: str, name: str) -> Mapping[str, s
         case "compute-environment":
             environment = state.environments.get(name)
             return None if environment is None else environment.environment.tags
-        case "scheduling-policy":
-            policy = state.policies.get(name)
-            return None if policy is None else policy.tags
         case _:
-            consumable = state.consumables.get(name)
-            return None if consumable is None else consumable.tags
+            noun = state.nouns(TAGGED_NOUNS[kind]).get(name)
+            return None if noun is None else noun.tags

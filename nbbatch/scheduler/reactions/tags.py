@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nbbatch.model.events import Effect, TagsChanged
+from nbbatch.model.fleet import TAGGED_NOUNS
 from nbbatch.model.jobs import JobId
 from nbbatch.scheduler.budget import watch_job
 from nbbatch.scheduler.state import SchedulerState
@@ -25,10 +26,10 @@ def on_tags_changed(state: SchedulerState, event: TagsChanged, now: int) -> list
             environment = state.environments[event.name]
             environment.environment = replace(environment.environment, tags=event.tags)
             state.changes.environments[event.name] = environment.environment
-        case "scheduling-policy" if event.name in state.policies:
-            state.keep_noun(replace(state.policies[event.name], tags=event.tags))
-        case "consumable-resource" if event.name in state.consumables:
-            state.keep_noun(replace(state.consumables[event.name], tags=event.tags))
+        case kind if kind in TAGGED_NOUNS:
+            noun = state.nouns(TAGGED_NOUNS[kind]).get(event.name)
+            if noun is not None:
+                state.keep_noun(replace(noun, tags=event.tags))
     return []
 
 
