@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "batch": "nbbatch.client.decorator",
+    "costs": "nbbatch.client.costs",
+    "events": "nbbatch.client.events",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
     "submit": "nbbatch.client.jobs",

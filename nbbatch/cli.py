@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,9 @@ import click
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.config import home
+from nbbatch.client.costs import ask as ask_costs
 from nbbatch.client.daemon_process import LOG, find_daemon, stop_by_signal
+from nbbatch.client.events import events as read_events
 from nbbatch.client.prices import PRICE_LIST_REGION, PRICES, catalogue, refresh
 from nbbatch.daemon.secret_store import SecretStore
 from nbbatch.errors import NbbatchError
@@ -42,6 +45,35 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="nbbatch")
 def main() -> None:
     """Notebook cells, functions, scripts and images as AWS Batch jobs."""
+
+
+@main.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on as things happen.")
+@click.option("--job", help="Only events of this job; of an array with its children.")
+@click.option("--queue", help="Only events of jobs of this queue.")
+@click.option("--since", type=float, metavar="HOURS", help="Only events of the last so many hours.")
+@click.option("--json", "as_json", is_flag=True, help="As EventBridge events, one JSON object a line.")
+def events(follow: bool, job: str | None, queue: str | None, since: float | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Show status changes of jobs, oldest first."""
+    start = None if since is None else time.time() - since * 3600
+    with suppress(KeyboardInterrupt):
+        for event in read_events(job=job, queue=queue, since=start, follow=follow, backend="local"):
+            click.echo(json.dumps(event) if as_json else _event_line(event))
+
+
+@main.command()
+@click.option("--days", default=30, show_default=True, help="How many days, today among them (UTC).")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def costs(days: int, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Show what jobs cost by day and queue, and what hosts stood idle, in dollars."""
+    known = ask_costs(days, "local")
+    if as_json:
+        click.echo(json.dumps(known, indent=2))
+        return
+    queues = ("day", "queue", "attempts", "seconds", "charged", "onDemand", "lost", "saved")
+    click.echo(_table(queues, known["queues"]))
+    click.echo()
+    click.echo(_table(("day", "environment", "hosts", "used", "idle"), known["environments"]))
 
 
 @main.group()
@@ -111,12 +143,12 @@ def env(shell: str) -> None:
         click.echo(clearing.format(name))
 
 
-@local.group()
-def secrets() -> None:
+@local.group("secrets")
+def secret_values() -> None:
     """Values for the secrets of job definitions, kept in a file that only you can read."""
 
 
-@secrets.command("set")
+@secret_values.command("set")
 @click.argument("name")
 @click.option("--from-file", type=click.File("r"), help="Read the value from a file; - is standard input.")
 def set_secret(name: str, from_file: TextIO | None) -> None:
@@ -131,14 +163,14 @@ def set_secret(name: str, from_file: TextIO | None) -> None:
     click.echo(f"{name} is kept.")
 
 
-@secrets.command("list")
+@secret_values.command("list")
 def list_secrets() -> None:
     """Show the names, not the values."""
     for name in SecretStore(home()).names():
         click.echo(name)
 
 
-@secrets.command("delete")
+@secret_values.command("delete")
 @click.argument("name")
 def delete_secret(name: str) -> None:
     """Forget a value."""
@@ -187,6 +219,100 @@ def refresh_prices(region: str, profile: str | None) -> None:
     now = datetime.now(UTC)
     known = refresh(home(), pricing=pricing, ec2=ec2, region=region, now=now)
     click.echo(f"{len(known.types)} instance types of {region} are in {home() / PRICES}.")
+
+
+@local.group("events")
+def rules() -> None:
+    """Where events go: commands and URLs that get status changes of jobs."""
+
+
+@rules.command("add")
+@click.argument("name")
+@click.option("--command", help="A shell command; it gets events as JSON lines on standard input.")
+@click.option("--url", help="Gets each event as the JSON body of a POST.")
+@click.option("--pattern", default="{}", help="An EventBridge event pattern, as JSON.")
+def add_rule(name: str, command: str | None, url: str | None, pattern: str) -> None:
+    """Deliver events from now on, each at least once; what fails is tried again for a day."""
+    try:
+        wanted = json.loads(pattern)
+    except ValueError as error:
+        raise click.BadParameter(f"is not JSON: {error}", param_hint="--pattern") from error
+    get_backend("local").private(
+        "add-rule", {"name": name, "command": command, "url": url, "pattern": wanted}
+    )
+    click.echo(f"Events go to {command or url}.")
+
+
+@rules.command("remove")
+@click.argument("name")
+def remove_rule(name: str) -> None:
+    """Deliver by this rule no more."""
+    get_backend("local").private("remove-rule", {"name": name})
+    click.echo(f"Rule {name} is gone.")
+
+
+@rules.command("list")
+def list_rules() -> None:
+    """Show all rules and what is wrong with them."""
+    for rule in get_backend("local").private("rules", {})["rules"]:
+        target = rule.get("command") or rule.get("url")
+        pattern = json.dumps(rule["pattern"]) if rule["pattern"] else "everything"
+        click.echo(f"{rule['name']}: {pattern} to {target}")
+        if "trouble" in rule:
+            click.echo(f"  {rule['trouble']}")
+
+
+@local.command()
+@click.option("--per-day", type=click.FloatRange(min=0), metavar="DOLLARS", help="What a day (UTC) may cost.")
+@click.option("--none", "no_cap", is_flag=True, help="Let a day cost what it takes.")
+def budget(per_day: float | None, no_cap: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Show or set what a day may cost: when it is spent, what runs is stopped and the rest waits."""
+    if per_day is not None and no_cap:
+        raise click.UsageError("--per-day and --none exclude each other.")
+    backend = get_backend("local")
+    if per_day is not None or no_cap:
+        known = backend.private("set-budget", {"perDay": per_day})
+    else:
+        known = backend.private("budget", {})
+    cap = f"of ${known['perDay']:g} a day" if "perDay" in known else "today; there is no cap"
+    click.echo(f"${known['spentToday']:.4f} {cap}")
+
+
+@local.command()
+def token() -> None:
+    """Make a token that lets Prometheus read /nbbatch/v1/metrics, and print what it needs."""
+    endpoint = get_backend("local").address.endpoint
+    path = home() / "metrics.token"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32))
+    click.echo(f"url               {endpoint.url}/nbbatch/v1/metrics")
+    click.echo(f"credentials_file  {path}")
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as text, numbers to the right; money to a hundredth of a cent."""
+    cells = [
+        columns,
+        *([f"{row[c]:.4f}" if isinstance(row[c], float) else str(row[c]) for c in columns] for row in rows),
+    ]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    left = 2  # day and name
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if place < left else text.rjust(width)
+            for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    )
+
+
+def _event_line(event: Mapping[str, Any]) -> str:
+    detail = event["detail"]
+    status = "BLOCKED" if event["detail-type"].endswith("Blocked") else detail["status"]
+    reason = f"  {detail['statusReason']}" if "statusReason" in detail else ""
+    return f"{event['time']}  {status:9}  {detail['jobId']}  {detail['jobName']}{reason}"
 
 
 def _summary(known: dict[str, Any]) -> str:

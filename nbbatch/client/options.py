@@ -62,6 +62,8 @@ class Options:
         Ids of jobs that must succeed first.
     spot : bool or None
         Spot capacity wanted (True), refused (False), or whatever the queue has.
+    max_cost : float or None
+        Dollars that the job may cost, all attempts and children together; then it is stopped.
     """
 
     backend: str | None = None
@@ -80,6 +82,7 @@ class Options:
     priority: int | None = None
     share: str | None = None
     spot: bool | None = None
+    max_cost: float | None = None
 
     def __post_init__(self) -> None:
         if self.image and self.definition:
@@ -188,6 +191,17 @@ def _read_timeout(option: str, value: Any) -> int:
     return seconds
 
 
+def _read_dollars(option: str, value: Any) -> float:
+    wanted = "a number of dollars above 0"
+    try:
+        dollars = float(str(value).removeprefix("$"))
+    except ValueError:
+        raise _refuse(option, value, wanted) from None
+    if not 0 < dollars < float("inf"):
+        raise _refuse(option, value, wanted)
+    return dollars
+
+
 def _read_flag(option: str, value: Any) -> bool:
     flag = _WORDS.get(str(value).lower())
     if flag is None:
@@ -261,6 +275,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "timeout": _read_timeout,
     "retries": _between(0, MOST_RETRIES, f"a whole number from 0 to {MOST_RETRIES}"),
     "tags": _read_tags,
+    "max_cost": _read_dollars,
     "depends": _read_depends,
     "priority": _between(0, HIGHEST_PRIORITY, f"a whole number from 0 to {HIGHEST_PRIORITY}"),
     "share": _read_share,

@@ -40,6 +40,8 @@ _TMPFS = {
     "size": 65536,
     "mountOptions": ["rw", "exec", "nosuid", "nodev", "mode=1777"],
 }
+MAX_COST_TAG = "nbbatch:maxCost"
+"""Tag by which a job tells the local backend what it may cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,8 @@ class JobSpec:
             request["schedulingPriorityOverride"] = options.priority
         if options.tags:
             request["tags"] = dict(options.tags)
+        if options.max_cost is not None:
+            request["tags"] = {**options.tags, MAX_COST_TAG: repr(options.max_cost)}
         return request
 
     def _overrides(self) -> dict[str, Any]:

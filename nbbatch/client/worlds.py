@@ -24,7 +24,7 @@ from nbbatch.model.resources import Resources, parse_memory, parse_vcpus
 from nbbatch.scheduler.simulate import World
 from nbbatch.scheduler.virtual import Conditions
 from nbbatch.wire.decode_environment import read_environment
-from nbbatch.wire.decode_fleet import read_queue
+from nbbatch.wire.decode_queue import read_queue
 
 DEFAULT_VCPUS = 256
 """AWS Batch's console suggests this maxvCpus."""

@@ -7,6 +7,7 @@ handler sees them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,9 @@ import msgspec
 
 from nbbatch.daemon.log_views import LogViews
 from nbbatch.daemon.loop import Loop
+from nbbatch.daemon.queue_operations import QueueOperations
 from nbbatch.daemon.store import Store
+from nbbatch.daemon.tags import TagOperations
 from nbbatch.daemon.views import Views
 from nbbatch.errors import ClientException
 from nbbatch.model.arns import Arns
@@ -33,9 +36,10 @@ from nbbatch.scheduler.commands.stop_jobs import cancel_job, terminate_job
 from nbbatch.scheduler.commands.submit_job import submit_job
 from nbbatch.scheduler.state import SchedulerState
 from nbbatch.version import __version__
+from nbbatch.wire.bulk import check_job_id, decode_job_ids, encode_bulk
 from nbbatch.wire.decode import decode_definition, decode_job, decode_reason
 from nbbatch.wire.decode_environment import decode_environment_request, decode_environment_update
-from nbbatch.wire.decode_fleet import decode_queue_request
+from nbbatch.wire.decode_queue import decode_queue_request
 from nbbatch.wire.encode_container import Json
 from nbbatch.wire.operations import Operation
 from nbbatch.wire.validate import validate
@@ -67,22 +71,33 @@ class Api:
         self._loop = loop
         self._store = store
         self._arns = lru_cache(maxsize=64)(lambda region: Arns(region, account))
+        tags = TagOperations(loop, store)
         self._handlers: Mapping[tuple[str, str], Handler] = {
+            **QueueOperations(loop, store, views).handlers,
             ("batch", "SubmitJob"): self.submit_job,
             ("batch", "CancelJob"): self.cancel_job,
             ("batch", "TerminateJob"): self.terminate_job,
+            ("batch", "CancelJobs"): self.cancel_jobs,
+            ("batch", "TerminateJobs"): self.terminate_jobs,
+            ("batch", "TerminateServiceJobs"): self.terminate_service_jobs,
             ("batch", "RegisterJobDefinition"): self.register_job_definition,
             ("batch", "DeregisterJobDefinition"): self.deregister_job_definition,
             ("batch", "CreateComputeEnvironment"): self.create_compute_environment,
             ("batch", "UpdateComputeEnvironment"): self.update_compute_environment,
             ("batch", "DeleteComputeEnvironment"): self.delete_compute_environment,
             ("batch", "CreateJobQueue"): self.create_job_queue,
+            ("batch", "TagResource"): tags.tag_resource,
+            ("batch", "UntagResource"): tags.untag_resource,
+            ("batch", "ListTagsForResource"): tags.list_tags_for_resource,
             ("batch", "DescribeJobs"): _at_once(views.describe_jobs),
             ("batch", "ListJobs"): _at_once(views.list_jobs),
             ("batch", "DescribeJobDefinitions"): _at_once(views.describe_definitions),
             ("batch", "DescribeJobQueues"): _at_once(views.describe_queues),
             ("batch", "DescribeComputeEnvironments"): _at_once(views.describe_environments),
-            ("logs", "GetLogEvents"): _at_once(lambda request, _arns: logs.get_log_events(request)),
+            ("logs", "GetLogEvents"): logs.get_log_events,
+            ("logs", "FilterLogEvents"): logs.filter_log_events,
+            ("logs", "DescribeLogGroups"): logs.describe_log_groups,
+            ("logs", "DescribeLogStreams"): logs.describe_log_streams,
         }
 
     async def call(self, operation: Operation, request: Any, region: str) -> Json:
@@ -140,6 +155,30 @@ class Api:
         reason = decode_reason(request)
         await self._loop.apply(lambda state, _now: terminate_job(state, request["jobId"], reason))
         return {}
+
+    async def cancel_jobs(self, request: Json, _arns: Arns) -> Json:
+        """CancelJobs: each job as by CancelJob, all in one tick."""
+        return await self._stop_each(request, cancel_job)
+
+    async def terminate_jobs(self, request: Json, _arns: Arns) -> Json:
+        """TerminateJobs: each job as by TerminateJob, all in one tick."""
+        return await self._stop_each(request, terminate_job)
+
+    async def terminate_service_jobs(self, request: Json, _arns: Arns) -> Json:
+        """TerminateServiceJobs: nbbatch runs no service jobs, and an unknown job counts as successful."""
+        decode_reason(request)
+        return {"successful": decode_job_ids(request), "errors": []}
+
+    async def _stop_each(self, request: Json, stop: Callable[..., Any]) -> Json:
+        reason = decode_reason(request)
+        ids = decode_job_ids(request)
+
+        async def stop_one(job_id: str) -> None:
+            check_job_id(job_id)
+            await self._loop.apply(lambda state, _now: stop(state, job_id, reason))
+
+        outcomes = await asyncio.gather(*map(stop_one, ids), return_exceptions=True)
+        return encode_bulk(list(zip(ids, outcomes, strict=True)))
 
     async def register_job_definition(self, request: Json, arns: Arns) -> Json:
         """RegisterJobDefinition."""

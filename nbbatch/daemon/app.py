@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbatch.daemon.defaults import default_world, local_catalogue
+from nbbatch.daemon.events_feed import EventsFeed
 from nbbatch.daemon.executors.docker_probe import probe
 from nbbatch.daemon.home import (
     ADDRESS,
@@ -33,20 +34,24 @@ from nbbatch.daemon.home import (
     save_identity,
     write_private,
 )
+from nbbatch.daemon.housekeeping import Housekeeping
 from nbbatch.daemon.logs import LogStore
 from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.machine import this_machine
+from nbbatch.daemon.metrics import Metered, Metrics
 from nbbatch.daemon.ports import Executor
 from nbbatch.daemon.store import Store
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import BackendUnreachableError, ConfigurationError
+from nbbatch.model.arns import Arns
+from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.restore import restore
 from nbbatch.scheduler.state import SchedulerState
 from nbbatch.version import __version__
 
 if TYPE_CHECKING:
-    from nbbatch.daemon.server import Server
+    from nbbatch.daemon.front import Front
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -117,12 +122,16 @@ class _Daemon:
         self._clock = WallClock()
         self._logs = LogStore(home / STREAMS)
         self._watch = Watch(time.time_ns() // 1000, self._logs.size)
+        metered = Metered(store)
         self._loop = Loop(
             restore=lambda: restore(store.load(), catalogue),
-            store=store,
+            store=metered,
             clock=self._clock,
-            on_change=self._watch.note,
+            on_change=self._note,
         )
+        self._feed = EventsFeed(store.feed, self._loop.state.seed, Arns(REGION, ACCOUNT))
+        self._housekeeping = Housekeeping(store, self._clock.now)
+        self._metrics = metered.metrics = Metrics(store.samples, self._loop.state, store.ledger.totals())
         self._stopping = asyncio.Event()
         self._started_at = self._clock.now()
         self._executor = Choice(name="", detail="")
@@ -131,16 +140,18 @@ class _Daemon:
         self._heed_signals()
         await self._make_world()
         self._executor = await choose_executor(self._loop.state, self._identity.executor)
-        server = await self._bring_up(self._make_executor(self._executor.name))
+        front = await self._bring_up(self._make_executor(self._executor.name))
         try:
-            self._publish(self._listen(server, port))
+            self._publish(self._listen(front, port))
+            front.delivery.start()
+            self._housekeeping.start()
             on_ready()
             await self._stopping.wait()
         finally:
-            await self._let_go(server)
+            await self._let_go(front)
 
-    async def _bring_up(self, executor: Executor) -> Server:
-        """The executor, and while it comes up, the server."""
+    async def _bring_up(self, executor: Executor) -> Front:
+        """The executor, and while it comes up, what answers requests."""
         starting = asyncio.create_task(self._loop.start(executor))
         await asyncio.sleep(0)  # what the executor starts first is on its way before the imports
         try:
@@ -148,19 +159,28 @@ class _Daemon:
         finally:
             await starting
 
-    def _compose(self) -> Server:
-        from nbbatch.daemon.front import make_server  # noqa: PLC0415 - see there
+    def _compose(self) -> Front:
+        from nbbatch.daemon.front import make_front  # noqa: PLC0415 - see there
 
-        return make_server(
+        return make_front(
+            home=self._home,
             identity=self._identity,
             account=ACCOUNT,
             loop=self._loop,
             store=self._store,
             logs=self._logs,
             watch=self._watch,
+            feed=self._feed,
+            metrics=self._metrics,
+            now=self._clock.now,
             about=self._about,
             stop=self._stopping.set,
         )
+
+    def _note(self, changed: set[JobId]) -> None:
+        """After each commit: wake who waits for jobs or events."""
+        self._watch.note(changed)
+        self._feed.note()
 
     def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -188,11 +208,11 @@ class _Daemon:
         """What may run at once."""
         return replace(self._machine, vcpus=self._machine.vcpus * _oversubscription())
 
-    def _listen(self, server: Server, wanted: int | None) -> int:
+    def _listen(self, front: Front, wanted: int | None) -> int:
         """Take the port that is asked for, or the last one, or any."""
         for port in (self._identity.port, 0) if wanted is None else (wanted,):
             try:
-                return server.listen(port)
+                return front.server.listen(port)
             except OSError as error:
                 _log.warning("Port %s cannot be used: %s", port, error.strerror)
                 reason = error
@@ -222,12 +242,16 @@ class _Daemon:
         )
         _log.info("nbbatch %s listens on port %d; %s.", __version__, port, self._executor.detail)
 
-    async def _let_go(self, server: Server) -> None:
+    async def _let_go(self, front: Front) -> None:
         (self._home / ENDPOINT).unlink(missing_ok=True)
         _log.info("The daemon goes; jobs go on.")
         self._watch.close()
-        await server.close()
+        await self._housekeeping.close()
+        await front.delivery.close()
+        self._feed.close()
+        await front.server.close()
         await self._loop.close()
+        self._metrics.close()
 
     def _about(self) -> dict[str, Any]:
         return {

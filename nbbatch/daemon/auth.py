@@ -91,7 +91,7 @@ class Verifier:
             With AWS's name for what is wrong; the message tells nothing about the right signature.
         """
         headers = request.headers
-        _check_host(headers.get("host", ()))
+        check_host(headers.get("host", ()))
         given = _parse_authorization(headers.get("authorization", ()))
         signed = given["headers"].split(";")
         if not REQUIRED_HEADERS.issubset(signed) or not headers.keys() >= set(signed):
@@ -197,7 +197,14 @@ def _epoch(date: str) -> float:
     return datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
 
 
-def _check_host(hosts: Sequence[str]) -> None:
+def check_host(hosts: Sequence[str]) -> None:
+    """Turn a request away that was sent to another name than this machine's own.
+
+    Raises
+    ------
+    RefusedError
+        When it was.
+    """
     if len(hosts) != 1 or _LOOPBACK.fullmatch(hosts[0]) is None:
         raise RefusedError("AccessDeniedException", "This daemon answers on the loopback address only.")
 

@@ -86,6 +86,11 @@ class LogStore:
         self._made: set[str] = set()
         self._notes: OrderedDict[str, list[Note]] = OrderedDict()
 
+    @property
+    def folder(self) -> Path:
+        """Where the streams are."""
+        return self._folder
+
     def path(self, stream: str) -> str:
         """Absolute path of the file behind a stream; its folder exists afterwards.
 
@@ -169,6 +174,50 @@ class LogStore:
                 times=(start_time, end_time),
             )
 
+    def times(self, stream: str) -> tuple[int, int, int]:
+        """When a stream was empty and when it was last written to, in epoch ms, and its bytes.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is no such stream.
+        """
+        try:
+            status = Path(self._path(stream)).stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UnknownNameError("The specified log stream does not exist.") from error
+        return self._note(stream, status)[0][1], _written_at(status), status.st_size
+
+    def lines(
+        self, stream: str, *, offset: int | None, since: int | None, most_bytes: int, is_complete: bool
+    ) -> tuple[list[LogEvent], int]:
+        """Some lines, oldest first, and the offset behind them, which repeats itself at the end.
+
+        Parameters
+        ----------
+        offset : int or None
+            Begin there; None begins near the first line that was written at `since` or later.
+        since : int or None
+            Epoch ms; from the start when None.
+        most_bytes : int
+            How much to read; a line that is longer is read all the same.
+        is_complete : bool
+            As for `page`.
+        """
+        with self._opened(stream) as descriptor:
+            status = os.fstat(descriptor)
+            notes = _with_last(self._note(stream, status), status)
+            window = _Window(descriptor, 0, status.st_size, notes)
+            start = _in_time(window, since, None).start if offset is None else offset
+            spans: list[Span] = []
+            for most in (most_bytes, MOST_BYTES):
+                spans = spans or list(
+                    _forward(window, start, MOST_EVENTS, is_complete=is_complete, most_bytes=most)
+                )
+            end = spans[-1][1] if spans else start
+            data = window.read(start, end)
+        return [_event(window, data, start, span) for span in spans], end
+
     @contextmanager
     def _opened(self, stream: str) -> Iterator[int]:
         try:
@@ -181,7 +230,7 @@ class LogStore:
             os.close(descriptor)
 
     def _path(self, stream: str) -> str:
-        if "\0" in stream or not all(_is_plain(part) for part in stream.split("/")):
+        if not is_stream_name(stream):
             raise ClientException(f"Log stream name {stream!r} should match a valid pattern.")
         return f"{self._folder}/{stream}.log"
 
@@ -214,6 +263,11 @@ class LogStore:
             self._notes.popitem(last=False)
 
 
+def is_stream_name(name: str) -> bool:
+    """Whether a name, or its beginning up to a slash, stays in the folder of the streams."""
+    return "\0" not in name and all(_is_plain(part) for part in name.split("/"))
+
+
 def _is_plain(part: str) -> bool:
     return part not in ("", ".", "..") and len(os.fsencode(part)) <= _LONGEST_PART
 
@@ -237,7 +291,7 @@ def _page(
         spans = _backward(window, end, limit)
         start = spans[0][0] if spans else end
     data = window.read(start, end)
-    events = (_event(window, data[low - start : high - start], high) for low, high in spans)
+    events = (_event(window, data, start, span) for span in spans)
     first, last = times
     kept = (
         event
@@ -247,15 +301,19 @@ def _page(
     return LogPage(events=tuple(kept), start=start, end=end)
 
 
-def _event(window: _Window, line: bytes, end: int) -> LogEvent:
-    written, seen = window.time_at(end)
-    text = line.removesuffix(b"\n").decode("utf-8", errors="replace")
-    return LogEvent(timestamp=written, message=text, ingestion_time=seen)
+def _event(window: _Window, data: bytes, start: int, span: Span) -> LogEvent:
+    """The line of a span in data that was read from `start` on."""
+    low, high = span
+    written, seen = window.time_at(high)
+    text = data[low - start : high - start].removesuffix(b"\n").decode("utf-8", errors="replace")
+    return LogEvent(timestamp=written, message=text, ingestion_time=seen, offset=low)
 
 
-def _forward(window: _Window, start: int, limit: int, *, is_complete: bool) -> Iterator[Span]:
+def _forward(
+    window: _Window, start: int, limit: int, *, is_complete: bool, most_bytes: int = MOST_BYTES
+) -> Iterator[Span]:
     """Lines from `start` on that make a page; a line that is too long comes in pieces."""
-    data = window.read(start, min(window.end, start + MOST_BYTES))
+    data = window.read(start, min(window.end, start + most_bytes))
     reaches_end = start + len(data) >= window.end
     low = 0
     for _ in range(limit):

@@ -79,11 +79,12 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEvent:
-    """One line of a log stream; times are epoch ms."""
+    """One line of a log stream; times are epoch ms, `offset` is the byte at which it begins."""
 
     timestamp: int
     message: str
     ingestion_time: int
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

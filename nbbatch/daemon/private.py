@@ -29,6 +29,7 @@ from nbbatch.wire.encode_world import encode_catalogue
 LONGEST_WAIT_MS = 30_000
 
 T = TypeVar("T")
+Route = Callable[[Any], Awaitable[Json]]
 
 
 class _WatchRequest(msgspec.Struct, rename="camel"):
@@ -60,6 +61,8 @@ class Private:
         What the daemon knows of itself: version, pid, home, startedAt, executor, machine.
     stop : callable
         Begins the daemon's end; returns at once.
+    more : mapping of str to callable
+        Routes that live elsewhere, by name.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Private:
         watch: Watch,
         about: Callable[[], Mapping[str, Any]],
         stop: Callable[[], None],
+        more: Mapping[str, Route] = MappingProxyType({}),
     ) -> None:
         self._loop = loop
         self._store = store
@@ -78,7 +82,7 @@ class Private:
         self._watch = watch
         self._about = about
         self._stop = stop
-        self._routes: Mapping[str, Callable[[Any], Awaitable[Json]]] = MappingProxyType(
+        self._routes: Mapping[str, Route] = MappingProxyType(
             {
                 "watch": self.wait,
                 "status": self.status,
@@ -87,16 +91,17 @@ class Private:
                 "catalogue": self.catalogue,
                 "interrupt": self.interrupt,
                 "stop": self.stop,
+                **more,
             }
         )
 
-    def route(self, name: str) -> Callable[[Any], Awaitable[Json]] | None:
+    def route(self, name: str) -> Route | None:
         """The handler behind `/nbbatch/v1/<name>`."""
         return self._routes.get(name)
 
     async def wait(self, body: Any) -> Json:
         """Answer when one of the jobs changed or a stream grew, or after `timeoutMs`."""
-        asked = _read(_WatchRequest, body)
+        asked = read_body(_WatchRequest, body)
         seconds = min(asked.timeout_ms, LONGEST_WAIT_MS) / 1000
         news = await self._watch.wait(asked.cursor, asked.job_ids, asked.streams, seconds)
         return news._asdict()
@@ -118,7 +123,7 @@ class Private:
 
     async def why(self, body: Any) -> Json:
         """Why a job waits, or how it ended, in words."""
-        job_id = _read(_JobRequest, body).job_id
+        job_id = read_body(_JobRequest, body).job_id
         view = self._views.find([job_id]).get(job_id)
         if view is None:
             raise ClientException(f"jobId: job {job_id} does not exist.")
@@ -126,7 +131,7 @@ class Private:
 
     async def accounts(self, body: Any) -> Json:
         """What jobs cost and used, summed over attempts and children."""
-        ids = _read(_JobsRequest, body).job_ids
+        ids = read_body(_JobsRequest, body).job_ids
         found = self._views.find(ids)
         return {"jobs": [self._account(found[job_id]) for job_id in dict.fromkeys(ids) if job_id in found]}
 
@@ -136,7 +141,7 @@ class Private:
 
     async def interrupt(self, body: Any) -> Json:
         """Have the hosts of a job, one host, or a pool of Spot hosts reclaimed, as Spot does."""
-        asked = _read(_InterruptRequest, body)
+        asked = read_body(_InterruptRequest, body)
         hosts = await self._loop.apply(
             lambda state, _now: interrupt(state, asked.target, asked.notice_seconds)
         )
@@ -201,7 +206,14 @@ def _explain_end(view: JobView) -> list[str]:
     return reasons
 
 
-def _read(kind: type[T], body: Any) -> T:
+def read_body(kind: type[T], body: Any) -> T:
+    """A request's body as a value of its kind.
+
+    Raises
+    ------
+    ClientException
+        When it is not one.
+    """
     try:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:

@@ -14,6 +14,16 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_facts
 INSERT INTO facts (sequence, job) VALUES (?, ?);
 
+-- name: insert_need
+INSERT INTO needs (resource, sequence, quantity) VALUES (?, ?, ?);
+
+-- name: find_facts
+SELECT jobs.id, sequence, job
+FROM json_each(:ids) AS wanted CROSS JOIN jobs ON jobs.id = wanted.value JOIN facts USING (sequence);
+
+-- name: update_facts
+UPDATE facts SET job = ? WHERE sequence = ?;
+
 -- name: update_job
 UPDATE jobs SET status = ?, run = ?, counts = ?, asked = ? WHERE sequence = ?;
 
@@ -122,6 +132,17 @@ WHERE queue = :queue AND status = :status AND (created_at, sequence) < (:before,
     AND (:share_identifier IS NULL OR share_identifier = :share_identifier)
 ORDER BY created_at DESC, sequence DESC LIMIT :limit;
 
+-- name: list_needing
+SELECT created_at, sequence, quantity
+FROM needs JOIN jobs USING (sequence)
+WHERE resource = :resource AND sequence < :before AND (1 << status) & :statuses
+    AND (:names = '[]' OR EXISTS (
+        SELECT 1 FROM json_each(:names) AS wanted
+        WHERE lower(name) = wanted.value
+            OR (wanted.value LIKE '%*' AND substr(lower(name), 1, length(wanted.value) - 1) || '*' = wanted.value)
+    ))
+ORDER BY sequence DESC LIMIT :limit;
+
 -- name: list_named
 SELECT created_at, sequence
 FROM jobs INDEXED BY jobs_by_name
@@ -139,3 +160,88 @@ SELECT status, count(*)
 FROM queues_of_jobs
 CROSS JOIN jobs INDEXED BY jobs_by_queue_and_status ON queue = known AND status < 5
 GROUP BY status;
+
+-- name: append_feed
+INSERT INTO feed (at, changes) VALUES (?, ?);
+
+-- name: feed_end
+SELECT max(tick) FROM feed;
+
+-- name: feed_start
+SELECT min(tick) FROM feed;
+
+-- name: feed_time
+SELECT at FROM feed WHERE tick >= :tick ORDER BY tick LIMIT 1;
+
+-- name: read_feed
+SELECT tick, at, changes FROM feed WHERE tick >= :tick ORDER BY tick LIMIT :limit;
+
+-- name: prune_feed
+DELETE FROM feed WHERE tick < ? AND (at < ? OR tick < ?);
+
+-- name: queues_of
+SELECT sequence, queue FROM json_each(:sequences) AS wanted CROSS JOIN jobs ON sequence = wanted.value;
+
+-- name: children_by_id
+SELECT children.id, run FROM json_each(:ids) AS wanted CROSS JOIN children ON children.id = wanted.value;
+
+-- name: read_deliveries
+SELECT rule, tick, place FROM deliveries ORDER BY name;
+
+-- name: write_delivery
+INSERT INTO deliveries (name, rule, tick, place) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET rule = excluded.rule, tick = excluded.tick, place = excluded.place;
+
+-- name: move_delivery
+UPDATE deliveries SET tick = ?, place = ? WHERE name = ?;
+
+-- name: delete_delivery
+DELETE FROM deliveries WHERE name = ?;
+
+-- name: add_sums
+INSERT INTO ledger
+    (day, queue, submitted, succeeded, failed, attempts, milliseconds, cpu_seconds, charged, on_demand, lost)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (day, queue) DO UPDATE SET
+    submitted = submitted + excluded.submitted,
+    succeeded = succeeded + excluded.succeeded,
+    failed = failed + excluded.failed,
+    attempts = attempts + excluded.attempts,
+    milliseconds = milliseconds + excluded.milliseconds,
+    cpu_seconds = cpu_seconds + excluded.cpu_seconds,
+    charged = charged + excluded.charged,
+    on_demand = on_demand + excluded.on_demand,
+    lost = lost + excluded.lost;
+
+-- name: read_sums
+SELECT day, queue, submitted, succeeded, failed, attempts, milliseconds, cpu_seconds, charged, on_demand, lost
+FROM ledger WHERE day BETWEEN :first AND :last ORDER BY day, queue;
+
+-- name: read_totals
+SELECT queue, sum(submitted), sum(succeeded), sum(failed), sum(attempts), sum(milliseconds),
+    sum(cpu_seconds), sum(charged), sum(on_demand), sum(lost)
+FROM ledger GROUP BY queue;
+
+-- name: add_hosts_sums
+INSERT INTO host_ledger (day, environment, hosts, used) VALUES (?, ?, ?, ?)
+ON CONFLICT (day, environment) DO UPDATE SET hosts = hosts + excluded.hosts, used = used + excluded.used;
+
+-- name: read_hosts_sums
+SELECT day, environment, hosts, used FROM host_ledger
+WHERE day BETWEEN :first AND :last ORDER BY day, environment;
+
+-- name: read_host
+SELECT host FROM hosts WHERE id = :id;
+
+-- name: write_sample
+INSERT INTO samples (at, sample) VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET sample = excluded.sample;
+
+-- name: read_samples
+SELECT at, sample FROM samples
+WHERE at >= coalesce((SELECT max(at) FROM samples WHERE at <= :start), :start) AND at <= :end ORDER BY at;
+
+-- name: thin_samples
+DELETE FROM samples WHERE at < ?1 AND at NOT IN (SELECT max(at) FROM samples WHERE at < ?1 GROUP BY at / ?2);
+
+-- name: prune_samples
+DELETE FROM samples WHERE at < ?;

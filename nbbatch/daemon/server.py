@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,9 +22,10 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 
 from nbbatch.daemon.api import Api
-from nbbatch.daemon.auth import RefusedError, Scope, SignedRequest, Verifier
+from nbbatch.daemon.auth import RefusedError, Scope, SignedRequest, Verifier, check_host
 from nbbatch.daemon.home import ADDRESS
 from nbbatch.daemon.private import Private
+from nbbatch.daemon.prometheus import CONTENT_TYPE
 from nbbatch.errors import ClientException, StoreError, UnknownNameError, UserError
 from nbbatch.wire.operations import Operation, load_model
 
@@ -36,6 +38,7 @@ IDLE_SECONDS = 3600
 CLOSE_SECONDS = 2.0
 
 _PRIVATE = "/nbbatch/v1/"
+_METRICS = f"{_PRIVATE}metrics"
 _TARGET = "Logs_20140328."
 _PHRASES = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 413: "Too Large", 500: "Error"}
 _encode = msgspec.json.Encoder().encode
@@ -55,6 +58,7 @@ class _Reply:
     status: int
     body: bytes
     error: str | None = None
+    content_type: str = "application/json"
 
 
 class Server:
@@ -66,10 +70,24 @@ class Server:
         Lets requests in.
     api, private : Api, Private
         Answer them.
+    scraped : callable
+        The metrics as Prometheus' text.
+    is_token : callable
+        Whether an Authorization header lets Prometheus read them without a signature.
     """
 
-    def __init__(self, *, verifier: Verifier, api: Api, private: Private) -> None:
+    def __init__(
+        self,
+        *,
+        verifier: Verifier,
+        api: Api,
+        private: Private,
+        scraped: Callable[[], str] = str,
+        is_token: Callable[[str], bool] = lambda _authorization: False,
+    ) -> None:
         self._verifier = verifier
+        self._scraped = scraped
+        self._is_token = is_token
         self._api = api
         self._private = private
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,7 +137,8 @@ class Server:
         request_id = str(uuid4())
         is_logs = "x-amz-target" in request.headers
         try:
-            reply = _Reply(status=200, body=_encode(await self._handle(request)))
+            answer = await self._handle(request)
+            reply = answer if isinstance(answer, _Reply) else _Reply(status=200, body=_encode(answer))
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer in AWS's shape
             reply = _reply_to(error, request_id, is_logs=is_logs)
         _write(request, reply, request_id)
@@ -133,8 +152,10 @@ class Server:
         )
         if len(signed.body) > MAX_BODY:
             raise _TooLargeError(f"The body has {len(signed.body)} bytes, and may have at most {MAX_BODY}.")
-        scope = self._verifier.verify(signed)
         path, _, query = signed.target.partition("?")
+        if path == _METRICS and signed.method == "GET":
+            return self._scrape(signed)
+        scope = self._verifier.verify(signed)
         if scope.service == "batch" and path.startswith(_PRIVATE) and signed.method == "POST":
             handler = self._private.route(path.removeprefix(_PRIVATE))
             if handler is None:
@@ -148,6 +169,15 @@ class Server:
         if members and isinstance(sent, dict):
             sent |= members
         return await self._api.call(operation, sent, scope.region)
+
+    def _scrape(self, request: SignedRequest) -> _Reply:
+        """The metrics, for whoever signs or has the token."""
+        authorization = request.headers.get("authorization", [""])[0]
+        if self._is_token(authorization):
+            check_host(request.headers.get("host", ()))
+        else:
+            self._verifier.verify(request)
+        return _Reply(status=200, body=self._scraped().encode(), content_type=CONTENT_TYPE)
 
 
 def _hang_up(task: asyncio.Task[None]) -> None:
@@ -207,7 +237,7 @@ def _write(request: HTTPServerRequest, reply: _Reply, request_id: str) -> None:
         return
     headers = HTTPHeaders(
         {
-            "Content-Type": "application/json",
+            "Content-Type": reply.content_type,
             "Content-Length": str(len(reply.body)),
             "x-amzn-RequestId": request_id,
         }

@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
 from nbbatch.daemon.database import Database
+from nbbatch.daemon.delivery_rows import DeliveryRows
+from nbbatch.daemon.feed_rows import FeedRows
+from nbbatch.daemon.ledger_rows import LedgerRows
+from nbbatch.daemon.metrics import SampleRows
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
 from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue, Noun
 from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, JobView, Run, split_child_id
+from nbbatch.scheduler.ledger import DAY_MS
 from nbbatch.scheduler.restore import Snapshot, StoredJob
 from nbbatch.scheduler.state import CODE, STATUSES, Changes, LiveJob, SchedulerState
 
@@ -53,6 +58,10 @@ class Store:
         self._read = database.read
         self._write = database.write
         self._ends = self._counters()[4:]
+        self.feed = FeedRows(database)
+        self.deliveries = DeliveryRows(database)
+        self.ledger = LedgerRows(database)
+        self.samples = SampleRows(database)
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -88,7 +97,10 @@ class Store:
             self._write("append_events", [(encode_events(events), *counters)])
             self._write_jobs(events, changes)
             self._write_children(changes, state)
+            self.ledger.add(events, changes, state)
             self._write_world(changes)
+            self._write_tags(changes)
+            self.feed.append(changes.transitions, state.now)
         self._ends = ends
 
     def load(self) -> Snapshot:
@@ -105,6 +117,7 @@ class Store:
             hosts=[decode(Host, row[0]) for row in self._read("read_hosts")],
             nouns=[decode(_NOUNS[kind], value) for kind, value in self._read("read_nouns")],
             jobs=[self._stored_job(*row) for row in self._read("read_live_jobs")],
+            spent_today=self.ledger.charged(now // DAY_MS),
         )
 
     def events(self) -> Iterator[tuple[int, Event]]:
@@ -213,6 +226,43 @@ class Store:
         lists = [self._read("list_in_status", {**place, **filters, "status": CODE[one]}) for one in wanted]
         return self._listed(list(islice(heapq.merge(*lists, reverse=True), limit)))
 
+    def list_needing(
+        self,
+        resource: str,
+        *,
+        limit: int,
+        before: int | None = None,
+        statuses: Sequence[JobStatus] = (),
+        names: Sequence[str] = (),
+    ) -> list[tuple[ListedJob, int]]:
+        """Jobs that need a consumable resource, with the quantity, newest first.
+
+        Parameters
+        ----------
+        resource : str
+            Its name.
+        limit : int
+            At most so many jobs.
+        before : int, optional
+            Go on behind the job of this sequence.
+        statuses : sequence of JobStatus
+            Only jobs in these; empty for any.
+        names : sequence of str
+            Only jobs of these names, in any case; a prefix when it ends in `*`; empty for any.
+        """
+        rows = self._read(
+            "list_needing",
+            {
+                "resource": resource,
+                "limit": limit,
+                "before": _LAST if before is None else before,
+                "statuses": sum(1 << CODE[status] for status in set(statuses)) or -1,
+                "names": encode([name.lower() for name in names]).decode(),
+            },
+        )
+        jobs = self._listed([(created_at, sequence) for created_at, sequence, _ in rows])
+        return [(job, quantity) for job, (_, _, quantity) in zip(jobs, rows, strict=True)]
+
     def finished_dependency(self, job_id: str) -> FinishedDependency | None:
         """How a job or child ended that the scheduler has let go; None when it did not end, or never was."""
         view = self.find([job_id]).get(JobId(job_id))
@@ -238,6 +288,13 @@ class Store:
             self._write("insert_job", [_new_row(changes.jobs[job_id]) for job_id in new])
             facts = [(changes.jobs[job_id].sequence, encode(job)) for job_id, job in new.items()]
             self._write("insert_facts", facts)
+            needs = [
+                (name, changes.jobs[job_id].sequence, quantity)
+                for job_id, job in new.items()
+                for name, quantity in job.consumables
+            ]
+            if needs:
+                self._write("insert_need", needs)
         known = [
             (*_progress(live), live.sequence) for job_id, live in changes.jobs.items() if job_id not in new
         ]
@@ -287,6 +344,17 @@ class Store:
         self._write("write_noun", known)
         gone = [(kind.__name__, name) for (kind, name), noun in nouns.items() if noun is None]
         self._write("delete_noun", gone)
+
+    def _write_tags(self, changes: Changes) -> None:
+        """Facts of a job are written once, but for its tags."""
+        if changes.tags:
+            ids = encode(list(changes.tags)).decode()
+            known = [
+                (job_id, sequence, decode(Job, facts))
+                for job_id, sequence, facts in self._read("find_facts", {"ids": ids})
+            ]
+            rows = [(encode(replace(job, tags=changes.tags[key])), sequence) for key, sequence, job in known]
+            self._write("update_facts", rows)
 
     def _counters(self) -> tuple[int, ...]:
         """Of the last tick: seed, now, sequence, host_count; jobs that had SUCCEEDED, and FAILED."""

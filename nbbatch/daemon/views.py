@@ -36,7 +36,7 @@ class Views:
     def __init__(self, loop: Loop, store: Store, paging: Paging) -> None:
         self._loop = loop
         self._store = store
-        self._paging = paging
+        self.paging = paging
 
     @property
     def _state(self) -> SchedulerState:
@@ -86,20 +86,20 @@ class Views:
             given = request.get("jobStatus") or (None if filters else JobStatus.RUNNING)
             filters["statuses"] = [JobStatus(given)] if given else None
         limit = page_size(request, MAX_FILTERED if request.get("filters") else MAX_LISTED)
-        before = self._paging.position("ListJobs", request)
+        before = self.paging.position("ListJobs", request)
         rows = self._store.list_jobs(
             queue=queue.name, limit=limit + 1, before=tuple(before) if before else None, **filters
         )
         now = self._state.now
         reply: Json = {"jobSummaryList": [encode_summary(row.view, arns, now) for row in rows[:limit]]}
         if len(rows) > limit:
-            reply["nextToken"] = self._paging.token("ListJobs", request, rows[limit - 1].cursor)
+            reply["nextToken"] = self.paging.token("ListJobs", request, rows[limit - 1].cursor)
         return reply
 
     def _list_children(self, parent: JobId, request: Json, arns: Arns, *, nodes: bool) -> Json:
         status = JobStatus(request.get("jobStatus", JobStatus.RUNNING))
         limit = page_size(request, MAX_LISTED)
-        after = self._paging.position("ListJobs", request)
+        after = self.paging.position("ListJobs", request)
         place = -1 if after is None else after
         views = [
             view
@@ -109,7 +109,7 @@ class Views:
         now = self._state.now
         reply: Json = {"jobSummaryList": [encode_summary(view, arns, now) for view in views[:limit]]}
         if len(views) > limit:
-            reply["nextToken"] = self._paging.token("ListJobs", request, views[limit - 1].index)
+            reply["nextToken"] = self.paging.token("ListJobs", request, views[limit - 1].index)
         return reply
 
     def _children(self, parent: JobId, status: JobStatus, after: int, limit: int) -> list[JobView]:
@@ -142,7 +142,7 @@ class Views:
             for definition in reversed(self._state.definitions.get(known, ()))
             if not status or definition.status == status
         ]
-        return self._page(
+        return self.page(
             "jobDefinitions",
             request,
             definitions,
@@ -153,7 +153,7 @@ class Views:
     def describe_queues(self, request: Json, arns: Arns) -> Json:
         """DescribeJobQueues: the named ones, or all by name."""
         queues = self._state.queues
-        return self._page(
+        return self.page(
             "jobQueues",
             request,
             _named(request.get("jobQueues"), "job-queue", sorted(queues), "jobQueues"),
@@ -169,7 +169,7 @@ class Views:
         names = _named(
             request.get("computeEnvironments"), "compute-environment", sorted(known), "computeEnvironments"
         )
-        return self._page(
+        return self.page(
             "computeEnvironments",
             request,
             names,
@@ -181,7 +181,7 @@ class Views:
         known = self._state.environments.get(environments[0]) if environments else None
         return known is not None and known.environment.resource_type.startswith("FARGATE")
 
-    def _page(
+    def page(
         self,
         member: str,
         request: Json,
@@ -192,11 +192,11 @@ class Views:
     ) -> Json:
         """One page of a list that is in order of `place`, as the given member."""
         limit = page_size(request, MAX_NAMED)
-        after = self._paging.position(member, request)
+        after = self.paging.position(member, request)
         rest = items if after is None else [item for item in items if place(item) > after]
         reply: Json = {member: [encode(item) for item in rest[:limit]]}
         if len(rest) > limit:
-            reply["nextToken"] = self._paging.token(member, request, place(rest[limit - 1]))
+            reply["nextToken"] = self.paging.token(member, request, place(rest[limit - 1]))
         return reply
 
 

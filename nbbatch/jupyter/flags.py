@@ -61,6 +61,9 @@ FLAGS = (
     Flag(_LIFE, "name", "NAME", "name of the job"),
     Flag(_LIFE, "env", "K=V", "environment variable of the job", many=True),
     Flag(_LIFE, "timeout", "TIME", "stop an attempt after this long: 90s, 10m, 2h"),
+    Flag(
+        _LIFE, "max-cost", "DOLLARS", "stop the job when it has cost this much, retries and children included"
+    ),
     Flag(_LIFE, "retries", "N", "attempts after a failed first one, 0 to 9"),
     Flag(_LIFE, "depends", "JOB", "a job (id or variable of a handle) that must succeed first", many=True),
     Flag(_LIFE, "tags", "K=V", "tag of the job", many=True),

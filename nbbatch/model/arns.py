@@ -23,7 +23,7 @@ class Arns:
         As they shall appear; the partition (`aws`, `aws-cn`, `aws-us-gov`) follows from the region.
     """
 
-    __slots__ = ("account", "ecs_prefix", "partition", "prefix", "region")
+    __slots__ = ("account", "ecs_prefix", "logs_prefix", "partition", "prefix", "region")
 
     def __init__(self, region: str, account: str) -> None:
         self.region = region
@@ -31,6 +31,7 @@ class Arns:
         self.partition = next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
         self.prefix = f"arn:{self.partition}:batch:{region}:{account}:"
         self.ecs_prefix = f"arn:{self.partition}:ecs:{region}:{account}:"
+        self.logs_prefix = f"arn:{self.partition}:logs:{region}:{account}:"
 
     def job(self, job_id: str) -> str:
         """ARN of a job or array child."""
@@ -48,9 +49,29 @@ class Arns:
         """ARN of a compute environment."""
         return f"{self.prefix}compute-environment/{name}"
 
+    def policy(self, name: str) -> str:
+        """ARN of a scheduling policy."""
+        return f"{self.prefix}scheduling-policy/{name}"
+
+    def consumable(self, name: str) -> str:
+        """ARN of a consumable resource."""
+        return f"{self.prefix}consumable-resource/{name}"
+
+    def service_environment(self, name: str) -> str:
+        """ARN of a service environment."""
+        return f"{self.prefix}service-environment/{name}"
+
+    def quota_share(self, queue: str, share: str) -> str:
+        """ARN of a quota share [?]: AWS documents no format."""
+        return f"{self.prefix}job-queue/{queue}/quota-share/{share}"
+
     def cluster(self, environment: str) -> str:
         """ARN of the ECS cluster behind a compute environment."""
         return f"{self.ecs_prefix}cluster/{cluster_name(environment)}"
+
+    def log_group(self, name: str) -> str:
+        """ARN of a log group of CloudWatch Logs."""
+        return f"{self.logs_prefix}log-group:{name}"
 
     def task(self, environment: str, job_id: str, attempt: int) -> str:
         """ARN of the ECS task behind an attempt."""
@@ -88,6 +109,13 @@ def name_of(reference: str, kind: str) -> str:
         return reference
     head, slash, name = reference.rpartition("/")
     return name if slash and head.endswith(f":{kind}") else reference
+
+
+def quota_share_of(arn: str) -> str:
+    """`queue/share` of a quota share's ARN, as `Arns.quota_share` makes it; empty when it is none."""
+    queue, _, share = arn.rpartition("/quota-share/")
+    name = name_of(queue, "job-queue")
+    return f"{name}/{share}" if share and name != queue else ""
 
 
 @lru_cache(maxsize=4096)

@@ -7,9 +7,18 @@ it is durable. The time of an event is the `now` it is handled with, not a membe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from nbbatch.model.fleet import ComputeEnvironment, HostId, JobQueue
+from nbbatch.model.fleet import (
+    ComputeEnvironment,
+    ConsumableResource,
+    HostId,
+    JobQueue,
+    QuotaShare,
+    SchedulingPolicy,
+    ServiceEnvironment,
+)
 from nbbatch.model.jobs import (
     UNKNOWN_USAGE,
     Container,
@@ -93,6 +102,56 @@ class JobQueueCreated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueueUpdated:
+    """A job queue is from now on what `queue` says."""
+
+    queue: JobQueue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueueDeleted:
+    """A job queue shall go; its jobs end with it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingPolicyChanged:
+    """A scheduling policy exists, or is another one from now on."""
+
+    policy: SchedulingPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumableResourceChanged:
+    """A consumable resource exists, or has another quantity from now on."""
+
+    resource: ConsumableResource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEnvironmentChanged:
+    """A service environment exists, or is another one from now on."""
+
+    environment: ServiceEnvironment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaShareChanged:
+    """A quota share exists, or is another one from now on."""
+
+    share: QuotaShare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NounDeleted:
+    """What has no table of its own is gone; `kind` is its class's name."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedDependency:
     """A dependency that had left the scheduler when its dependent was submitted.
 
@@ -126,6 +185,22 @@ class TerminateRequested:
 
     job_id: JobId
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagsChanged:
+    """A resource has these tags from now on; `kind` and `name` as in its ARN: `job-queue`, `q`."""
+
+    kind: str
+    name: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetChanged:
+    """A day (UTC) may spend so many dollars from now on; None: as many as it takes."""
+
+    dollars: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +262,18 @@ Event = (
     | ComputeEnvironmentDeleted
     | HostInterrupted
     | JobQueueCreated
+    | JobQueueUpdated
+    | JobQueueDeleted
+    | SchedulingPolicyChanged
+    | ConsumableResourceChanged
+    | ServiceEnvironmentChanged
+    | QuotaShareChanged
+    | NounDeleted
     | JobSubmitted
     | CancelRequested
     | TerminateRequested
+    | TagsChanged
+    | BudgetChanged
     | AttemptStarted
     | AttemptExited
     | AttemptVanished

@@ -132,8 +132,26 @@ class ComputeEnvironment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimit:
+    """One of `jobStateTimeLimitActions`: what happens to a head that is blocked for too long.
+
+    `reason` is the code before ` - ` of a blocked reason, `max_seconds` counts from when the job at
+    the head got that reason.
+    """
+
+    reason: str
+    max_seconds: int
+    action: str = "CANCEL"
+    state: str = "RUNNABLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobQueue:
-    """A FIFO job queue over one to three environments, in order of preference."""
+    """A job queue over one to three environments, in order of preference.
+
+    First in, first out without `scheduling_policy`, the name of a policy; with one, by fair share.
+    Queues of service jobs have `service_environments` instead of environments.
+    """
 
     name: str
     priority: int
@@ -142,6 +160,8 @@ class JobQueue:
     status: ResourceStatus = ResourceStatus.VALID
     status_reason: str = "JobQueue Healthy"
     scheduling_policy: str | None = None
+    time_limits: tuple[TimeLimit, ...] = ()
+    service_environments: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
 
@@ -162,27 +182,97 @@ class FairSharePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulingPolicy:
-    """A scheduling policy; `request` is CreateSchedulingPolicy's input."""
+    """A scheduling policy, for fair share or for quota shares; `request` is what it was made of."""
 
     name: str
     fair_share: FairSharePolicy | None = None
+    quota_share: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumableResource:
-    """A rate-limited resource that jobs take while they run; `total` shrinks when not REPLENISHABLE."""
+    """A rate-limited resource that jobs take while they run; `total` shrinks when not REPLENISHABLE.
+
+    `updates` holds (client token, epoch ms until which it counts, what it asked for) of recent updates.
+    """
 
     name: str
     total: int
     created_at: int
     type: str = "REPLENISHABLE"
     tags: Mapping[str, str] = field(default_factory=dict)
+    updates: tuple[tuple[str, int, str], ...] = ()
+
+    @property
+    def is_replenishable(self) -> bool:
+        """Whether an attempt gives back what it took."""
+        return self.type == "REPLENISHABLE"
 
 
-Noun = SchedulingPolicy | ConsumableResource
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEnvironment:
+    """A service environment, kept as metadata; `request` is what it was made of."""
+
+    name: str
+    state: Switch = Switch.ENABLED
+    tags: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaShare:
+    """A quota share of a queue, kept as metadata; `name` is `queue/share`."""
+
+    name: str
+    state: Switch = Switch.ENABLED
+    tags: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class ShareUsage:
+    """What a share of a queue has used lately; only the scheduler changes it.
+
+    Parameters
+    ----------
+    left_at : int or None
+        Epoch ms at which its last job ended; None while it has jobs.
+    slices : dict of int to list of int
+        By the start of a slice of time (epoch ms): by how many hundredths of a vCPU its use changed in
+        it, and the first and second moment of these changes about that start, in ms.
+    """
+
+    queue: str
+    share: str
+    left_at: int | None = None
+    slices: dict[int, list[int]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """`queue/share`."""
+        return f"{self.queue}/{self.share}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBudget:
+    """Dollars that a day (UTC) may cost; None: as many as it takes. There is one, named `day`."""
+
+    name: str
+    dollars: float | None
+
+
+Noun = SchedulingPolicy | ConsumableResource | ServiceEnvironment | QuotaShare | ShareUsage | DayBudget
 """What shares one table of the store, by class and name."""
+
+TAGGED_NOUNS: Mapping[str, type[SchedulingPolicy | ConsumableResource | ServiceEnvironment | QuotaShare]] = {
+    "scheduling-policy": SchedulingPolicy,
+    "consumable-resource": ConsumableResource,
+    "service-environment": ServiceEnvironment,
+    "quota-share": QuotaShare,
+}
+"""Nouns that callers make, tag and delete, by the word for them in ARNs."""
 
 
 class HostStatus(StrEnum):

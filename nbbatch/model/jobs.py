@@ -248,6 +248,7 @@ class JobDefinition:
     scheduling_priority: int | None = None
     propagate_tags: bool = False
     platform: str = "EC2"
+    consumables: tuple[tuple[str, int], ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     status: DefinitionStatus = DefinitionStatus.ACTIVE
     request: Mapping[str, Any] = field(default_factory=dict)
@@ -277,6 +278,7 @@ class Job:
     fails when it is to be dispatched; empty for nearly all. `definition_tags` go to the task together
     with the job's own when `propagate_tags` is set.
     With `nodes` it is a multi-node parallel job, and `container` is its main node's.
+    `consumables` holds names of consumable resources and the quantity an attempt takes of each.
     """
 
     id: JobId
@@ -296,6 +298,7 @@ class Job:
     scheduling_priority: int | None = None
     propagate_tags: bool = False
     platform: str = "EC2"
+    consumables: tuple[tuple[str, int], ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     definition_tags: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
@@ -314,6 +317,14 @@ class Job:
         if self.task is None or not self.task.others:
             return self.container.resources
         return sum((known.resources for known in self.task.others), self.container.resources)
+
+    @property
+    def gang_resources(self) -> Resources:
+        """What one attempt takes of all its hosts: of a multi-node job the sum over its nodes."""
+        if self.nodes is None:
+            return self.resources
+        wanted = (self.nodes.range_of(index).container.resources for index in range(self.nodes.count))
+        return sum(wanted, NOTHING)
 
     def as_seen_by(self, index: int | None) -> Job:
         """The job with the container that node `index` runs; itself when it has no nodes."""
@@ -407,6 +418,7 @@ class Run:
     have. `price` and `spot_price` are dollars per hour of the attempt's share of its host, frozen
     when the attempt was placed. `tally` is the parent's of an array or of nodes, over its children.
     A multi-node job's own attempts are its main node's; its host is None, its nodes have theirs.
+    `blocked_since` is when a job at the head of its queue got the blocked reason that is its status reason.
     """
 
     id: JobId
@@ -427,6 +439,7 @@ class Run:
     is_cancelled: bool = False
     is_terminated: bool = False
     tally: Tally | None = None
+    blocked_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

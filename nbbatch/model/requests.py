@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from nbbatch.model.fleet import Switch, TimeLimit
 from nbbatch.model.jobs import Dependency, RetryStrategy
 
 
@@ -72,4 +74,19 @@ class JobDraft:
     share_identifier: str | None = None
     scheduling_priority: int | None = None
     propagate_tags: bool | None = None
+    consumables: tuple[tuple[str, int], ...] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueChanges:
+    """UpdateJobQueue's input; None means: as it is. `request` holds the members that were given."""
+
+    queue: str
+    state: Switch | None = None
+    priority: int | None = None
+    environments: tuple[str, ...] | None = None
+    service_environments: tuple[str, ...] | None = None
+    scheduling_policy: str | None = None
+    time_limits: tuple[TimeLimit, ...] | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)

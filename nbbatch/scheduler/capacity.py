@@ -12,12 +12,8 @@ from nbbatch.model.fleet import AGENT_RESERVE
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.fleet import largest, short_type
 from nbbatch.scheduler.hosts import EnvironmentState
+from nbbatch.scheduler.reasons import BLOCKED_NO_CAPACITY
 from nbbatch.scheduler.state import SchedulerState
-
-BLOCKED_NO_CAPACITY = (
-    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance "
-    "type [{instance_type}]"
-)
 
 
 def blocking_shortage(environments: Sequence[EnvironmentState], wanted: Resources) -> str | None:

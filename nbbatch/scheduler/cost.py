@@ -15,7 +15,7 @@ from nbbatch.model.fleet import Host
 from nbbatch.model.jobs import Attempt, Run, Tally
 from nbbatch.model.resources import Resources
 
-_MS_PER_HOUR = 3_600_000
+MS_PER_HOUR = 3_600_000
 
 
 def share_of_host(wanted: Resources, capacity: Resources) -> float:
@@ -35,7 +35,7 @@ def attempt_prices(host: Host, wanted: Resources) -> tuple[float, float]:
 
 def dollars(price: float, started_at: int | None, stopped_at: int) -> float:
     """Dollars for a stretch of time at a price per hour; 0 when it never started."""
-    return 0.0 if started_at is None else price * max(0, stopped_at - started_at) / _MS_PER_HOUR
+    return 0.0 if started_at is None else price * max(0, stopped_at - started_at) / MS_PER_HOUR
 
 
 def add_attempt(tally: Tally, attempt: Attempt) -> None:

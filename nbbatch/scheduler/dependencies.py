@@ -14,7 +14,9 @@ from nbbatch.model.events import JobSubmitted
 from nbbatch.model.jobs import DependencyType, JobId, JobStatus, Run, Tally, child_id
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.nodes import Nodes
+from nbbatch.scheduler.queueing import join, leave
 from nbbatch.scheduler.state import CODE, Children, LiveJob, SchedulerState
+from nbbatch.scheduler.transitions import stretches
 
 DEPENDENCY_FAILED = "Dependent Job failed"
 CHILD_FAILED = "Array Child Job failed"
@@ -29,7 +31,7 @@ def admit(state: SchedulerState, event: JobSubmitted, now: int) -> None:
     """Take a submitted job in: note its dependencies and make ready what waits for nothing."""
     live = _new_live(state, event)
     state.jobs[live.job.id] = live
-    state.queues[live.job.queue].live += 1
+    join(state, live.job)
     state.changes.jobs[live.job.id] = live
     note_dependents(state, live)
     has_failed = bool(event.finished_dependencies) and _failed_already(event)
@@ -172,11 +174,22 @@ def _release_all_children(state: SchedulerState, live: LiveJob) -> None:
     pending, ready = CODE[JobStatus.PENDING], CODE[JobStatus.RUNNABLE]
     if not children.counts[pending]:
         return
+    state.changes.transitions += [
+        (live, first, count, pending, ready, 0, "") for first, count in _stretches_in(children, pending)
+    ]
     children.statuses = children.statuses.replace(bytes([pending]), bytes([ready]))
     children.counts[ready] += children.counts[pending]
     children.counts[pending] = 0
     state.move(live, None, Signal.CHILD_READY)
     state.enqueue(live)
+
+
+def _stretches_in(children: Children, code: int) -> list[tuple[int, int]]:
+    """Children in a status, as stretches; mostly it is all of them."""
+    size = len(children.statuses)
+    if children.counts[code] == size:
+        return [(0, size)]
+    return stretches([index for index, known in enumerate(children.statuses) if known == code])
 
 
 def _release_child(state: SchedulerState, live: LiveJob, index: int) -> list[End]:
@@ -206,7 +219,7 @@ def _finish(state: SchedulerState, ending: End, now: int) -> JobStatus:
         live.children.asked.pop(index, None)
     else:
         del state.jobs[live.job.id]
-        state.queues[live.job.queue].live -= 1
+        leave(state, live.job, now)
         _forget_dependent(state, live)
     return status
 

@@ -15,16 +15,17 @@ from nbbatch.model.fleet import ComputeEnvironment, HostId, HostStatus
 from nbbatch.model.jobs import Job, NodeProperties, NodeRange, Run
 from nbbatch.model.resources import NOTHING, Resources
 from nbbatch.scheduler.allocation import Offer
-from nbbatch.scheduler.blocked import (
+from nbbatch.scheduler.fleet import launch
+from nbbatch.scheduler.hosts import EnvironmentState, HostState
+from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.queueing import QueueState
+from nbbatch.scheduler.reasons import (
     BLOCKED_INSTANCE_TYPES,
     BLOCKED_MAX_VCPUS,
     BLOCKED_NO_ENVIRONMENT,
     BLOCKED_TOO_LARGE,
 )
-from nbbatch.scheduler.fleet import launch
-from nbbatch.scheduler.hosts import EnvironmentState, HostState
-from nbbatch.scheduler.lifecycle import Signal
-from nbbatch.scheduler.state import LiveJob, QueueState, SchedulerState
+from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 
 def can_hold_nodes(environment: ComputeEnvironment) -> bool:
@@ -60,7 +61,7 @@ def place_gang(state: SchedulerState, queue: QueueState, live: LiveJob, now: int
     main = nodes.runs[properties.main]
     live.run.attempt += 1
     live.run.environment, live.run.instance_type = main.environment, main.instance_type
-    live.run.status_reason = None
+    live.run.status_reason = live.run.blocked_since = None
     return main
 
 

@@ -14,6 +14,7 @@ from nbbatch.model.fleet import HostId, ResourceStatus
 from nbbatch.model.fleet import HostStatus as S
 from nbbatch.model.jobs import ACTIVE, JobId, JobStatus
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.queue_invariants import check_consumables, check_queue
 
 if TYPE_CHECKING:
     from nbbatch.scheduler.hosts import EnvironmentState
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 STATUSES = tuple(JobStatus)
+_CLOSE = 1e-9
+"""Dollars per hour."""
 
 
 def check_invariants(state: SchedulerState) -> None:
@@ -37,16 +40,32 @@ def check_invariants(state: SchedulerState) -> None:
         _require(
             queue.live == sum(live.job.queue == name for live in state.jobs.values()), f"count of {name}"
         )
+        check_queue(state, queue)
+    check_consumables(state)
+    _check_spending(state)
     for awaited, waiting in state.dependents.items():
         _require(bool(waiting), f"an empty set of dependents of {awaited}")
         _require(all(job_id in state.jobs for job_id in waiting), f"dependents of {awaited} live")
+
+
+def _check_spending(state: SchedulerState) -> None:
+    """Rates are sums of the prices of what runs; they are kept as floating-point numbers."""
+    total = 0.0
+    for job_id, live in state.jobs.items():
+        rate = 0.0
+        for _, run in live.under_way():
+            if run.status is JobStatus.RUNNING:
+                rate += run.spot_price if run.is_spot else run.price
+        _require(abs(live.spending.rate - rate) < _CLOSE, f"{job_id} spends at the prices of its attempts")
+        total += rate
+    _require(abs(state.day_spending.rate - total) < _CLOSE, "the day spends at the prices of all attempts")
 
 
 def _check_jobs(state: SchedulerState) -> dict[JobId, Resources]:
     active: dict[JobId, Resources] = {}
     for job_id, live in state.jobs.items():
         _require(not live.run.status.is_terminal, f"{job_id} is live, so not terminal")
-        entries = state.queues[live.job.queue].entries
+        entries = state.queues[live.job.queue].lane(live.job)
         if live.children is not None:
             _check_children(state, live, active)
             continue
@@ -84,7 +103,7 @@ def _check_children(state: SchedulerState, live: LiveJob, active: dict[JobId, Re
     waiting = children.in_status(JobStatus.RUNNABLE)
     reachable = {*children.ready, *children.retried, *range(children.cursor, len(children.statuses))}
     _require(reachable.issuperset(waiting), f"RUNNABLE children of {job_id} can be reached")
-    queued = any(entry[2] == job_id for entry in state.queues[live.job.queue].entries)
+    queued = any(entry[2] == job_id for entry in state.queues[live.job.queue].lane(live.job))
     _require(not waiting or queued, f"{job_id} is queued")
 
 

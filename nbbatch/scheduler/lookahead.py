@@ -15,8 +15,9 @@ from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.fleet import choose, launch
 from nbbatch.scheduler.hosts import EnvironmentState, HostState
+from nbbatch.scheduler.queueing import QueueState
 from nbbatch.scheduler.rooms import RoomIndex
-from nbbatch.scheduler.state import Deadline, DeadlineKind, QueueState, SchedulerState
+from nbbatch.scheduler.state import Deadline, DeadlineKind, SchedulerState
 
 MOST_JOBS = 10_000
 """Jobs of one queue that are looked at in one go."""

@@ -1,8 +1,8 @@
 """Which RUNNABLE job starts where, and in words why every other one still waits.
 
 Queues are looked at by descending priority, environments of a queue in their order, jobs of a queue
-in the order of submission; the head that does not fit blocks those behind it (AWS Batch user guide,
-"Job scheduling"; blocked reasons: "Jobs stuck in RUNNABLE").
+in the order of `queueing`; the head that does not fit blocks those behind it (AWS Batch user guide,
+"Job scheduling"; blocked reasons: `blocked`).
 """
 
 from __future__ import annotations
@@ -11,25 +11,38 @@ from dataclasses import replace
 
 from nbbatch.model.events import Effect, Gang, StartAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import JobStatus, Run, stream_of
-from nbbatch.model.resources import NOTHING, Resources
-from nbbatch.scheduler.blocked import BLOCKED_MAX_VCPUS, BLOCKED_NO_ENVIRONMENT, BLOCKED_TOO_LARGE
-from nbbatch.scheduler.capacity import blocking_shortage, explain_environment
+from nbbatch.model.jobs import Job, JobStatus, Run, stream_of
+from nbbatch.model.resources import NOTHING
+from nbbatch.scheduler import consumables
+from nbbatch.scheduler.blocked import (
+    blocked_reason,
+    clear_blocked,
+    environments_of,
+    explain_limit,
+    note_blocked,
+)
+from nbbatch.scheduler.budget import explain_cap, explain_day, is_day_spent
+from nbbatch.scheduler.capacity import explain_environment
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.dependencies import end
-from nbbatch.scheduler.fleet import find_host, largest
-from nbbatch.scheduler.gang import explain_gang, gang_blocked_reason, needed_by_others, place_gang
-from nbbatch.scheduler.hosts import EnvironmentState, HostState
+from nbbatch.scheduler.fleet import find_host
+from nbbatch.scheduler.gang import explain_gang, needed_by_others, place_gang
+from nbbatch.scheduler.hosts import HostState
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.lookahead import look_ahead
-from nbbatch.scheduler.state import LiveJob, QueueState, SchedulerState
+from nbbatch.scheduler.queueing import Place, QueueState, heads, keeps_reserve, lane_head, note_use
+from nbbatch.scheduler.standing import explain_standing
+from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 
 def place(state: SchedulerState, now: int) -> list[Effect]:
     """Start every job that is next in its queue and fits."""
     effects: list[Effect] = []
-    waiting = [queue for queue in state.queues.values() if _start_heads(state, queue, effects, now)]
-    if waiting:
+    is_open = not is_day_spent(state, now)
+    waiting = [
+        queue for queue in state.queues.values() if _start_heads(state, queue, effects, now, is_open=is_open)
+    ]
+    if waiting and is_open:
         look_ahead(state, waiting, now)
     return effects
 
@@ -40,41 +53,47 @@ def place_new(state: SchedulerState, queue: QueueState, now: int) -> list[Effect
     Where a policy keeps capacity back for new shares, a submission may let the head start.
     """
     effects: list[Effect] = []
-    head = state.head(queue) if queue.queue.scheduling_policy is None else None
-    is_blocked = head is not None and queue.blocked == (head[0].job.id, head[1])
-    if is_blocked or _start_heads(state, queue, effects, now):
+    is_open = not is_day_spent(state, now)
+    waits = _is_still_blocked(state, queue) or _start_heads(state, queue, effects, now, is_open=is_open)
+    if waits and is_open:
         look_ahead(state, [queue], now)
     return effects
 
 
-def _start_heads(state: SchedulerState, queue: QueueState, effects: list[Effect], now: int) -> bool:
+def _is_still_blocked(state: SchedulerState, queue: QueueState) -> bool:
+    if queue.blocked is None or queue.policy is not None:
+        return False
+    head = lane_head(state, queue.entries)
+    return head is not None and (queue.blocked.job_id, queue.blocked.index) == (head[0].job.id, head[1])
+
+
+def _start_heads(
+    state: SchedulerState, queue: QueueState, effects: list[Effect], now: int, *, is_open: bool
+) -> bool:
     """Start what is next in a queue and fits; whether a head is left that does not."""
-    while (head := state.head(queue)) is not None:
-        live, index = head
+    for live, index in heads(state, queue, now):
         if live.job.refusal:
             end(state, [(live, index, Signal.REFUSED, live.job.refusal)], now)
             continue
-        started = (
-            _start_gang(state, queue, live, now) if live.job.nodes else _start_one(state, queue, head, now)
-        )
+        may_start = is_open and _may_start(state, queue, live.job)
+        started = _try_start(state, queue, (live, index), now) if may_start else None
         if started is None:
-            _note_blocked(state, queue, live, index)
+            note_blocked(state, queue, (live, index), now)
             return True
+        _take(state, live.job, now)
         effects.append(started)
+    clear_blocked(state, queue)
     return False
 
 
-def _start_one(
-    state: SchedulerState, queue: QueueState, head: tuple[LiveJob, int | None], now: int
-) -> StartAttempt | None:
-    host = find_host(state, queue.queue.environments, head[0].job.resources, now)
-    return None if host is None else _start(state, *head, host)
-
-
-def _start_gang(state: SchedulerState, queue: QueueState, live: LiveJob, now: int) -> StartAttempt | None:
-    """All nodes have a place, or none; the main one starts first."""
-    main = place_gang(state, queue, live, now)
-    return None if main is None or live.job.nodes is None else start_order(live, live.job.nodes.main, main)
+def _try_start(state: SchedulerState, queue: QueueState, place: Place, now: int) -> StartAttempt | None:
+    """Give a job its host; of a multi-node job all nodes have one, or none, and the main one starts."""
+    live, index = place
+    if live.job.nodes is not None:
+        main = place_gang(state, queue, live, now)
+        return None if main is None else start_order(live, live.job.nodes.main, main)
+    host = find_host(state, queue.queue.environments, live.job.resources, now)
+    return None if host is None else _start(state, live, index, host)
 
 
 def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
@@ -110,11 +129,15 @@ def _gang(live: LiveJob, index: int | None) -> Gang | None:
 
 def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
     """Why a job or child is not running, in words and numbers; the most important reason first."""
+    return [*_explain_status(state, live, index), *explain_cap(state, live)]
+
+
+def _explain_status(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
     match state.status(live, index):
         case JobStatus.SUBMITTED | JobStatus.PENDING:
             return _explain_pending(state, live, index)
         case JobStatus.RUNNABLE:
-            return _explain_runnable(state, live)
+            return _explain_runnable(state, live, index)
         case JobStatus.STARTING:
             run = state.run_of(live, index)
             if live.nodes is not None:
@@ -126,26 +149,19 @@ def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str
             return [f"It is {status}."]
 
 
-def blocked_reason(state: SchedulerState, queue: QueueState, wanted: Resources) -> str | None:
-    """AWS's text for a head that can never start as things are; None when it only has to wait."""
-    open_environments = [known for known in _environments(state, queue) if known.environment.accepts]
-    if not open_environments:
-        return BLOCKED_NO_ENVIRONMENT
-    if any(known.environment.is_fargate for known in open_environments):
-        return blocking_shortage(open_environments, wanted)
-    if any(wanted.fits(room) for known in open_environments for room in largest(known)):
-        return blocking_shortage(open_environments, wanted)
-    if all(wanted.vcpus > known.environment.max_vcpus for known in open_environments):
-        return BLOCKED_MAX_VCPUS
-    return BLOCKED_TOO_LARGE
+def _may_start(state: SchedulerState, queue: QueueState, job: Job) -> bool:
+    """Whether all but the host is there: consumable resources, and what is kept for new shares."""
+    if job.consumables and consumables.missing(state, job):
+        return False
+    return queue.policy is None or keeps_reserve(state, queue, job)
 
 
-def _environments(state: SchedulerState, queue: QueueState) -> list[EnvironmentState]:
-    return [state.environments[name] for name in queue.queue.environments if name in state.environments]
-
-
-def _host(state: SchedulerState, queue: QueueState, live: LiveJob, now: int) -> HostState | None:
-    return find_host(state, queue.queue.environments, live.job.resources, now)
+def _take(state: SchedulerState, job: Job, now: int) -> None:
+    """What an attempt has besides its hosts."""
+    if job.consumables:
+        consumables.take(state, job)
+    if job.share_identifier is not None:
+        note_use(state, job, job.gang_resources.vcpus, now)
 
 
 def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostState) -> StartAttempt:
@@ -159,24 +175,8 @@ def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostSt
     run.instance_type = host.host.instance_type
     run.price, run.spot_price = attempt_prices(host.host, wanted)
     run.is_spot = host.host.is_spot
-    run.status_reason = None
+    run.status_reason = run.blocked_since = None
     return start_order(live, index, run)
-
-
-def _note_blocked(state: SchedulerState, queue: QueueState, live: LiveJob, index: int | None) -> None:
-    """Write the head's blocked reason into its status, once per head."""
-    if queue.blocked == (live.job.id, index):
-        return
-    queue.blocked = (live.job.id, index)
-    reason = _blocked_reason_of(state, queue, live)
-    if reason is not None:
-        state.begin(live, index).status_reason = reason
-
-
-def _blocked_reason_of(state: SchedulerState, queue: QueueState, live: LiveJob) -> str | None:
-    if live.job.nodes is not None:
-        return gang_blocked_reason(state, queue, live.job.nodes)
-    return blocked_reason(state, queue, live.job.resources)
 
 
 def _batch_variables(live: LiveJob, index: int | None, run: Run) -> tuple[tuple[str, str], ...]:
@@ -215,21 +215,27 @@ def _explain_pending(state: SchedulerState, live: LiveJob, index: int | None) ->
         told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         reasons.append(f"An array stays PENDING until all of its children are done: {told}.")
         if counts[JobStatus.RUNNABLE]:
-            reasons += _explain_runnable(state, live)
+            again = live.children.next_retried()
+            child = live.children.next_ready() if again is None else again
+            reasons += _explain_runnable(state, live, child)
     return reasons or [f"It is {state.status(live, index)}."]
 
 
-def _explain_runnable(state: SchedulerState, live: LiveJob) -> list[str]:
+def _explain_runnable(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
     queue = state.queues[live.job.queue]
-    never = _blocked_reason_of(state, queue, live)
+    never = blocked_reason(state, queue, live.job)
     if never is not None:
-        return [never, *_explain_room(state, queue, live)]
+        clock = explain_limit(queue, (live, index), state.now)
+        return [never, *_explain_room(state, queue, live), *clock]
+    standing = explain_standing(state, queue, live)
+    spent = explain_day(state)
+    if spent:
+        return [*spent, *standing]
     head = state.head(queue)
     if head is not None and head[0] is not live:
-        return [
-            f"Queue {live.job.queue} is first in, first out, and its head {head[0].job.id} does not fit yet."
-        ]
-    return _explain_room(state, queue, live)
+        return standing
+    short = consumables.explain_missing(state, live.job)
+    return [*short, *standing] if short else [*_explain_room(state, queue, live), *standing]
 
 
 def _explain_nodes(live: LiveJob) -> list[str]:
@@ -243,8 +249,5 @@ def _explain_nodes(live: LiveJob) -> list[str]:
 def _explain_room(state: SchedulerState, queue: QueueState, live: LiveJob) -> list[str]:
     if live.job.nodes is not None:
         return explain_gang(state, queue, live.job.nodes)
-    return _explain_limits(state, queue, live.job.resources)
-
-
-def _explain_limits(state: SchedulerState, queue: QueueState, wanted: Resources) -> list[str]:
-    return [explain_environment(state, known, wanted) for known in _environments(state, queue)]
+    known = environments_of(state, queue)
+    return [explain_environment(state, one, live.job.resources) for one in known]

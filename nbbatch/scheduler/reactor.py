@@ -14,20 +14,30 @@ from nbbatch.model.events import (
     AttemptExited,
     AttemptStarted,
     AttemptVanished,
+    BudgetChanged,
     CancelRequested,
     ComputeEnvironmentCreated,
     ComputeEnvironmentDeleted,
     ComputeEnvironmentUpdated,
+    ConsumableResourceChanged,
     DefinitionDeregistered,
     DefinitionRegistered,
     Effect,
     Event,
     HostInterrupted,
     JobQueueCreated,
+    JobQueueDeleted,
+    JobQueueUpdated,
     JobSubmitted,
+    NounDeleted,
+    QuotaShareChanged,
+    SchedulingPolicyChanged,
+    ServiceEnvironmentChanged,
+    TagsChanged,
     TerminateRequested,
     Ticked,
 )
+from nbbatch.scheduler.blocked import on_blocked_head
 from nbbatch.scheduler.draining import on_host_interrupted, on_host_stops
 from nbbatch.scheduler.fleet import on_capacity_wait, on_host_ready, on_idle_host
 from nbbatch.scheduler.lookahead import on_look_ahead
@@ -38,12 +48,24 @@ from nbbatch.scheduler.reactions.attempts import (
     on_attempt_vanished,
     on_timeout,
 )
+from nbbatch.scheduler.reactions.budget import on_budget_changed, on_budget_due
 from nbbatch.scheduler.reactions.environments import (
     on_compute_environment_created,
     on_compute_environment_deleted,
     on_compute_environment_updated,
 )
+from nbbatch.scheduler.reactions.queues import (
+    on_consumable_resource_changed,
+    on_job_queue_deleted,
+    on_job_queue_updated,
+    on_noun_deleted,
+    on_quota_share_changed,
+    on_scheduling_policy_changed,
+    on_service_environment_changed,
+    on_share_left,
+)
 from nbbatch.scheduler.reactions.stops import on_cancel_requested, on_job_submitted, on_terminate_requested
+from nbbatch.scheduler.reactions.tags import on_tags_changed
 from nbbatch.scheduler.reactions.world import (
     on_definition_deregistered,
     on_definition_registered,
@@ -100,9 +122,18 @@ REACTIONS: dict[type, Reaction] = {
     ComputeEnvironmentDeleted: on_compute_environment_deleted,
     HostInterrupted: on_host_interrupted,
     JobQueueCreated: on_job_queue_created,
+    JobQueueUpdated: on_job_queue_updated,
+    JobQueueDeleted: on_job_queue_deleted,
+    SchedulingPolicyChanged: on_scheduling_policy_changed,
+    ConsumableResourceChanged: on_consumable_resource_changed,
+    ServiceEnvironmentChanged: on_service_environment_changed,
+    QuotaShareChanged: on_quota_share_changed,
+    NounDeleted: on_noun_deleted,
     JobSubmitted: on_job_submitted,
     CancelRequested: on_cancel_requested,
     TerminateRequested: on_terminate_requested,
+    TagsChanged: on_tags_changed,
+    BudgetChanged: on_budget_changed,
     AttemptStarted: on_attempt_started,
     AttemptExited: on_attempt_exited,
     AttemptVanished: on_attempt_vanished,
@@ -116,4 +147,7 @@ REMINDERS: dict[DeadlineKind, Reminder] = {
     DeadlineKind.HOST_STOPS: on_host_stops,
     DeadlineKind.CAPACITY_WAIT: on_capacity_wait,
     DeadlineKind.LOOK_AHEAD: on_look_ahead,
+    DeadlineKind.BLOCKED_HEAD: on_blocked_head,
+    DeadlineKind.SHARE_LEFT: on_share_left,
+    DeadlineKind.BUDGET: on_budget_due,
 }

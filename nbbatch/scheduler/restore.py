@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, JobQueue, Noun
+from nbbatch.model.fleet import Catalogue, ComputeEnvironment, Host, HostId, JobQueue, Noun, ShareUsage
 from nbbatch.model.jobs import ACTIVE, Job, JobDefinition, JobStatus, Run
+from nbbatch.scheduler import consumables
+from nbbatch.scheduler.blocked import restore_blocked
+from nbbatch.scheduler.budget import restore_ended, restore_running
 from nbbatch.scheduler.cost import tally_of
 from nbbatch.scheduler.dependencies import is_released, note_dependents, sort_dependencies
 from nbbatch.scheduler.fleet import add_environment, add_host, remind_again, watch_idle
 from nbbatch.scheduler.nodes import Nodes
-from nbbatch.scheduler.state import CODE, Children, DeadlineKind, LiveJob, QueueState, SchedulerState
+from nbbatch.scheduler.queueing import join, open_queue, restore_share, resume_use
+from nbbatch.scheduler.state import CODE, Children, DeadlineKind, LiveJob, SchedulerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,10 @@ class StoredJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All rows a state is made of. `now`, `sequence` and `host_count` go on where they stopped."""
+    """All rows a state is made of. `now`, `sequence` and `host_count` go on where they stopped.
+
+    `spent_today` is what ended attempts were charged on the day (UTC) of `now`, in dollars.
+    """
 
     seed: int = 0
     now: int = 0
@@ -47,6 +54,7 @@ class Snapshot:
     hosts: Sequence[Host] = ()
     nouns: Sequence[Noun] = ()
     jobs: Sequence[StoredJob] = ()
+    spent_today: float = 0.0
 
 
 def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
@@ -62,13 +70,11 @@ def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
         state.definitions.setdefault(definition.name, []).append(definition)
     for environment in snapshot.environments:
         add_environment(state, environment)
-    for queue in sorted(snapshot.queues, key=lambda known: (-known.priority, known.name)):
-        state.queues[queue.name] = QueueState(queue=queue)
-    for noun in snapshot.nouns:
-        state.keep_noun(noun)
+    _restore_queues(state, snapshot)
     for host in snapshot.hosts:
         add_host(state, host)
     _restore_jobs(state, snapshot)
+    restore_running(state, snapshot.spent_today)
     for known in state.environments.values():
         for occupied in known.hosts.values():
             if not occupied.occupants:
@@ -76,6 +82,17 @@ def restore(snapshot: Snapshot, catalogue: Catalogue) -> SchedulerState:
     remind_again(state)
     state.drain_changes()
     return state
+
+
+def _restore_queues(state: SchedulerState, snapshot: Snapshot) -> None:
+    """Queues by their policies, then what their shares have used."""
+    for noun in snapshot.nouns:
+        state.keep_noun(noun)
+    for queue in sorted(snapshot.queues, key=lambda known: (-known.priority, known.name)):
+        state.queues[queue.name] = open_queue(state, queue)
+    for noun in snapshot.nouns:
+        if isinstance(noun, ShareUsage):
+            restore_share(state, noun)
 
 
 def _restore_jobs(state: SchedulerState, snapshot: Snapshot) -> None:
@@ -88,6 +105,8 @@ def _restore_jobs(state: SchedulerState, snapshot: Snapshot) -> None:
         if row.job.nodes is not None:
             state.jobs[row.job.id].nodes = Nodes(runs=dict(row.children))
             row.run.tally = tally_of(row.children.values())
+        own = [] if row.job.nodes is not None else [row.run]  # a main node's attempts are its job's, too
+        restore_ended(state.jobs[row.job.id], [*own, *row.children.values()])
     for row in stored:
         _connect(state, state.jobs[row.job.id])
     for row in stored:
@@ -108,7 +127,7 @@ def _connect(state: SchedulerState, live: LiveJob) -> None:
     """Dependencies: those that are not live any more have succeeded."""
     sort_dependencies(live, is_live=lambda job_id: _is_unfinished(state, job_id))
     note_dependents(state, live)
-    state.queues[live.job.queue].live += 1
+    join(state, live.job)
 
 
 def _is_unfinished(state: SchedulerState, job_id: str) -> bool:
@@ -145,6 +164,7 @@ def _release_untouched(state: SchedulerState, live: LiveJob, row: StoredJob) -> 
 
 
 def _requeue(state: SchedulerState, live: LiveJob, index: int | None, run: Run) -> None:
+    restore_blocked(state, state.queues[live.job.queue], (live, index), run)
     if run.attempts:
         state.enqueue_again(live, index)
     elif live.children is None:
@@ -157,6 +177,8 @@ def _resume(state: SchedulerState, live: LiveJob, run: Run) -> None:
     if run.host is not None:
         host = state.environments[run.environment].hosts[HostId(run.host)]
         host.occupy(run.id, live.job.resources)
+    consumables.resume(state, live.job)
+    resume_use(state, live.job, live.job.gang_resources.vcpus)
     if run.started_at is not None and live.job.timeout is not None and run.stop_reason is None:
         state.remind(run.started_at + live.job.timeout * 1000, DeadlineKind.TIMEOUT, run.id, run.attempt)
 

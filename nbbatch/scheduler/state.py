@@ -7,24 +7,29 @@ runs. `validate()` states every invariant; tests call it after each event.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import md5
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nbbatch.model.fleet import (
     Catalogue,
     ComputeEnvironment,
     ConsumableResource,
+    DayBudget,
     HostId,
     JobQueue,
     Noun,
+    QuotaShare,
     SchedulingPolicy,
+    ServiceEnvironment,
+    ShareUsage,
 )
 from nbbatch.model.jobs import (
     ACTIVE,
+    Attempt,
     Job,
     JobDefinition,
     JobId,
@@ -38,11 +43,12 @@ from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.invariants import check_invariants
 from nbbatch.scheduler.lifecycle import Signal, advance
 from nbbatch.scheduler.nodes import Nodes
+from nbbatch.scheduler.queueing import Place, QueueState, enqueue, head, runnable
+from nbbatch.scheduler.spending import Spending
+from nbbatch.scheduler.transitions import WHOLE, Transition
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
-FRONT, BACK = 0, 1
-"""Rank in a queue: a retried job goes to the front (user guide, best practices)."""
 
 
 class DeadlineKind(StrEnum):
@@ -54,6 +60,9 @@ class DeadlineKind(StrEnum):
     HOST_STOPS = "a host is about to go"
     CAPACITY_WAIT = "an environment without capacity has been waited for"
     LOOK_AHEAD = "waiting jobs may need more hosts"
+    BLOCKED_HEAD = "the head of a queue is blocked for too long"
+    SHARE_LEFT = "a share has had no job"
+    BUDGET = "a job or a day has spent what it may"
 
 
 class Deadline(NamedTuple):
@@ -64,7 +73,7 @@ class Deadline(NamedTuple):
     at : int
         Epoch ms.
     subject : str
-        Id of a job, child or host, or the name of a queue or environment.
+        Id of a job, child or host, or the name of a queue, share or environment.
     number : int
         Which attempt of a job is meant.
     """
@@ -174,6 +183,8 @@ class LiveJob:
         Children whose N_TO_N counterpart had failed before this job was submitted.
     nodes : Nodes or None
         Of a multi-node job.
+    spending : Spending
+        What its attempts have cost, those of its children too.
     """
 
     job: Job
@@ -185,6 +196,7 @@ class LiveJob:
     sequential: bool = False
     failed_items: frozenset[int] = frozenset()
     nodes: Nodes | None = None
+    spending: Spending = field(default_factory=Spending)
 
     def own_run(self, index: int | None) -> Run:
         """The job's progress, or that of one of its nodes."""
@@ -207,18 +219,12 @@ class LiveJob:
         return told[:1] if self.run.status is JobStatus.STARTING else told
 
 
-@dataclass(slots=True)
-class QueueState:
-    """A job queue and its RUNNABLE jobs, as a heap of (rank, sequence, job id).
+class EndedAttempt(NamedTuple):
+    """An attempt that ended, and where it was: what it cost is counted from this."""
 
-    An entry whose job is no longer RUNNABLE is skipped when it reaches the head. `blocked` is the
-    head that was last found not to fit.
-    """
-
-    queue: JobQueue
-    entries: list[tuple[int, int, JobId]] = field(default_factory=list)
-    live: int = 0
-    blocked: tuple[JobId, int | None] | None = None
+    job: Job
+    environment: str
+    attempt: Attempt
 
 
 @dataclass(slots=True)
@@ -226,7 +232,9 @@ class Changes:
     """What the rows must learn from the events handled since the last commit.
 
     Values are the live objects themselves: the rows are written before the next event. None means
-    that the row goes. `nouns` holds whatever has no table of its own, by class and name.
+    that the row goes. `nouns` holds whatever has no table of its own, by class and name; `tags` the
+    new tags of jobs, live and finished ones. `transitions` are all changes of status, `ended` the
+    attempts that ended, both in order.
     """
 
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
@@ -236,6 +244,9 @@ class Changes:
     queues: dict[str, JobQueue | None] = field(default_factory=dict)
     hosts: dict[HostId, HostState | None] = field(default_factory=dict)
     nouns: dict[tuple[type[Noun], str], Noun | None] = field(default_factory=dict)
+    tags: dict[JobId, Mapping[str, str]] = field(default_factory=dict)
+    transitions: list[Transition] = field(default_factory=list)
+    ended: list[EndedAttempt] = field(default_factory=list)
 
     @property
     def touched(self) -> set[JobId]:
@@ -261,6 +272,8 @@ class SchedulerState:
         A heap. An entry that no longer applies is dropped when it is due.
     looked_ahead_at, looks_again : int, bool
         When waiting jobs were last counted for more hosts, and whether a deadline will do so again.
+    in_use : dict of str to int
+        Quantity of each consumable resource that attempts have now.
     """
 
     catalogue: Catalogue
@@ -273,6 +286,11 @@ class SchedulerState:
     queues: dict[str, QueueState] = field(default_factory=dict)
     policies: dict[str, SchedulingPolicy] = field(default_factory=dict)
     consumables: dict[str, ConsumableResource] = field(default_factory=dict)
+    in_use: dict[str, int] = field(default_factory=dict)
+    service_environments: dict[str, ServiceEnvironment] = field(default_factory=dict)
+    quota_shares: dict[str, QuotaShare] = field(default_factory=dict)
+    day_budget: DayBudget | None = None
+    day_spending: Spending = field(default_factory=Spending)
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
     dependents: dict[JobId, set[JobId]] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
@@ -296,11 +314,38 @@ class SchedulerState:
                 self.policies[noun.name] = noun
             case ConsumableResource():
                 self.consumables[noun.name] = noun
+            case ServiceEnvironment():
+                self.service_environments[noun.name] = noun
+            case QuotaShare():
+                self.quota_shares[noun.name] = noun
+            case ShareUsage():
+                pass  # lives in its queue
+            case DayBudget():
+                self.day_budget = noun
         self.changes.nouns[type(noun), noun.name] = noun
+
+    def nouns(self, kind: type[Noun]) -> dict[str, Any]:
+        """Nouns of a class that callers make and delete, by name."""
+        known: dict[type[Noun], dict[str, Any]] = {
+            SchedulingPolicy: self.policies,
+            ConsumableResource: self.consumables,
+            ServiceEnvironment: self.service_environments,
+            QuotaShare: self.quota_shares,
+        }
+        return known[kind]
+
+    def drop_noun(self, kind: type[Noun], name: str) -> None:
+        """Forget a noun that has no table of its own."""
+        self.nouns(kind).pop(name, None)
+        self.changes.nouns[kind, name] = None
 
     def remind(self, at: int, kind: DeadlineKind, subject: str, number: int = 0) -> None:
         """Look at a subject again when time has come."""
         heappush(self.deadlines, Deadline(at, kind, subject, number))
+
+    def remind_share(self, at: int, name: str) -> None:
+        """Look at a share again; its queue's module cannot name the kinds of deadlines."""
+        self.remind(at, DeadlineKind.SHARE_LEFT, name)
 
     def new_host_id(self) -> HostId:
         """An EC2-like instance id, the next of a sequence that a replay repeats."""
@@ -344,7 +389,10 @@ class SchedulerState:
 
     def move(self, live: LiveJob, index: int | None, signal: Signal) -> JobStatus:
         """Change a status by the transition table; the only place that does."""
-        following = advance(self.status(live, index), signal)
+        before = self.status(live, index)
+        following = advance(before, signal)
+        if following is not before and (index is None or live.nodes is None):  # nodes are parts of one job
+            self.note(live, index, CODE[before], CODE[following])
         if index is None or live.children is None:
             self.begin(live, index).status = following
             return following
@@ -354,6 +402,15 @@ class SchedulerState:
             run.status = following
             self.changes.children[run.id] = run
         return following
+
+    def note(self, live: LiveJob, index: int | None, was: int, becomes: int, reason: str = "") -> None:
+        """Keep a change of status for those who follow them; codes as in `transitions`."""
+        if index is None or live.children is None:
+            change = (live, WHOLE, 1, was, becomes, live.run.attempt, reason)
+        else:
+            run = live.children.runs.get(index)
+            change = (live, index, 1, was, becomes, 0 if run is None else run.attempt, reason)
+        self.changes.transitions.append(change)
 
     def begin(self, live: LiveJob, index: int | None) -> Run:
         """Progress of a job or child that from now on has a story of its own."""
@@ -372,7 +429,7 @@ class SchedulerState:
             if live.children.queued:
                 return
             live.children.queued = True
-        heappush(self.queues[live.job.queue].entries, (BACK, live.sequence, live.job.id))
+        enqueue(self.queues[live.job.queue], live)
 
     def enqueue_again(self, live: LiveJob, index: int | None) -> None:
         """Put a job or child whose attempt failed at the front of its queue."""
@@ -381,43 +438,15 @@ class SchedulerState:
             heappush(live.children.retried, index)
             if known:
                 return
-        heappush(self.queues[live.job.queue].entries, (FRONT, live.sequence, live.job.id))
+        enqueue(self.queues[live.job.queue], live, again=True)
 
-    def head(self, queue: QueueState) -> tuple[LiveJob, int | None] | None:
+    def head(self, queue: QueueState) -> Place | None:
         """The next RUNNABLE job or child of a queue, still in its place."""
-        while queue.entries:
-            rank, _, job_id = queue.entries[0]
-            live = self.jobs.get(job_id)
-            if live is not None and live.children is not None:
-                index = live.children.next_retried() if rank == FRONT else live.children.next_ready()
-                if index is not None:
-                    return live, index
-                if rank == BACK:
-                    live.children.queued = False
-            elif live is not None and live.run.status is JobStatus.RUNNABLE:
-                return live, None
-            heappop(queue.entries)
-        return None
+        return head(self, queue, self.now)
 
-    def runnable(self, queue: QueueState, limit: int) -> Iterator[tuple[LiveJob, int | None]]:
+    def runnable(self, queue: QueueState, limit: int) -> Iterator[Place]:
         """The first `limit` RUNNABLE jobs and children of a queue in dispatch order; reads only."""
-        given = 0
-        seen: set[JobId] = set()
-        for _, _, job_id in sorted(queue.entries):
-            live = self.jobs.get(job_id)
-            if live is None or job_id in seen:
-                continue
-            seen.add(job_id)
-            indexes: list[int | None] = [None]
-            if live.children is not None:
-                indexes = list(live.children.in_status(JobStatus.RUNNABLE))
-            elif live.run.status is not JobStatus.RUNNABLE:
-                continue
-            for index in indexes:
-                if given == limit:
-                    return
-                given += 1
-                yield live, index
+        return runnable(self, queue, limit)
 
     def validate(self) -> None:
         """Check every invariant.

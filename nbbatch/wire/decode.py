@@ -22,6 +22,7 @@ from nbbatch.model.jobs import (
     Task,
 )
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft
+from nbbatch.wire.decode_consumable import decode_needs
 from nbbatch.wire.decode_container import decode_container, decode_overrides
 from nbbatch.wire.decode_nodes import decode_node_overrides, decode_nodes
 from nbbatch.wire.decode_task import decode_task, decode_task_overrides
@@ -49,9 +50,6 @@ _NO_EKS = (
     "EKS jobs cannot run here: the local backend starts containers on this machine and has no Kubernetes "
     "cluster; use containerProperties or ecsProperties."
 )
-_LATER = {
-    "consumableResourcePropertiesOverride": "Consumable resources",
-}
 
 
 def decode_definition(request: Mapping[str, Any]) -> JobDefinition:
@@ -82,6 +80,7 @@ def decode_definition(request: Mapping[str, Any]) -> JobDefinition:
         scheduling_priority=_priority(request.get("schedulingPriority")),
         propagate_tags=request.get("propagateTags", False),
         platform=platform,
+        consumables=decode_needs(request.get("consumableResourceProperties")) or (),
         tags=decode_tags(request.get("tags")),
         request=request,
     )
@@ -97,9 +96,6 @@ def decode_job(request: Mapping[str, Any]) -> JobDraft:
     """
     if _JOB_NAME.fullmatch(request["jobName"]) is None:
         raise ClientException("Job name should match valid pattern")
-    for member, what in _LATER.items():
-        if request.get(member):
-            raise ClientException(f"{member}: {what} are not there yet in nbbatch.")
     share = request.get("shareIdentifier")
     if share is not None and _SHARE.fullmatch(share) is None:
         raise ClientException(f"shareIdentifier: {share!r} is not 1 to 255 letters and digits.")
@@ -121,6 +117,7 @@ def decode_job(request: Mapping[str, Any]) -> JobDraft:
         share_identifier=share,
         scheduling_priority=_priority(request.get("schedulingPriorityOverride")),
         propagate_tags=request.get("propagateTags"),
+        consumables=decode_needs(request.get("consumableResourcePropertiesOverride")),
         tags=decode_tags(request.get("tags")),
     )
 
@@ -189,10 +186,6 @@ def _check_kind(request: Mapping[str, Any]) -> None:
             raise ClientException(f"eksProperties: {_NO_EKS}")
         case _:
             raise ClientException("containerProperties is required for a job definition of type container.")
-    if request.get("consumableResourceProperties", {}).get("consumableResourceList"):
-        raise ClientException(
-            "consumableResourceProperties: Consumable resources are not there yet in nbbatch."
-        )
 
 
 def _containers(request: Mapping[str, Any], platform: str) -> tuple[Container, Task | None]:

@@ -76,6 +76,8 @@ def encode_job(view: JobView, arns: Arns, now: int) -> Json:
         detail["shareIdentifier"] = job.share_identifier
     if job.scheduling_priority is not None:
         detail["schedulingPriority"] = job.scheduling_priority
+    if job.consumables:
+        detail["consumableResourceProperties"] = encode_needs(job, arns)
     _add_array(detail, view, now)
     if job.nodes is not None:
         _add_nodes(detail, view, arns)
@@ -109,6 +111,15 @@ def encode_summary(view: JobView, arns: Arns, now: int) -> Json:
     if job.nodes is not None:
         summary["nodeProperties"] = node_summary(view)
     return summary
+
+
+def encode_needs(job: Job, arns: Arns) -> Json:
+    """`consumableResourceProperties` of a job."""
+    return {
+        "consumableResourceList": [
+            {"consumableResource": arns.consumable(name), "quantity": need} for name, need in job.consumables
+        ]
+    }
 
 
 def encode_retry_strategy(strategy: RetryStrategy) -> Json:

@@ -15,7 +15,7 @@ from nbbatch.wire.encode_container import EMPTY_LISTS, Json
 from nbbatch.wire.encode_nodes import encode_nodes
 from nbbatch.wire.encode_task import encode_registered_task
 
-_ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority")
+_ECHOED = ("platformCapabilities", "propagateTags", "schedulingPriority", "consumableResourceProperties")
 
 
 def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
@@ -69,13 +69,24 @@ def encode_queue(queue: JobQueue, arns: Arns, *, is_fargate: bool) -> Json:
             {"order": place, "computeEnvironment": arns.environment(name)}
             for place, name in zip(places, queue.environments, strict=True)
         ],
-        "serviceEnvironmentOrder": [],
+        "serviceEnvironmentOrder": [
+            {"order": place, "serviceEnvironment": arns.service_environment(name)}
+            for place, name in enumerate(queue.service_environments, start=1)
+        ],
         "jobQueueType": queue.request.get("jobQueueType", "ECS_FARGATE" if is_fargate else "ECS"),
         "tags": queue.tags,
-        "jobStateTimeLimitActions": [],
+        "jobStateTimeLimitActions": [
+            {
+                "reason": limit.reason,
+                "state": limit.state,
+                "maxTimeSeconds": limit.max_seconds,
+                "action": limit.action,
+            }
+            for limit in queue.time_limits
+        ],
     }
     if queue.scheduling_policy is not None:
-        shown["schedulingPolicyArn"] = queue.scheduling_policy
+        shown["schedulingPolicyArn"] = arns.policy(queue.scheduling_policy)
     return shown
 
 

@@ -21,6 +21,7 @@ from urllib.parse import unquote
 import msgspec
 
 from nbbatch.errors import ConfigurationError
+from nbbatch.wire import later_operations
 
 Service = Literal["batch", "logs"]
 Shapes = Mapping[str, Mapping[str, Any]]
@@ -94,9 +95,18 @@ def load_model(service: Service) -> Model:
     ConfigurationError
         When botocore's data folder holds no such model.
     """
-    data = msgspec.json.decode(_model_text(service))
+    return parse_model(service, _model_text(service))
+
+
+def parse_model(service: Service, text: bytes) -> Model:
+    """Read a `service-2.json`; operations of AWS Batch that it is too old for are added."""
+    data = msgspec.json.decode(text)
     shapes: Shapes = data["shapes"]
-    operations = {name: _operation(service, raw, shapes) for name, raw in data["operations"].items()}
+    known: Mapping[str, Any] = data["operations"]
+    if service == "batch":
+        shapes = {**later_operations.SHAPES, **shapes}
+        known = {**later_operations.OPERATIONS, **known}
+    operations = {name: _operation(service, raw, shapes) for name, raw in known.items()}
     routes = {(known.method, known.path): known for known in operations.values()}
     return Model(service=service, operations=operations, routes=routes, shapes=shapes)
 

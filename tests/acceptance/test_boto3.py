@@ -169,8 +169,8 @@ def test_a_wrong_request_is_a_client_exception_that_names_it(batch, register, ch
 
 def test_an_operation_that_is_not_there_yet_says_so(batch):
     """Every modelled operation answers in AWS's shape."""
-    with pytest.raises(ClientError, match="CreateSchedulingPolicy") as caught:
-        batch.create_scheduling_policy(name="fair")
+    with pytest.raises(ClientError, match="DeleteComputeEnvironment") as caught:
+        batch.delete_compute_environment(computeEnvironment="x")
     assert caught.value.response["Error"]["Code"] == "ClientException"
 
 

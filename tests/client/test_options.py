@@ -43,6 +43,8 @@ def test_an_unknown_option_names_the_nearest_known_one():
         ("memory", "a lot", "not an amount"),
         ("vcpus", "1.5", "not a size"),
         ("timeout", "10s", "no less than 60"),
+        ("max_cost", "0", "a number of dollars above 0"),
+        ("max_cost", "much", "a number of dollars above 0"),
         ("retries", 10, "from 0 to 9"),
         ("retries", True, "from 0 to 9"),
         ("gpus", -1, "whole number of GPUs"),

@@ -88,6 +88,13 @@ def test_every_option_reaches_its_member():
     }
 
 
+def test_a_cap_travels_as_a_tag_beside_the_others():
+    """The local backend reads it there; AWS Batch keeps it as a tag."""
+    request = spec(max_cost="$0.5", tags={"team": "x"}).submission("d:1")
+    assert request["tags"] == {"team": "x", "nbbatch:maxCost": "0.5"}
+    assert complaints("SubmitJob", request) == ""
+
+
 def test_no_retries_is_one_attempt():
     """`retries` counts the attempts after the first."""
     assert spec(retries=0).submission("d")["retryStrategy"] == {"attempts": 1}

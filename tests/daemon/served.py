@@ -11,6 +11,7 @@ import http.client
 import json
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -22,15 +23,23 @@ from botocore.credentials import Credentials
 import nbbatch.model
 from nbbatch.daemon.api import Api
 from nbbatch.daemon.auth import Verifier
+from nbbatch.daemon.costs import Costs
+from nbbatch.daemon.delivery import Delivery
+from nbbatch.daemon.events_feed import EventsFeed
 from nbbatch.daemon.log_views import LogViews
 from nbbatch.daemon.logs import LogStore
 from nbbatch.daemon.loop import Loop
+from nbbatch.daemon.metrics import Metered, Metrics
 from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.private import Private
+from nbbatch.daemon.private_feed import FeedRoutes
+from nbbatch.daemon.private_numbers import NumberRoutes
+from nbbatch.daemon.prometheus import is_token
 from nbbatch.daemon.server import Server
 from nbbatch.daemon.store import Store
 from nbbatch.daemon.views import Views
 from nbbatch.daemon.watch import Watch
+from nbbatch.model.arns import Arns
 from nbbatch.model.events import AttemptExited, AttemptStarted
 from nbbatch.model.fleet import parse_catalogue
 from nbbatch.scheduler.restore import restore
@@ -79,6 +88,7 @@ class Served:
         self.home = home
         self.executor = ObedientExecutor()
         self.stopped = False
+        self.pauses = []
         self._clients = []
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -98,19 +108,30 @@ class Served:
         self.logs = LogStore(self.home / "logs")
         watch = Watch(time.time_ns() // 1000, self.logs.size)
         catalogue = parse_catalogue(Path(nbbatch.model.__file__).with_name("instance_types.json").read_text())
+        metered = Metered(self.store)
         self.loop = Loop(
             restore=lambda: restore(self.store.load(), catalogue),
-            store=self.store,
+            store=metered,
             clock=SystemClock(),
-            on_change=watch.note,
+            on_change=lambda changed: (watch.note(changed), self.feed.note()),
+        )
+        self.feed = EventsFeed(self.store.feed, self.loop.state.seed, Arns(REGION, "123456789012"))
+        self.delivery = Delivery(self.feed, self.store.deliveries, self._pause)
+        self.delivery.start()
+        self.metrics = metered.metrics = Metrics(
+            self.store.samples, self.loop.state, self.store.ledger.totals()
+        )
+        numbers = NumberRoutes(
+            self.store.samples, self.metrics, Costs(self.loop, self.store.ledger, SystemClock().now)
         )
         await self.loop.start(self.executor)
-        views = Views(self.loop, self.store, Paging(SECRET.encode()))
+        paging = Paging(SECRET.encode())
+        views = Views(self.loop, self.store, paging)
         api = Api(
             loop=self.loop,
             store=self.store,
             views=views,
-            logs=LogViews(self.loop, self.logs),
+            logs=LogViews(self.loop, self.logs, paging),
             account="123456789012",
         )
         private = Private(
@@ -120,15 +141,30 @@ class Served:
             watch=watch,
             about=lambda: {"version": "test"},
             stop=self._stop,
+            more={**FeedRoutes(self.feed, self.delivery).routes, **numbers.routes},
         )
-        self.server = Server(verifier=Verifier(KEY, SECRET, time.time), api=api, private=private)
+        self.server = Server(
+            verifier=Verifier(KEY, SECRET, time.time),
+            api=api,
+            private=private,
+            scraped=numbers.prometheus,
+            is_token=partial(is_token, self.home),
+        )
         self.port = self.server.listen()
         self._ready.set()
         await self._over.wait()
         watch.close()
+        await self.delivery.close()
+        self.feed.close()
         await self.server.close()
         await self.loop.close()
+        self.metrics.close()
         self.store.close()
+
+    async def _pause(self, seconds: float) -> None:
+        """What deliveries wait before the next try; a test sees it, and waits next to nothing."""
+        self.pauses.append(seconds)
+        await asyncio.sleep(0.001)
 
     def _stop(self) -> None:
         self.stopped = True
@@ -139,6 +175,14 @@ class Served:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(10)
         assert not self._thread.is_alive()
+
+    def on_loop(self, work):
+        """Do something on the thread that owns state and rows; gives its result."""
+
+        async def do():
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(do(), self._loop).result(10)
 
     @property
     def url(self) -> str:
@@ -214,6 +258,16 @@ class Served:
             text = reply.read()
             found = {name.lower(): value for name, value in reply.getheaders()}
             return reply.status, found, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def get_text(self, path: str, headers):
+        """A GET: status, content type, text."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", path, headers=headers)
+            reply = connection.getresponse()
+            return reply.status, reply.getheader("Content-Type"), reply.read().decode()
         finally:
             connection.close()
 

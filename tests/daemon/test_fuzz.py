@@ -6,11 +6,12 @@ import asyncio
 import json
 import re
 import socket
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from misshapes import misshaped, nearly_good, shaped
+from misshapes import WORDS, misshaped, nearly_good, shaped
 from served import Served
 
 from nbbatch.scheduler.restore import restore
@@ -23,7 +24,17 @@ OPERATIONS = [
     if service == "batch"
     or operation.name in ("GetLogEvents", "FilterLogEvents", "DescribeLogGroups", "DescribeLogStreams")
 ]
-PRIVATE = {"why": "jobId", "accounts": "jobIds", "watch": "jobIds"}
+PRIVATE = {
+    "why": "jobId",
+    "accounts": "jobIds",
+    "watch": "jobIds",
+    "events": "jobId",
+    "metrics": "start",
+    "costs": "days",
+    "set-budget": "perDay",
+    "add-rule": "pattern",
+    "remove-rule": "name",
+}
 UNHURRIED = settings(
     max_examples=40,
     deadline=None,
@@ -45,14 +56,14 @@ def target(tmp_path_factory):
     running.close()
 
 
-def call(target: Served, operation, request) -> None:
+def call(target: Served, operation, request, arn: str = WORDS["resourceArn"][0]) -> None:
     """Send a request and hold the answer to what every answer must be."""
     body = json.dumps(request).encode()
     path, headers = operation.path, {}
     if operation.service == "logs":
         path, headers = "/", {"X-Amz-Target": f"Logs_20140328.{operation.name}"}
     if operation.member is not None:
-        path += "arn%3Aaws%3Abatch%3Aeu-central-1%3A123456789012%3Ajob-queue%2Fq"
+        path += quote(arn, safe="")
     status, found, reply = target.send_signed(
         operation.method, path, body, service=operation.service, headers=headers
     )
@@ -87,9 +98,12 @@ def test_shaped_and_misshaped_requests_are_answered(target, operation):
     """Requests in the model's shape, and bent ones, get 200 or an error that says what is wrong."""
 
     @UNHURRIED
-    @given(request=st.one_of(nearly_good(operation), shaped(operation), misshaped(operation)))
-    def bombard(request):
-        call(target, operation, request)
+    @given(
+        request=st.one_of(nearly_good(operation), shaped(operation), misshaped(operation)),
+        arn=st.sampled_from(WORDS["resourceArn"]),
+    )
+    def bombard(request, arn):
+        call(target, operation, request, arn)
 
     bombard()
     state_is_intact(target)

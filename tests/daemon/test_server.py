@@ -146,17 +146,13 @@ def test_a_payload_above_the_quota_is_refused(batch):
         submit(batch, parameters={"x": "y" * 31_000})
 
 
-def test_an_operation_that_is_not_there_says_so(batch, served):
+def test_an_operation_that_is_not_there_says_so(served):
     """Modelled, routed, not implemented."""
     with pytest.raises(
-        ClientError, match=f"DeleteJobQueue is not there yet in nbbatch {__version__}"
+        ClientError, match=f"DescribeQueries is not there yet in nbbatch {__version__}"
     ) as caught:
-        batch.delete_job_queue(jobQueue="q")
-    assert caught.value.response["Error"]["Code"] == "ClientException"
-    with pytest.raises(ClientError, match="is not there yet") as caught:
-        served.client("logs").describe_log_groups()
-    with pytest.raises(ClientError, match="is not there yet"):
-        batch.untag_resource(resourceArn="arn:aws:batch:eu-central-1:1:job-queue/q", tagKeys=["a"])
+        served.client("logs").describe_queries()
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterException"
 
 
 def test_a_bug_is_told_to_the_log_and_not_to_the_client(served, batch, caplog, monkeypatch):

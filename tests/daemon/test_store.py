@@ -325,6 +325,8 @@ def downgrade(path: Path) -> None:
     )
     for name in counters:
         connection.execute(f"ALTER TABLE events DROP COLUMN {name}")
+    for table in ("needs", "feed", "deliveries", "samples", "ledger", "host_ledger"):
+        connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP VIEW queues_of_jobs")
     connection.execute("CREATE INDEX jobs_by_queue ON jobs (queue, created_at)")
     connection.execute("CREATE INDEX jobs_alive ON jobs (status) WHERE status < 5")

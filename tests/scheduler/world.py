@@ -16,22 +16,34 @@ from nbbatch.model.events import (
     AttemptVanished,
     CancelRequested,
     ComputeEnvironmentCreated,
+    ConsumableResourceChanged,
+    DefinitionRegistered,
     Effect,
     Event,
     FinishedDependency,
     JobQueueCreated,
     JobSubmitted,
+    SchedulingPolicyChanged,
     StartAttempt,
     StopAttempt,
     TerminateRequested,
     Ticked,
 )
-from nbbatch.model.fleet import Catalogue, ComputeEnvironment, JobQueue, parse_catalogue
+from nbbatch.model.fleet import (
+    Catalogue,
+    ComputeEnvironment,
+    ConsumableResource,
+    FairSharePolicy,
+    JobQueue,
+    SchedulingPolicy,
+    parse_catalogue,
+)
 from nbbatch.model.jobs import (
     Container,
     Dependency,
     DependencyType,
     Job,
+    JobDefinition,
     JobId,
     JobStatus,
     NodeProperties,
@@ -44,7 +56,8 @@ from nbbatch.model.resources import Resources
 from nbbatch.scheduler.commands.environments import interrupt
 from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.reactor import handle
-from nbbatch.scheduler.state import SchedulerState
+from nbbatch.scheduler.state import EndedAttempt, SchedulerState
+from nbbatch.scheduler.transitions import Transition
 
 CATALOGUE_FILE = Path(nbbatch.model.__file__).with_name("instance_types.json")
 SIDE = Container(image="busybox", resources=Resources(vcpus=1, memory=128), essential=False)
@@ -69,6 +82,8 @@ class World:
         self.order: list[str] = []
         self.finished: dict[str, Run] = {}
         self.numbered = 0
+        self.transitions: list[Transition] = []
+        self.ended: list[EndedAttempt] = []
         self.add_environment("ce", max_vcpus=max_vcpus, types=types, idle_seconds=idle_seconds, **more)
         self.add_queue("q", "ce")
 
@@ -80,8 +95,24 @@ class World:
         )
         self.happen(ComputeEnvironmentCreated(environment=environment))
 
-    def add_queue(self, name: str, *environments: str, priority: int = 1) -> None:
-        self.happen(JobQueueCreated(queue=JobQueue(name=name, priority=priority, environments=environments)))
+    def add_queue(self, name: str, *environments: str, priority: int = 1, **more) -> None:
+        queue = JobQueue(name=name, priority=priority, environments=environments, **more)
+        self.happen(JobQueueCreated(queue=queue))
+
+    def add_fair_queue(self, name: str, *environments: str, priority: int = 1, **policy) -> None:
+        """A queue with a scheduling policy of its own name."""
+        fair_share = FairSharePolicy(**policy)
+        self.happen(SchedulingPolicyChanged(policy=SchedulingPolicy(name=name, fair_share=fair_share)))
+        self.add_queue(name, *environments, priority=priority, scheduling_policy=name)
+
+    def add_consumable(self, name: str, total: int, type: str = "REPLENISHABLE") -> None:  # noqa: A002 - AWS's word
+        resource = ConsumableResource(name=name, total=total, created_at=self.now, type=type)
+        self.happen(ConsumableResourceChanged(resource=resource))
+
+    def register(self, name: str, **more) -> None:
+        """A definition that runs `true` in the usual container."""
+        definition = JobDefinition(name=name, revision=1, container=IMAGE, **more)
+        self.happen(DefinitionRegistered(definition=definition))
 
     def happen(self, event: Event) -> list[Effect]:
         effects = handle(self.state, event, self.now)
@@ -95,7 +126,9 @@ class World:
         for child, run in self.state.changes.children.items():
             if run.status.is_terminal:
                 self.finished[child] = run
-        self.state.drain_changes()
+        changes = self.state.drain_changes()
+        self.transitions += changes.transitions
+        self.ended += changes.ended
         return effects
 
     def _keep(self, effect: Effect) -> None:
@@ -124,6 +157,10 @@ class World:
         others: int = 0,
         refusal: str = "",
         nodes: NodeProperties | None = None,
+        share: str | None = None,
+        priority: int | None = None,
+        consumables: dict[str, int] | None = None,
+        tags: dict[str, str] | None = None,
     ) -> JobId:
         self.numbered += 1
         job_id = JobId(job_id or f"job-{self.numbered:04d}")
@@ -149,6 +186,10 @@ class World:
             array_size=size,
             retry_strategy=RetryStrategy(attempts=attempts, evaluate_on_exit=tuple(rules)),
             timeout=timeout,
+            share_identifier=share,
+            scheduling_priority=priority,
+            consumables=tuple((consumables or {}).items()),
+            tags=tags or {},
         )
         gone = tuple(self._gone(x) for x in [*after, *n_to_n] if not self.is_live(x))
         self.happen(JobSubmitted(job=job, finished_dependencies=gone))

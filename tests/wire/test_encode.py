@@ -19,7 +19,7 @@ from nbbatch.model.jobs import Attempt, Dependency, Job, JobStatus, JobView, Ret
 from nbbatch.model.resources import Resources
 from nbbatch.wire.decode import decode_definition
 from nbbatch.wire.decode_environment import read_environment
-from nbbatch.wire.decode_fleet import read_queue
+from nbbatch.wire.decode_queue import read_queue
 from nbbatch.wire.encode import encode_job, encode_summary
 from nbbatch.wire.encode_world import encode_catalogue, encode_definition, encode_environment, encode_queue
 

@@ -38,7 +38,7 @@ def lack_of(container: Container) -> str:
             ("readonlyRootFilesystem", container.read_only_root),
             ("sharedMemorySize", container.shm_size),
             ("maxSwap", container.memory_swap is not None),
-            ("tmpfs", container.tmpfs),
+            ("tmpfs", not all(os.access(known.target, os.W_OK) for known in container.tmpfs)),
         )
         if is_asked
     ]

@@ -28,10 +28,13 @@ from nbbatch.model.jobs import (
     split_child_id,
 )
 from nbbatch.model.requests import JobDraft
+from nbbatch.scheduler.budget import cap_of, check_day
+from nbbatch.scheduler.commands.consumables import resolve_consumables
 from nbbatch.scheduler.commands.definitions import resolve_definition
 from nbbatch.scheduler.commands.nodes import settle_nodes
 from nbbatch.scheduler.commands.overrides import merge, refusal, settle_containers
 from nbbatch.scheduler.commands.queues import resolve_queue
+from nbbatch.scheduler.fairshare import MAX_SHARES
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 MIN_ARRAY, MAX_ARRAY = 2, 10_000
@@ -75,10 +78,12 @@ def submit_job(
     ClientException
         In AWS's words where they are known (aws_batch_semantics, section 27).
     """
+    check_day(state, now)
+    cap_of(draft.tags)
     queue = resolve_queue(state, draft.queue)
     definition = resolve_definition(state, draft.definition)
     _check_platform(state, queue, definition)
-    _check_share(queue, draft)
+    _check_share(state, queue, draft)
     if draft.array_size is not None and not MIN_ARRAY <= draft.array_size <= MAX_ARRAY:
         raise ClientException(
             f"arrayProperties.size: {draft.array_size} is not between {MIN_ARRAY} and {MAX_ARRAY}"
@@ -105,6 +110,7 @@ def submit_job(
         scheduling_priority=_first(draft.scheduling_priority, definition.scheduling_priority),
         propagate_tags=propagate_tags,
         platform=definition.platform,
+        consumables=resolve_consumables(state, _first(draft.consumables, definition.consumables) or ()),
         tags=draft.tags,
         definition_tags=definition.tags if propagate_tags else {},
         refusal=refusal(definition, draft, len(task_tags), container),
@@ -119,6 +125,10 @@ def _first(*values: T | None) -> T | None:
 
 def _check_platform(state: SchedulerState, queue: JobQueue, definition: JobDefinition) -> None:
     """A queue's environments are all Fargate or all EC2, so the first one tells."""
+    if queue.service_environments:
+        raise ClientException(
+            f"Job Queue {queue.name} is of type SAGEMAKER_TRAINING and takes service jobs only; use SubmitServiceJob."
+        )
     kind = state.environments[queue.environments[0]].environment.resource_type
     offered = "FARGATE" if kind.startswith("FARGATE") else "EC2"
     if definition.platform != offered:
@@ -128,7 +138,7 @@ def _check_platform(state: SchedulerState, queue: JobQueue, definition: JobDefin
         )
 
 
-def _check_share(queue: JobQueue, draft: JobDraft) -> None:
+def _check_share(state: SchedulerState, queue: JobQueue, draft: JobDraft) -> None:
     given = draft.share_identifier is not None or draft.scheduling_priority is not None
     if queue.scheduling_policy is None and given:
         raise ClientException(
@@ -138,6 +148,16 @@ def _check_share(queue: JobQueue, draft: JobDraft) -> None:
     if queue.scheduling_policy is not None and draft.share_identifier is None:
         raise ClientException(
             f"shareIdentifier is required: job queue {queue.name} has a fair share scheduling policy."
+        )
+    shares = state.queues[queue.name].shares
+    if (
+        draft.share_identifier is not None
+        and draft.share_identifier not in shares
+        and len(shares) >= MAX_SHARES
+    ):
+        raise ClientException(
+            f"shareIdentifier: {draft.share_identifier} would be one more than the {MAX_SHARES} active shares that "
+            f"job queue {queue.name} may have; wait until others have had no job for the policy's shareDecaySeconds."
         )
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, Effect, StopAttempt
 from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobId, JobStatus, Run, stream_of
+from nbbatch.scheduler import consumables
+from nbbatch.scheduler.budget import note_ended, note_started
 from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import vacated
 from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.queueing import note_use
 from nbbatch.scheduler.reactions.nodes import (
     MAIN_NODE_ENDED,
     on_node_ended,
@@ -22,7 +25,7 @@ from nbbatch.scheduler.reactions.nodes import (
 )
 from nbbatch.scheduler.retries import HOST_LOST_REASON, TIMEOUT_REASON, verdict
 from nbbatch.scheduler.spot import as_interrupted
-from nbbatch.scheduler.state import Deadline, DeadlineKind, LiveJob, SchedulerState
+from nbbatch.scheduler.state import Deadline, DeadlineKind, EndedAttempt, LiveJob, SchedulerState
 
 
 def on_attempt_started(state: SchedulerState, event: AttemptStarted, now: int) -> list[Effect]:
@@ -35,6 +38,7 @@ def on_attempt_started(state: SchedulerState, event: AttemptStarted, now: int) -
         return []
     state.move(live, index, Signal.STARTED)
     run.started_at = event.started_at
+    note_started(state, live, run, now)
     if index is not None and live.nodes is not None:
         if live.run.stop_reason is not None:
             _end_waiting_nodes(state, live, now)
@@ -53,18 +57,22 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
     event, is_lost = _as_its_host_ended_it(state, run, event)
     reason = run.stop_reason or event.status_reason
     run = state.begin(live, index)
+    noted_start = run.started_at
     if event.started_at is not None:
         run.started_at = event.started_at
     attempt = _attempt_record(
         live.job.as_seen_by(index), run, event, reason, is_lost=is_lost and event.exit_code != 0
     )
     run.attempts += (attempt,)
+    state.changes.ended.append(EndedAttempt(live.job, run.environment or "", attempt))
+    note_ended(state, live, attempt, noted_start, now)
     if live.run.tally is not None:
         add_attempt(live.run.tally, attempt)
     _vacate(state, run, now)
     run.host = None
     if index is not None and live.nodes is not None:
         return _end_node(state, live, index, now)
+    _give_back(state, live.job, now)
     signal = verdict(run, live.job.retry_strategy, event)
     if signal is Signal.RETRIED:
         state.move(live, index, signal)
@@ -109,6 +117,8 @@ def on_timeout(state: SchedulerState, deadline: Deadline, _now: int) -> list[Eff
 def _end_node(state: SchedulerState, live: LiveJob, index: int, now: int) -> list[Effect]:
     run = live.own_run(index)
     run.stopped_at = run.attempts[-1].stopped_at
+    if live.nodes is not None and live.nodes.holding == 1:  # with the last node the attempt is over
+        _give_back(state, live.job, now)
     effects = on_node_ended(state, live, index, now)
     if live.job.nodes is not None and index == live.job.nodes.main:
         _end_waiting_nodes(state, live, now)
@@ -167,6 +177,14 @@ def _attempt_record(job: Job, run: Run, event: AttemptExited, reason: str, *, is
         is_lost=is_lost,
         containers=event.containers,
     )
+
+
+def _give_back(state: SchedulerState, job: Job, now: int) -> None:
+    """What the attempt had besides its hosts."""
+    if job.consumables:
+        consumables.give_back(state, job)
+    if job.share_identifier is not None:
+        note_use(state, job, -job.gang_resources.vcpus, now)
 
 
 def _vacate(state: SchedulerState, run: Run, now: int) -> None:

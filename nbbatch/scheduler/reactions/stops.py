@@ -38,17 +38,24 @@ def on_terminate_requested(state: SchedulerState, event: TerminateRequested, now
     if found is None:
         return []
     live, index = found
-    if live.children is None or index is not None:
+    if index is not None:
         return _terminate(state, live, index, event.reason, now)
+    return stop_whole(state, live, event.reason, now)
+
+
+def stop_whole(state: SchedulerState, live: LiveJob, reason: str, now: int) -> list[Effect]:
+    """End a job, or an array with all of its children, wherever it has got to."""
+    if live.children is None:
+        return _terminate(state, live, None, reason, now)
     live.run.is_terminated = True
-    live.run.stop_reason = live.run.stop_reason or event.reason
+    live.run.stop_reason = live.run.stop_reason or reason
     state.changes.jobs[live.job.id] = live
     effects = []
     for active in live.children.in_status(*ACTIVE):
-        effects += _terminate(state, live, active, event.reason, now)
+        effects += _terminate(state, live, active, reason, now)
     for child in live.children.in_status(*BEFORE_START):
         state.begin(live, child).is_terminated = True
-    end(state, ends_of_children(live, BEFORE_START, Signal.CANCELLED, event.reason), now)
+    end(state, ends_of_children(live, BEFORE_START, Signal.CANCELLED, reason), now)
     return effects
 
 

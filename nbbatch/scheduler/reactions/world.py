@@ -9,7 +9,8 @@ from nbbatch.model.events import (
     JobQueueCreated,
 )
 from nbbatch.model.jobs import DefinitionStatus
-from nbbatch.scheduler.state import QueueState, SchedulerState
+from nbbatch.scheduler.queueing import open_queue
+from nbbatch.scheduler.state import SchedulerState
 
 
 def on_definition_registered(state: SchedulerState, event: DefinitionRegistered, _now: int) -> list[Effect]:
@@ -34,7 +35,12 @@ def on_definition_deregistered(
 
 def on_job_queue_created(state: SchedulerState, event: JobQueueCreated, _now: int) -> list[Effect]:
     """Queues are kept in the order in which placement looks at them."""
-    state.queues[event.queue.name] = QueueState(queue=event.queue)
-    state.queues = dict(sorted(state.queues.items(), key=lambda item: (-item[1].queue.priority, item[0])))
+    state.queues[event.queue.name] = open_queue(state, event.queue)
+    sort_queues(state)
     state.changes.queues[event.queue.name] = event.queue
     return []
+
+
+def sort_queues(state: SchedulerState) -> None:
+    """Higher priority first, then by name."""
+    state.queues = dict(sorted(state.queues.items(), key=lambda item: (-item[1].queue.priority, item[0])))

@@ -2,7 +2,7 @@ import pytest
 
 from nbbatch.errors import ClientException
 from nbbatch.model.fleet import Switch
-from nbbatch.wire.decode_fleet import decode_queue_request
+from nbbatch.wire.decode_queue import decode_queue_request
 
 
 def queue(*entries, **more):

@@ -1,0 +1,78 @@
+"""What grows is bounded: old events are deleted and old samples thinned out, a little at a time.
+
+`$NBBATCH_EVENTS_DAYS` says for how many days events are kept (30), `$NBBATCH_EVENTS_TICKS` of how
+many commits at most (1,000,000). The event log that a replay starts from is not touched: without its
+beginning it would prove nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+
+from nbbatch.daemon.store import Store
+from nbbatch.errors import ConfigurationError, StoreError
+
+EVERY_SECONDS = 600.0
+_DAY_MS = 86_400_000
+_log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Keeps the rows of one home in bounds.
+
+    Parameters
+    ----------
+    now : callable
+        Epoch ms.
+
+    Raises
+    ------
+    ConfigurationError
+        When a setting is no number.
+    """
+
+    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+        self._kept_ms = _setting("NBBATCH_EVENTS_DAYS", 30) * _DAY_MS
+        self._kept_ticks = _setting("NBBATCH_EVENTS_TICKS", 1_000_000)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Look after the rows from now on."""
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def tidy(self) -> None:
+        """Once; others have their turn between the steps."""
+        now = self._now()
+        has_more = True
+        while has_more:
+            has_more = self._store.feed.prune(before=now - self._kept_ms, most_rows=self._kept_ticks)
+            await asyncio.sleep(0)
+        self._store.samples.thin(now)
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await self.tidy()
+            except StoreError as error:
+                _log.warning("Old rows stay for now: %s", error)
+            await asyncio.sleep(EVERY_SECONDS)
+
+
+def _setting(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 40):
+        raise ConfigurationError(f"{name} is {text!r}.", cure="Set it to a whole number from 1.")
+    return int(text)
