@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from heapq import heappop, heappush
 
 from benchmarks.harness import Bench, tell
 from benchmarks.m13_simulate import world
-from nbbatch.model.events import AttemptExited, Event, JobQueueCreated, JobSubmitted, StartAttempt
-from nbbatch.model.fleet import JobQueue
+from nbbatch.model.events import (
+    AttemptExited,
+    Event,
+    JobQueueCreated,
+    JobSubmitted,
+    SchedulingPolicyChanged,
+    StartAttempt,
+)
+from nbbatch.model.fleet import FairSharePolicy, JobQueue, SchedulingPolicy
 from nbbatch.model.jobs import Container, Job, JobId
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.reactor import handle
@@ -26,12 +34,21 @@ Kind = Callable[[], Iterable[Event]]
 """Makes the queues; a kind of queue is one function and one line in KINDS."""
 
 
-def first_in_first_out() -> Iterable[Event]:
+def first_in_first_out() -> Iterable[JobQueueCreated]:
     for number in range(QUEUES):
         yield JobQueueCreated(queue=JobQueue(name=f"q{number}", priority=number % 4, environments=("ce",)))
 
 
-KINDS: dict[str, tuple[Kind, tuple[str | None, ...]]] = {"first in, first out": (first_in_first_out, (None,))}
+def fair_share() -> Iterable[Event]:
+    yield SchedulingPolicyChanged(policy=SchedulingPolicy(name="fair", fair_share=FairSharePolicy()))
+    for event in first_in_first_out():
+        yield replace(event, queue=replace(event.queue, scheduling_policy="fair"))
+
+
+KINDS: dict[str, tuple[Kind, tuple[str | None, ...]]] = {
+    "first in, first out": (first_in_first_out, (None,)),
+    "fair share, 20 shares each": (fair_share, tuple(f"s{number}" for number in range(20))),
+}
 """Kinds of queues, and the share identifiers of their jobs."""
 
 
@@ -52,7 +69,7 @@ def filled(
             definition="d:1",
             container=SMALL,
             created_at=0,
-            share_identifier=shares[number % len(shares)],
+            share_identifier=shares[number // QUEUES % len(shares)],
         )
         running += handle(state, JobSubmitted(job=job), 0)  # type: ignore[arg-type]
     state.drain_changes()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import resources
 from types import MappingProxyType
@@ -17,14 +18,20 @@ from nbbatch.client.backend import get_backend, translate
 from nbbatch.client.config import BackendConfig, load_config
 from nbbatch.client.workloads import read_amount, read_whole
 from nbbatch.errors import OptionError, UserError
-from nbbatch.model.events import ComputeEnvironmentCreated, Event, JobQueueCreated
-from nbbatch.model.fleet import AllocationStrategy, Catalogue, ComputeEnvironment, parse_catalogue
+from nbbatch.model.events import ComputeEnvironmentCreated, Event, JobQueueCreated, SchedulingPolicyChanged
+from nbbatch.model.fleet import (
+    AllocationStrategy,
+    Catalogue,
+    ComputeEnvironment,
+    SchedulingPolicy,
+    parse_catalogue,
+)
 from nbbatch.model.rehearsal import PREFIX
 from nbbatch.model.resources import Resources, parse_memory, parse_vcpus
 from nbbatch.scheduler.simulate import World
 from nbbatch.scheduler.virtual import Conditions
 from nbbatch.wire.decode_environment import read_environment
-from nbbatch.wire.decode_queue import read_queue
+from nbbatch.wire.decode_queue import decode_policy, read_queue
 
 DEFAULT_VCPUS = 256
 """AWS Batch's console suggests this maxvCpus."""
@@ -119,7 +126,14 @@ def _world(name: str, described: Description, given: Mapping[str, Any]) -> World
     for environment in environments:
         _check_types(name, environment, catalogue)
     created: list[Event] = [ComputeEnvironmentCreated(environment=known) for known in environments]
-    created += [JobQueueCreated(queue=read_queue(shown)) for shown in described["jobQueues"]]
+    policies = _policies(described, given)
+    created += [SchedulingPolicyChanged(policy=policy) for policy in policies]
+    shared = policies[0].name if _shares(given) else None
+    queues = [read_queue(shown) for shown in described["jobQueues"]]
+    created += [
+        JobQueueCreated(queue=replace(queue, scheduling_policy=shared or queue.scheduling_policy))
+        for queue in queues
+    ]
     return World(events=tuple(created), catalogue=catalogue, conditions=_conditions(described, given))
 
 
@@ -131,6 +145,34 @@ def _environment(shown: Mapping[str, Any], given: Mapping[str, Any]) -> ComputeE
         members["type"] = _spot(shown.get("computeResources", {}).get("type", "EC2"), wanted=given["spot"])
     changed = {**(shown.get("computeResources") or {}), **members}
     return read_environment({**shown, "computeResources": changed, "tags": {**shown.get("tags", {}), **tags}})
+
+
+def _policies(described: Description, given: Mapping[str, Any]) -> list[SchedulingPolicy]:
+    """The policies of the queues as they are; with settings for fair share, the one that all queues get."""
+    if _shares(given):
+        shown = [{"name": "simulated", "fairsharePolicy": _fair_share(given)}]
+    else:
+        shown = described.get("schedulingPolicies", [])
+    return [
+        decode_policy({"name": one["name"], "fairsharePolicy": one.get("fairsharePolicy", {})})
+        for one in shown
+    ]
+
+
+def _shares(given: Mapping[str, Any]) -> bool:
+    return not given.keys().isdisjoint(_SHARE_SETTINGS)
+
+
+def _fair_share(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as `fairsharePolicy`."""
+    weights = given.get("fair_share", {})
+    return {
+        "shareDecaySeconds": int(given.get("share_decay_seconds", 0)),
+        "computeReservation": given.get("compute_reservation", 0),
+        "shareDistribution": [
+            {"shareIdentifier": share, "weightFactor": weight} for share, weight in weights.items()
+        ],
+    }
 
 
 def _spot(kind: str, *, wanted: bool) -> str:
@@ -188,12 +230,17 @@ def _described(batch: Any) -> Description:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - boto3 is slow to import
 
     try:
-        return {
+        described: Description = {
             shown: [one for page in batch.get_paginator(operation).paginate() for one in page[shown]]
             for shown, operation in _DESCRIBED.items()
         }
+        named = {one.get("schedulingPolicyArn") for one in described["jobQueues"]} - {None}
+        if named:
+            reply = batch.describe_scheduling_policies(arns=sorted(named))
+            described["schedulingPolicies"] = reply["schedulingPolicies"]
     except (BotoCoreError, ClientError) as error:
         raise translate(error) from error
+    return described
 
 
 def _aws_client(settings: BackendConfig) -> Any:
@@ -207,6 +254,8 @@ _DESCRIBED = MappingProxyType(
     {"computeEnvironments": "describe_compute_environments", "jobQueues": "describe_job_queues"}
 )
 """What Describe calls show, and the calls."""
+_SHARE_SETTINGS = frozenset({"fair_share", "share_decay_seconds", "compute_reservation"})
+"""Settings that make every queue a fair-share queue."""
 _MEMBERS = MappingProxyType(
     {
         "type": "type",
@@ -250,6 +299,13 @@ def _names(value: Any) -> list[str]:
     return [_text(value)] if isinstance(value, str) else [_text(name) for name in value]
 
 
+def _weights(value: Any) -> dict[str, float]:
+    """Weights by share identifier, checked as AWS checks them."""
+    weights = {_text(share): float(weight) for share, weight in dict(value).items()}
+    decode_policy({"name": "simulated", "fairsharePolicy": _fair_share({"fair_share": weights})})
+    return weights
+
+
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError("it is neither True nor False.")
@@ -270,6 +326,9 @@ _READERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "min_vcpus": read_whole(0),
         "instance_types": _names,
         "allocation_strategy": _strategy,
+        "fair_share": _weights,
+        "share_decay_seconds": read_amount,
+        "compute_reservation": read_whole(0),
         "interruptions_per_hour": read_amount,
         "launch_seconds": read_amount,
         "notice_seconds": read_amount,

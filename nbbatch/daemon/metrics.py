@@ -18,6 +18,7 @@ from nbbatch.daemon.database import Database
 from nbbatch.daemon.rowcodec import decode, encode
 from nbbatch.errors import ClientException, StoreError
 from nbbatch.model.events import Event, JobSubmitted
+from nbbatch.model.fleet import HostStatus
 from nbbatch.model.jobs import JobStatus
 from nbbatch.scheduler.hosts import EnvironmentState
 from nbbatch.scheduler.ledger import Sums
@@ -226,7 +227,7 @@ def _series(rows: Sequence[Mapping[str, Sequence[float]]], metrics: Sequence[str
 
 def _environment_values(known: EnvironmentState) -> list[float]:
     """One environment's numbers; memory in MiB."""
-    hosts = known.hosts.values()
+    hosts = [host for host in known.hosts.values() if host.host.status is not HostStatus.REGISTERING]
     vcpus = sum(host.host.capacity.vcpus for host in hosts)
     memory = sum(host.host.capacity.memory for host in hosts)
     return [

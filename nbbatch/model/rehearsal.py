@@ -28,6 +28,8 @@ _SECONDS = {
     "noticeSeconds": ("notice_seconds", 3_600),
 }
 _POOLS = {"interruptionsPerHour": ("interruptions", 100_000), "capacity": ("pools", 1_000_000)}
+REHEARSED = tuple(name for name, _ in (*_SECONDS.values(), *_POOLS.values()))
+"""Fields of a ComputeEnvironment that tags set."""
 
 
 def read_rehearsal(tags: Mapping[str, str]) -> dict[str, Any]:

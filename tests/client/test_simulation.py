@@ -251,6 +251,18 @@ def test_a_simulated_array_agrees_with_the_one_that_ran(shared_daemon):
     assert wide == pytest.approx(max(one["stoppedAt"] - one["startedAt"] for one in children) / 1000)
 
 
+def test_a_fair_world_shares_between_identifiers():
+    """The lighter share waits less, and fair-share words are checked as AWS checks them."""
+    rows = [{"jobs": 40, "seconds": 10, "share": share} for share in ("heavy", "light")]
+    world = {"max_vcpus": 4, "instance_types": ["m6i.xlarge"], "fair_share": {"light": 0.25}}
+    groups = nbbatch.simulate(rows, {"fair": world}, seeds=1).groups.set_index("share")
+    assert groups.loc["light", "wait_mean"] < groups.loc["heavy", "wait_mean"]
+    first = nbbatch.simulate(rows, {"fifo": {**world, "fair_share": None}}, seeds=1).groups.set_index("share")
+    assert first.loc["light", "wait_mean"] > first.loc["heavy", "wait_mean"]
+    with pytest.raises(OptionError, match="Weight factor should be between"):
+        nbbatch.simulate(rows, {"w": {"fair_share": {"light": 0}}})
+
+
 def test_a_job_that_has_run_is_measured(shared_daemon):
     """Its queue, size and duration; and its durations can be drawn from."""
     job = nbbatch.submit(nap, 0.2, vcpus=1, memory="512M", retries=1)
@@ -265,10 +277,11 @@ def test_a_job_that_has_run_is_measured(shared_daemon):
 
 def test_a_job_that_has_not_run_cannot_be_measured(shared_daemon):
     """The error says what to do."""
-    job = nbbatch.submit(nap, 0.1, vcpus=1, memory="900G")
+    ahead = nbbatch.submit(nap, 60)
+    job = nbbatch.submit(nap, 0.1, depends=[ahead.id])
     with pytest.raises(UserError, match=r"has not run.*wait\(\)"):
         nbbatch.simulate(job, {"w": SMALL})
-    job.cancel()
+    ahead.terminate("enough")
 
 
 def test_the_local_world_is_what_the_daemon_has(shared_daemon):

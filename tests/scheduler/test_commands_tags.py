@@ -6,7 +6,7 @@ from world import World
 from nbbatch.errors import ClientException
 from nbbatch.model.events import TagsChanged
 from nbbatch.model.fleet import ConsumableResource, QuotaShare, SchedulingPolicy, ServiceEnvironment
-from nbbatch.model.jobs import JobView
+from nbbatch.model.jobs import JobStatus, JobView
 from nbbatch.scheduler.commands.tags import tag_resource, tags_of, untag_resource
 
 PREFIX = "arn:aws:batch:us-east-1:123456789012:"
@@ -134,3 +134,18 @@ def test_other_arns_are_refused(world, arn, problem):
     """Children, other services and what is not there."""
     with pytest.raises(ClientException, match=problem):
         tags_of(world.state, arn, Finished(world))
+
+
+def test_tags_of_an_environment_are_settings_of_a_rehearsal(world):
+    """A launch delay that comes by a tag holds for the next host, and goes with the tag."""
+    arn, gone = PREFIX + "compute-environment/ce", Finished(world)
+    with pytest.raises(ClientException, match="nbbatch:launchSeconds is 'soon'"):
+        tag_resource(world.state, arn, {"nbbatch:launchSeconds": "soon"}, gone)
+    apply(world, tag_resource(world.state, arn, {"nbbatch:launchSeconds": "30"}, gone))
+    job = world.submit()
+    assert world.status(job) is JobStatus.RUNNABLE
+    world.pass_until(world.now + 30_000)
+    assert world.status(job) is JobStatus.STARTING
+    apply(world, untag_resource(world.state, arn, ["nbbatch:launchSeconds"], gone))
+    assert world.status(world.submit(vcpus=2)) is JobStatus.STARTING
+    assert world.replay() == world.state

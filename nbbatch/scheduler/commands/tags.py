@@ -13,6 +13,7 @@ from nbbatch.model.arns import quota_share_of
 from nbbatch.model.events import Event, TagsChanged
 from nbbatch.model.fleet import TAGGED_NOUNS
 from nbbatch.model.jobs import JobId
+from nbbatch.model.rehearsal import read_rehearsal
 from nbbatch.scheduler.budget import cap_of
 from nbbatch.scheduler.commands.definitions import find_definition
 from nbbatch.scheduler.commands.submit_job import FinishedJobs
@@ -35,7 +36,10 @@ def tag_resource(
     kind, name = parse_resource(arn)
     known = tags_of(state, arn, finished)
     merged = {**known, **tags}
-    cap_of(tags)
+    if kind == "compute-environment":
+        read_rehearsal(tags)
+    else:
+        cap_of(tags)
     if len(merged) > MAX_TAGS:
         raise ClientException(f"tags: {arn} would have {len(merged)} tags, and may have at most {MAX_TAGS}.")
     return _changed(kind, name, known, merged), None

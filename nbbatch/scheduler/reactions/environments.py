@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from nbbatch.model.events import (
@@ -10,7 +11,8 @@ from nbbatch.model.events import (
     ComputeEnvironmentUpdated,
     Effect,
 )
-from nbbatch.model.fleet import ResourceStatus
+from nbbatch.model.fleet import ComputeEnvironment, ResourceStatus
+from nbbatch.model.rehearsal import REHEARSED, read_rehearsal
 from nbbatch.scheduler.draining import GRACE_SECONDS, retire_host, stop_host
 from nbbatch.scheduler.fleet import (
     add_environment,
@@ -37,6 +39,15 @@ def on_compute_environment_created(
     elif added.offers:
         launch(state, added, added.offers[0], now)
     return []
+
+
+def retag_environment(state: SchedulerState, known: EnvironmentState, tags: Mapping[str, str]) -> None:
+    """Tags are settings of a rehearsal, too: those that came hold from now on, those that went do not."""
+    unset = ComputeEnvironment(name="")
+    settings = {name: getattr(unset, name) for name in REHEARSED} | read_rehearsal(tags)
+    change(state, known, replace(known.environment, tags=tags, **settings))
+    refresh_offers(state, known)
+    _look_again(state, known)
 
 
 def on_compute_environment_updated(

@@ -8,6 +8,7 @@ from nbbatch.model.events import Effect, TagsChanged
 from nbbatch.model.fleet import TAGGED_NOUNS
 from nbbatch.model.jobs import JobId
 from nbbatch.scheduler.budget import watch_job
+from nbbatch.scheduler.reactions.environments import retag_environment
 from nbbatch.scheduler.state import SchedulerState
 
 
@@ -23,9 +24,7 @@ def on_tags_changed(state: SchedulerState, event: TagsChanged, now: int) -> list
             queue.queue = replace(queue.queue, tags=event.tags)
             state.changes.queues[event.name] = queue.queue
         case "compute-environment" if event.name in state.environments:
-            environment = state.environments[event.name]
-            environment.environment = replace(environment.environment, tags=event.tags)
-            state.changes.environments[event.name] = environment.environment
+            retag_environment(state, state.environments[event.name], event.tags)
         case kind if kind in TAGGED_NOUNS:
             noun = state.nouns(TAGGED_NOUNS[kind]).get(event.name)
             if noun is not None:
