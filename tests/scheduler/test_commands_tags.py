@@ -148,4 +148,4 @@ def test_tags_of_an_environment_are_settings_of_a_rehearsal(world):
     assert world.status(job) is JobStatus.STARTING
     apply(world, untag_resource(world.state, arn, ["nbbatch:launchSeconds"], gone))
     assert world.status(world.submit(vcpus=2)) is JobStatus.STARTING
-    assert world.replay() == world.state
+    assert world.replay().environments == world.state.environments
