@@ -9,6 +9,7 @@ from heapq import heappop, heappush
 
 from benchmarks.harness import Bench, tell
 from benchmarks.m13_simulate import world
+from nbbatch.model.containers import Container
 from nbbatch.model.events import (
     AttemptExited,
     Event,
@@ -18,7 +19,7 @@ from nbbatch.model.events import (
     StartAttempt,
 )
 from nbbatch.model.fleet import FairSharePolicy, JobQueue, SchedulingPolicy
-from nbbatch.model.jobs import Container, Job, JobId
+from nbbatch.model.jobs import Job, JobId
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.state import SchedulerState

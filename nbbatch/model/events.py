@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from nbbatch.model.containers import Container, ContainerEnd, Task
 from nbbatch.model.fleet import (
     ComputeEnvironment,
     ConsumableResource,
@@ -19,16 +20,7 @@ from nbbatch.model.fleet import (
     SchedulingPolicy,
     ServiceEnvironment,
 )
-from nbbatch.model.jobs import (
-    UNKNOWN_USAGE,
-    Container,
-    ContainerEnd,
-    Job,
-    JobDefinition,
-    JobId,
-    Task,
-    Usage,
-)
+from nbbatch.model.jobs import UNKNOWN_USAGE, Job, JobDefinition, JobId, Usage
 from nbbatch.model.resources import NOTHING, Resources
 
 

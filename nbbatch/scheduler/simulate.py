@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbbatch.errors import OptionError
+from nbbatch.model.containers import Container
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted, Ticked
 from nbbatch.model.fleet import Catalogue
-from nbbatch.model.jobs import Container, Dependency, Job, JobId, JobStatus, RetryStrategy
+from nbbatch.model.jobs import Dependency, Job, JobId, JobStatus, RetryStrategy
 from nbbatch.scheduler.figures import Figures, Ledger
 from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.state import SchedulerState

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nbbatch.model.jobs import Container, ContainerCondition, ContainerDependency, ContainerEnd
+from nbbatch.model.containers import Container, ContainerCondition, ContainerDependency, ContainerEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,16 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import (
-    Container,
-    Dependency,
-    DependencyType,
-    EvaluateOnExit,
-    JobDefinition,
-    JobId,
-    RetryStrategy,
-    Task,
-)
+from nbbatch.model.containers import Container, Task
+from nbbatch.model.jobs import Dependency, DependencyType, EvaluateOnExit, JobDefinition, JobId, RetryStrategy
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft
 from nbbatch.wire.decode_consumable import decode_needs
 from nbbatch.wire.decode_container import decode_container, decode_overrides

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import Container, Device, Tmpfs, Ulimit
+from nbbatch.model.containers import Container, Device, Tmpfs, Ulimit
 from nbbatch.model.requests import Overrides
 from nbbatch.wire.decode_resources import (
     decode_amounts,

@@ -12,13 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import (
-    ONLY_CONTAINER,
-    Container,
-    ContainerCondition,
-    ContainerDependency,
-    Task,
-)
+from nbbatch.model.containers import ONLY_CONTAINER, Container, ContainerCondition, ContainerDependency, Task
 from nbbatch.model.requests import Overrides
 from nbbatch.model.resources import NOTHING
 from nbbatch.wire.decode_container import as_registered, decode_overrides, read_container

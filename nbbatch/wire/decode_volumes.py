@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import Mount
+from nbbatch.model.containers import Mount
 
 _KINDS = ("host", "efsVolumeConfiguration", "s3filesVolumeConfiguration")
 _FILE_SYSTEM = re.compile(r"[A-Za-z0-9_.-]{1,128}")

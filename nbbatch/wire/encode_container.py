@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from nbbatch.model.arns import Arns
-from nbbatch.model.jobs import ACTIVE, Attempt, Container, ContainerEnd, Job, JobStatus, Run, stream_of
+from nbbatch.model.containers import Container, ContainerEnd
+from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobStatus, Run, stream_of
 
 Json = dict[str, Any]
 

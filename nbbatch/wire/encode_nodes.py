@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nbbatch.model.jobs import Container, JobView, NodeProperties, NodeRange
+from nbbatch.model.containers import Container
+from nbbatch.model.jobs import JobView, NodeProperties, NodeRange
 
 Json = dict[str, Any]
 

@@ -7,18 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from nbbatch.model.arns import Arns
-from nbbatch.model.jobs import (
-    ACTIVE,
-    Attempt,
-    Container,
-    ContainerEnd,
-    Job,
-    JobDefinition,
-    JobStatus,
-    Run,
-    Task,
-    stream_of,
-)
+from nbbatch.model.containers import Container, ContainerEnd, Task
+from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobDefinition, JobStatus, Run, stream_of
 from nbbatch.wire.encode_container import Json, effective, end_of, place_of
 
 EMPTY_LISTS: Mapping[str, Any] = MappingProxyType(

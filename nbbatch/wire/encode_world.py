@@ -7,8 +7,9 @@ only lists that are absent come back empty, as the service does it.
 from __future__ import annotations
 
 from nbbatch.model.arns import Arns
+from nbbatch.model.containers import Container
 from nbbatch.model.fleet import Catalogue, ComputeEnvironment, JobQueue
-from nbbatch.model.jobs import Container, JobDefinition
+from nbbatch.model.jobs import JobDefinition
 from nbbatch.wire.decode_environment import UPDATE_POLICY
 from nbbatch.wire.encode import encode_retry_strategy
 from nbbatch.wire.encode_container import EMPTY_LISTS, Json

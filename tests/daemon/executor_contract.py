@@ -17,9 +17,10 @@ from typing import Protocol
 
 from nbbatch.daemon.logs import LogStore
 from nbbatch.daemon.ports import AttemptReport, Executor, ExpectedAttempt, LogSink, Report
+from nbbatch.model.containers import Container
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, StartAttempt, StopAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import Container, JobId, log_stream_name
+from nbbatch.model.jobs import JobId, log_stream_name
 from nbbatch.model.resources import Resources
 
 IMAGE = "nbbatch-test/python:3.11"

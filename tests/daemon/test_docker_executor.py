@@ -23,6 +23,7 @@ from docker_kind import IMAGE, SYSTEM_DOCKER, has_image
 from nbbatch.daemon.executors.docker import DockerExecutor
 from nbbatch.daemon.executors.docker_probe import probe
 from nbbatch.daemon.ports import ExpectedAttempt
+from nbbatch.model.containers import Container, Mount, Ulimit
 from nbbatch.model.events import (
     AttemptExited,
     AttemptStarted,
@@ -31,7 +32,7 @@ from nbbatch.model.events import (
     StopAttempt,
 )
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import Container, JobId, Mount, Ulimit
+from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import Resources
 
 DEADLINE = 60.0

@@ -37,9 +37,10 @@ from nbbatch.daemon.executors.docker_spec import (
 )
 from nbbatch.daemon.executors.docker_usage import read_usage, usage_files
 from nbbatch.errors import CouldNotStartError
+from nbbatch.model.containers import Container, Device, Mount, Task, Tmpfs, Ulimit
 from nbbatch.model.events import StartAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import Container, Device, JobId, Mount, Task, Tmpfs, Ulimit, Usage, task_id
+from nbbatch.model.jobs import JobId, Usage, task_id
 from nbbatch.model.resources import Resources
 
 MIB = 1 << 20

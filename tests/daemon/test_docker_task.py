@@ -11,7 +11,7 @@ from docker_kind import IMAGE, DockerKind, has_image
 from executor_contract import Bench
 
 from nbbatch.daemon.executors.docker_spec import container_name
-from nbbatch.model.jobs import Container, ContainerCondition, ContainerDependency, Mount, Task
+from nbbatch.model.containers import Container, ContainerCondition, ContainerDependency, Mount, Task
 from nbbatch.model.resources import Resources
 
 pytestmark = pytest.mark.docker

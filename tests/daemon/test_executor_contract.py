@@ -11,7 +11,7 @@ from docker_kind import DockerKind, has_image
 from executor_contract import IMAGE, Bench, Kind
 from process_kind import ProcessKind
 
-from nbbatch.model.jobs import Mount
+from nbbatch.model.containers import Mount
 
 NOT_STARTED = "Task failed to start"
 

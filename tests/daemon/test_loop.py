@@ -11,6 +11,7 @@ from nbbatch.daemon.executors.scripted import ScriptedExecutor
 from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.store import Store
 from nbbatch.errors import ClientException, NbbatchBugError, StoreError
+from nbbatch.model.containers import Container
 from nbbatch.model.events import (
     ComputeEnvironmentCreated,
     HostInterrupted,
@@ -19,7 +20,7 @@ from nbbatch.model.events import (
     TerminateRequested,
 )
 from nbbatch.model.fleet import ComputeEnvironment, JobQueue, parse_catalogue
-from nbbatch.model.jobs import Container, Job, JobId, JobStatus, NodeProperties, NodeRange
+from nbbatch.model.jobs import Job, JobId, JobStatus, NodeProperties, NodeRange
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.restore import restore
 

@@ -10,7 +10,7 @@ from process_kind import ProcessKind
 
 from nbbatch.daemon.executors.process_limits import lack_of, refusal_of
 from nbbatch.daemon.secret_store import SecretStore
-from nbbatch.model.jobs import Container, Device, Mount, Tmpfs
+from nbbatch.model.containers import Container, Device, Mount, Tmpfs
 
 
 @pytest.fixture

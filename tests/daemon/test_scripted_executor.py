@@ -6,9 +6,10 @@ import pytest
 
 from nbbatch.daemon.executors.scripted import ScriptedExecutor
 from nbbatch.daemon.ports import ExpectedAttempt
+from nbbatch.model.containers import Container
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, StartAttempt, StopAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import Container, JobId
+from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import NOTHING
 
 JOB = JobId("a")

@@ -20,7 +20,8 @@ from nbbatch.daemon.processes import IS_LINUX
 from nbbatch.daemon.spawner_link import mark_of
 from nbbatch.daemon.spawner_peer import is_own_user
 from nbbatch.errors import ConfigurationError
-from nbbatch.model.jobs import Ulimit, task_id
+from nbbatch.model.containers import Ulimit
+from nbbatch.model.jobs import task_id
 from nbbatch.model.resources import Resources
 
 only_linux = pytest.mark.skipif(not IS_LINUX, reason="needs /proc")

@@ -22,7 +22,8 @@ from warm_cells import cell, interpreters, is_warm, run_warm, started_warm, warm
 from nbbatch.client.carried import runner_zip
 from nbbatch.daemon.processes import IS_LINUX
 from nbbatch.daemon.spawner_warm import MOST, WarmInterpreters
-from nbbatch.model.jobs import Ulimit, task_id
+from nbbatch.model.containers import Ulimit
+from nbbatch.model.jobs import task_id
 
 pytestmark = pytest.mark.skipif(not IS_LINUX, reason="elsewhere every job starts afresh")
 

@@ -12,6 +12,7 @@ import pytest
 from nbbatch.daemon.database import _QUERIES
 from nbbatch.daemon.store import Store
 from nbbatch.errors import StoreError
+from nbbatch.model.containers import Container
 from nbbatch.model.events import (
     ComputeEnvironmentDeleted,
     ComputeEnvironmentUpdated,
@@ -22,7 +23,7 @@ from nbbatch.model.events import (
     Ticked,
 )
 from nbbatch.model.fleet import AllocationStrategy, ResourceStatus
-from nbbatch.model.jobs import Container, JobDefinition, JobId, JobStatus, JobView, child_id
+from nbbatch.model.jobs import JobDefinition, JobId, JobStatus, JobView, child_id
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.restore import restore

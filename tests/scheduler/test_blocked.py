@@ -2,9 +2,10 @@ from dataclasses import replace
 
 from world import World
 
+from nbbatch.model.containers import Container
 from nbbatch.model.events import JobQueueUpdated
 from nbbatch.model.fleet import ComputeEnvironment, TimeLimit
-from nbbatch.model.jobs import Container, Job, JobId, JobStatus
+from nbbatch.model.jobs import Job, JobId, JobStatus
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.blocked import blocked_reason
 from nbbatch.scheduler.fleet import add_environment

@@ -4,7 +4,8 @@ import pytest
 from world import World
 
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import Container, JobDefinition, JobStatus, Task
+from nbbatch.model.containers import Container, Task
+from nbbatch.model.jobs import JobDefinition, JobStatus
 from nbbatch.model.requests import JobDraft, Overrides
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.commands.overrides import OVERRIDES_TOO_LONG, refusal, settle_containers

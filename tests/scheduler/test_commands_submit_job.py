@@ -4,10 +4,10 @@ import pytest
 from world import World
 
 from nbbatch.errors import ClientException
+from nbbatch.model.containers import Container
 from nbbatch.model.events import DefinitionRegistered, FinishedDependency, JobQueueCreated
 from nbbatch.model.fleet import JobQueue, ResourceStatus, Switch
 from nbbatch.model.jobs import (
-    Container,
     Dependency,
     DependencyType,
     Job,

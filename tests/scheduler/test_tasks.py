@@ -2,7 +2,7 @@
 
 import pytest
 
-from nbbatch.model.jobs import Container, ContainerCondition, ContainerDependency, ContainerEnd
+from nbbatch.model.containers import Container, ContainerCondition, ContainerDependency, ContainerEnd
 from nbbatch.scheduler.tasks import Progress, decisive, given_up, is_decided, next_deadline, ready
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import nbbatch.model
+from nbbatch.model.containers import Container, Task
 from nbbatch.model.events import (
     AttemptExited,
     AttemptStarted,
@@ -39,7 +40,6 @@ from nbbatch.model.fleet import (
     parse_catalogue,
 )
 from nbbatch.model.jobs import (
-    Container,
     Dependency,
     DependencyType,
     Job,
@@ -50,7 +50,6 @@ from nbbatch.model.jobs import (
     NodeRange,
     RetryStrategy,
     Run,
-    Task,
 )
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.commands.environments import interrupt

@@ -1,7 +1,7 @@
 import pytest
 
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import Device, Mount, Tmpfs, Ulimit
+from nbbatch.model.containers import Device, Mount, Tmpfs, Ulimit
 from nbbatch.model.resources import Resources
 from nbbatch.wire.decode_container import decode_container, decode_overrides
 

@@ -1,7 +1,7 @@
 import pytest
 
 from nbbatch.errors import ClientException
-from nbbatch.model.jobs import ContainerCondition, ContainerDependency, Mount
+from nbbatch.model.containers import ContainerCondition, ContainerDependency, Mount
 from nbbatch.model.resources import Resources
 from nbbatch.wire.decode_task import decode_task, decode_task_overrides
 

@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from nbbatch.model.arns import Arns
-from nbbatch.model.jobs import Attempt, ContainerEnd, Job, JobStatus, JobView, Run, task_id
+from nbbatch.model.containers import ContainerEnd
+from nbbatch.model.jobs import Attempt, Job, JobStatus, JobView, Run, task_id
 from nbbatch.wire.decode import decode_definition
 from nbbatch.wire.encode import encode_job
 from nbbatch.wire.encode_world import encode_definition

@@ -17,8 +17,9 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from nbbatch.errors import CouldNotStartError
+from nbbatch.model.containers import Device, Mount, Tmpfs
 from nbbatch.model.events import StartAttempt
-from nbbatch.model.jobs import Device, JobId, Mount, Tmpfs, task_id
+from nbbatch.model.jobs import JobId, task_id
 
 Network = Literal["bridge", "host"]
 """How jobs reach the network, in Docker's own words: a namespace of their own, or the host's."""

@@ -19,8 +19,9 @@ from nbbatch.daemon.executors.docker_attempt import LiveAttempt, Stage
 from nbbatch.daemon.executors.docker_errors import EngineRefusedError
 from nbbatch.daemon.executors.docker_exits import FAILED_TO_START
 from nbbatch.errors import CouldNotStartError
+from nbbatch.model.containers import ContainerEnd
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, StartAttempt
-from nbbatch.model.jobs import ContainerEnd, Usage
+from nbbatch.model.jobs import Usage
 from nbbatch.scheduler.tasks import Progress, decisive, given_up, is_decided, next_deadline, ready
 
 

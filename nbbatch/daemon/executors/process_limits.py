@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 
+from nbbatch.model.containers import Container
 from nbbatch.model.events import StartAttempt
-from nbbatch.model.jobs import Container
 
 
 def refusal_of(order: StartAttempt) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nbbatch.errors import ClientException
+from nbbatch.model.containers import Container
 from nbbatch.model.fleet import JobQueue
-from nbbatch.model.jobs import Container, JobDefinition, NodeProperties, NodeRange
+from nbbatch.model.jobs import JobDefinition, NodeProperties, NodeRange
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft, NodeOverrides, Overrides
 from nbbatch.scheduler.gang import can_hold_nodes
 from nbbatch.scheduler.state import SchedulerState

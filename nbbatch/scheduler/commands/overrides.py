@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nbbatch.errors import ClientException
+from nbbatch.model.containers import ONLY_CONTAINER, Container, Task
 from nbbatch.model.fargate import check_fargate_size
-from nbbatch.model.jobs import ONLY_CONTAINER, Container, JobDefinition, Task
+from nbbatch.model.jobs import JobDefinition
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft, Overrides
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.commands.parameters import has_references, substitute

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 from nbbatch.errors import ClientException
+from nbbatch.model.containers import Container, Task
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
 from nbbatch.model.fleet import JobQueue
 from nbbatch.model.jobs import (
-    Container,
     Dependency,
     DependencyType,
     Job,
@@ -22,7 +22,6 @@ from nbbatch.model.jobs import (
     JobView,
     NodeProperties,
     RetryStrategy,
-    Task,
     is_canonical,
     is_node_id,
     split_child_id,
