@@ -87,11 +87,26 @@ def submit_job(
         raise ClientException(
             f"arrayProperties.size: {draft.array_size} is not between {MIN_ARRAY} and {MAX_ARRAY}"
         )
+    job = _settle(state, queue, definition, draft, job_id=job_id, now=now)
+    gone = _settle_dependencies(state, draft, finished) if draft.depends_on else ()
+    return [JobSubmitted(job=job, finished_dependencies=gone)], job
+
+
+def _settle(
+    state: SchedulerState,
+    queue: JobQueue,
+    definition: JobDefinition,
+    draft: JobDraft,
+    *,
+    job_id: JobId,
+    now: int,
+) -> Job:
+    """What the definition says, and the caller otherwise."""
     parameters = {**definition.parameters, **draft.parameters}
     container, task, nodes = _what_runs(state, queue, definition, draft, parameters)
     propagate_tags = _first(draft.propagate_tags, definition.propagate_tags) or False
     task_tags = {**definition.tags, **draft.tags} if propagate_tags else {}
-    job = Job(
+    return Job(
         id=job_id,
         name=draft.name,
         queue=queue.name,
@@ -114,8 +129,6 @@ def submit_job(
         definition_tags=definition.tags if propagate_tags else {},
         refusal=refusal(definition, draft, len(task_tags), container),
     )
-    gone = _settle_dependencies(state, draft, finished) if draft.depends_on else ()
-    return [JobSubmitted(job=job, finished_dependencies=gone)], job
 
 
 def _first(*values: T | None) -> T | None:
