@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 
 from nbbatch.daemon.database import Database
 from nbbatch.daemon.rowcodec import decode
@@ -12,6 +13,8 @@ from nbbatch.model.fleet import Host
 from nbbatch.scheduler.ledger import Ledger, Sums, charges, host_costs, tick_sums
 from nbbatch.scheduler.state import Changes, SchedulerState
 
+_AMOUNTS = attrgetter(*(field.name for field in fields(Sums)))
+"""A row's numbers in the order of its columns; `astuple` would copy each of them deeply."""
 HostSums = dict[tuple[int, str], tuple[float, float]]
 """What hosts cost, and what of it attempts were charged, by day and environment."""
 
@@ -27,7 +30,7 @@ class LedgerRows:
         submitted = [event.job for _, event in events if isinstance(event, JobSubmitted)]
         sums = tick_sums(submitted, changes.transitions, changes.ended, state.now)
         if sums:
-            self._database.write("add_sums", [(*key, *astuple(known)) for key, known in sums.items()])
+            self._database.write("add_sums", [(*key, *_AMOUNTS(known)) for key, known in sums.items()])
         used = charges(changes.ended)
         if used:
             self._add_hosts([(*key, 0.0, amount) for key, amount in used.items()])
