@@ -16,3 +16,17 @@ def served(tmp_path):
     running = Served(tmp_path)
     yield running
     running.close()
+
+
+@pytest.fixture
+async def bench(home):
+    """The process executor, up, in an empty home; files for other executors have a bench of their own."""
+    from executor_contract import Bench
+    from process_kind import ProcessKind
+
+    bench = Bench(ProcessKind(), home)
+    await bench.up()
+    yield bench
+    await bench.down()
+    bench.kind.clean(home)
+    bench.check()

@@ -8,8 +8,6 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -25,17 +23,6 @@ from nbbatch.model.jobs import task_id
 from nbbatch.model.resources import Resources
 
 only_linux = pytest.mark.skipif(not IS_LINUX, reason="needs /proc")
-
-
-@pytest.fixture
-async def bench(home: Path) -> AsyncIterator[Bench]:
-    """The process executor, up, in an empty home."""
-    bench = Bench(ProcessKind(), home)
-    await bench.up()
-    yield bench
-    await bench.down()
-    bench.kind.clean(home)
-    bench.check()
 
 
 async def pid_of(bench: Bench, order) -> int:

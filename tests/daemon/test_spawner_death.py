@@ -7,13 +7,12 @@ import json
 import os
 import random
 import signal
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from executor_contract import Bench
-from process_kind import ProcessKind, runs, spawner_of
+from process_kind import runs, spawner_of
 
 from nbbatch.daemon.processes import IS_LINUX
 from nbbatch.daemon.spawner_attempts import Attempts
@@ -26,17 +25,6 @@ only_linux = pytest.mark.skipif(not IS_LINUX, reason="needs /proc")
 only_linux = pytest.mark.skipif(not IS_LINUX, reason="needs /dev/full")
 COUNTED = 'echo $ME >> "$COUNT"; '
 """Begins a script that writes down that it ran; who wrote twice has run twice."""
-
-
-@pytest.fixture
-async def bench(home: Path) -> AsyncIterator[Bench]:
-    """The process executor, up, in an empty home."""
-    bench = Bench(ProcessKind(), home)
-    await bench.up()
-    yield bench
-    await bench.down()
-    bench.kind.clean(home)
-    bench.check()
 
 
 async def test_a_killed_spawner_while_the_daemon_runs(bench):

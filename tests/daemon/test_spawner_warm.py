@@ -10,9 +10,7 @@ import sys
 import time
 import venv
 import zipfile
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from executor_contract import Bench
@@ -26,17 +24,6 @@ from nbbatch.model.containers import Ulimit
 from nbbatch.model.jobs import task_id
 
 pytestmark = pytest.mark.skipif(not IS_LINUX, reason="elsewhere every job starts afresh")
-
-
-@pytest.fixture
-async def bench(home: Path) -> AsyncIterator[Bench]:
-    """The process executor, up, in an empty home."""
-    bench = Bench(ProcessKind(), home)
-    await bench.up()
-    yield bench
-    await bench.down()
-    bench.kind.clean(home)
-    bench.check()
 
 
 # It is a job like any other.

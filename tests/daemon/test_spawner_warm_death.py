@@ -11,14 +11,13 @@ import sys
 import time
 import uuid
 import zipfile
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from executor_contract import DEADLINE, Bench
-from process_kind import ProcessKind, runs
+from executor_contract import DEADLINE
+from process_kind import runs
 from warm_cells import cell, interpreters, is_warm, warm_up
 
 from nbbatch.client.carried import runner_zip
@@ -26,17 +25,6 @@ from nbbatch.daemon.processes import IS_LINUX
 from nbbatch.daemon.spawner_interpreter import PATIENCE, Interpreter
 
 pytestmark = pytest.mark.skipif(not IS_LINUX, reason="elsewhere every job starts afresh")
-
-
-@pytest.fixture
-async def bench(home: Path) -> AsyncIterator[Bench]:
-    """The process executor, up, in an empty home."""
-    bench = Bench(ProcessKind(), home)
-    await bench.up()
-    yield bench
-    await bench.down()
-    bench.kind.clean(home)
-    bench.check()
 
 
 async def test_a_killed_interpreter(bench):
