@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
 DEADLINE = 60
 
 
