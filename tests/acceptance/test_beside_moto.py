@@ -6,10 +6,6 @@ with both answers and who is right; docs/compatibility.md shows the rows to user
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +21,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 
 
 @pytest.fixture(scope="module")
-def services(shared_daemon) -> Iterator[dict[str, Service]]:
+def services(shared_exports) -> Iterator[dict[str, Service]]:
     """Both servers, each with an environment, a queue and a definition named `beside`."""
-    with nbbatch_service(_exports()) as nbbatch, moto_service() as moto:
+    with nbbatch_service(shared_exports) as nbbatch, moto_service() as moto:
         for one in (nbbatch, moto):
             one.environment("beside")
             one.queue("beside")
@@ -39,13 +35,6 @@ def services(shared_daemon) -> Iterator[dict[str, Service]]:
 def service(request, services) -> Service:
     """Each server in turn."""
     return services[request.param]
-
-
-def _exports() -> dict[str, str]:
-    command = [sys.executable, "-m", "nbbatch.cli", "local", "env"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ).stdout
-    words = [shlex.split(line) for line in printed.splitlines()]
-    return dict(word.split("=", 1) for line in words if line and line[0] == "export" for word in line[1:])
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.rule)
