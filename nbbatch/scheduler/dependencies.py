@@ -209,7 +209,7 @@ def _release_child(state: SchedulerState, live: LiveJob, index: int) -> list[End
 
 
 def _finish(state: SchedulerState, ending: End, now: int) -> JobStatus:
-    live, index, signal, reason = ending
+    live, index, signal, reason = _as_asked(ending)
     run = state.begin(live, index)
     status = state.move(live, index, signal)
     run.status_reason = reason or None
@@ -222,6 +222,19 @@ def _finish(state: SchedulerState, ending: End, now: int) -> JobStatus:
         leave(state, live.job, now)
         _forget_dependent(state, live)
     return status
+
+
+def _as_asked(ending: End) -> End:
+    """A PENDING job that somebody cancelled has the caller's reason, however its dependencies end.
+
+    [?] CancelJob promises it for dependencies that complete; AWS does not say what a failed one shows.
+    """
+    live, index, signal, _ = ending
+    if signal is not Signal.DEPENDENCY_FAILED:
+        return ending
+    children = live.children
+    asked = live.run.stop_reason if children is None or index is None else children.asked.get(index)
+    return ending if asked is None else (live, index, Signal.CANCELLED, asked)
 
 
 def _forget_dependent(state: SchedulerState, live: LiveJob) -> None:

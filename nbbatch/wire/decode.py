@@ -146,7 +146,13 @@ def decode_tags(tags: Mapping[str, str] | None) -> Mapping[str, str]:
 
 
 def decode_reason(request: Mapping[str, Any]) -> str:
-    """Read the reason of CancelJob and TerminateJob."""
+    """Read the reason of CancelJob and TerminateJob, which like the id may not be empty.
+
+    The text is seen in the wild; AWS documents only that both are required.
+    """
+    for member in ("jobId", "reason"):
+        if request.get(member) == "":
+            raise ClientException(f"'{member}' is a required field (cannot be an empty string)")
     reason: str = request["reason"]
     if len(reason) > MAX_REASON:
         raise ClientException(f"reason: has {len(reason)} characters, and may have at most {MAX_REASON}")

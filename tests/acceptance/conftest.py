@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
 DEADLINE = 60
 
 
@@ -27,6 +28,16 @@ def image(executor) -> str:
 @pytest.fixture
 def exports(executor, daemon) -> dict[str, str]:
     """The variables that `nbbatch local env` sets, as a shell would see them."""
+    return _exported()
+
+
+@pytest.fixture(scope="module")
+def shared_exports(shared_daemon) -> dict[str, str]:
+    """The same of the one daemon that a file's tests share."""
+    return _exported()
+
+
+def _exported() -> dict[str, str]:
     command = [sys.executable, "-m", "nbbatch.cli", "local", "env"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ).stdout
     words = [shlex.split(line) for line in printed.splitlines()]

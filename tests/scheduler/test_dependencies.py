@@ -117,6 +117,23 @@ def test_cancel_of_a_pending_job_takes_effect_when_its_dependencies_are_done():
     assert not world.running
 
 
+def test_a_cancelled_jobs_reason_outlives_a_failed_dependency():
+    """Jobs, arrays and single children that were to be cancelled end with their caller's reason."""
+    world = World()
+    first = world.submit()
+    job = world.submit(after=[first])
+    array = world.submit(after=[first], size=2)
+    partly = world.submit(after=[first], size=2)
+    for cancelled in (job, array, f"{partly}:1"):
+        world.cancel(cancelled, "no")
+    world.exit(first, 1)
+    assert {world.finished[one].status_reason for one in (job, f"{array}:0", f"{array}:1")} == {"no"}
+    assert world.finished[f"{partly}:0"].status_reason == "Dependent Job failed"
+    assert world.finished[f"{partly}:1"].status_reason == "no"
+    assert world.finished[array].status is world.finished[partly].status is S.FAILED
+    assert not world.running
+
+
 def test_terminate_of_a_pending_job_is_immediate():
     """TerminateJob does not wait for dependencies."""
     world = World()

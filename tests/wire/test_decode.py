@@ -3,7 +3,7 @@ import pytest
 from nbbatch.errors import ClientException
 from nbbatch.model.jobs import Dependency, DependencyType, EvaluateOnExit, RetryStrategy
 from nbbatch.model.requests import NO_OVERRIDES
-from nbbatch.wire.decode import decode_definition, decode_job
+from nbbatch.wire.decode import decode_definition, decode_job, decode_reason
 
 CONTAINER = {
     "image": "busybox",
@@ -183,3 +183,12 @@ def test_an_eks_override_is_refused():
         "eksPropertiesOverride": {"podProperties": {}},
     }
     assert "has no Kubernetes" in refused(decode_job, request)
+
+
+@pytest.mark.parametrize("member", ["jobId", "reason"])
+def test_stopping_needs_an_id_and_a_reason(member):
+    """CancelJob and TerminateJob refuse empty ones in AWS's words; the bulk forms have no `jobId`."""
+    request = {"jobId": "j", "reason": "enough"}
+    text = f"'{member}' is a required field (cannot be an empty string)"
+    assert refused(decode_reason, request | {member: ""}) == text
+    assert decode_reason(request) == decode_reason({"jobs": ["j"], "reason": "enough"}) == "enough"

@@ -64,7 +64,7 @@ def delete_policy(state: SchedulerState, reference: str) -> tuple[list[Event], N
     used_by = queues_of(state, policy)
     if used_by:
         raise ClientException(
-            f"Cannot delete, found existing JobQueue relationship: {', '.join(used_by)} use {policy.name}."
+            f"Cannot delete, found existing JobQueue relationship: {policy.name} is used by {', '.join(used_by)}."
         )
     return [NounDeleted(kind=SchedulingPolicy.__name__, name=policy.name)], None
 
