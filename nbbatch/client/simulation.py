@@ -6,7 +6,9 @@ and nothing is started. Reading workloads is `client/workloads.py`, reading worl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -68,14 +70,26 @@ def simulate(workload: Any, worlds: Any = "local", *, seeds: int | Iterable[int]
     submissions = read_workload(workload)
     places = read_worlds(worlds, (submission.queue for submission in submissions))
     numbers = read_seeds(seeds)
-    outcomes = [
-        (name, seed, run(place, submissions, work=_draws(seed, "work"), chance=_draws(seed, "world")))
-        for name, place in places.items()
-        for seed in numbers
-    ]
+    with rare_collections():
+        outcomes = [
+            (name, seed, run(place, submissions, work=_draws(seed, "work"), chance=_draws(seed, "world")))
+            for name, place in places.items()
+            for seed in numbers
+        ]
     from nbbatch.client.forecast import forecast  # noqa: PLC0415 - pandas is slow to import
 
     return forecast(outcomes)
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look for garbage less often: a simulation makes many small values, and none in circles."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def read_seeds(seeds: int | Iterable[int]) -> list[int]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nbbatch.model.containers import Container
 from nbbatch.model.events import Effect, Gang, StartAttempt
 from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import Job, JobStatus, Run, stream_of
+from nbbatch.model.jobs import Job, JobStatus, NodeProperties, Run, stream_of
 from nbbatch.model.resources import NOTHING
 from nbbatch.scheduler import consumables
 from nbbatch.scheduler.blocked import (
@@ -99,30 +100,39 @@ def _try_start(state: SchedulerState, queue: QueueState, place: Place, now: int)
 def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
     """What an executor must know to begin the attempt that `run` stands at."""
     job = live.job.as_seen_by(index)
-    variables = _batch_variables(live, index, run)
-    tags = tuple({**job.definition_tags, **job.tags}.items()) if job.propagate_tags else ()
-    first, *others = (
-        StartAttempt(
-            job_id=run.id,
-            attempt=run.attempt,
-            host=HostId(run.host or ""),
-            container=container,
-            environment=(*container.environment, *variables),
-            resources=container.resources,
-            log_stream=stream_of(container, job.definition, run.id, run.attempt),
-            tags=tags,
-            task=job.task,
-            gang=_gang(live, index),
-        )
-        for container in job.containers
+    first = StartAttempt(
+        job_id=run.id,
+        attempt=run.attempt,
+        host=HostId(run.host or ""),
+        container=job.container,
+        environment=(*job.container.environment, *_batch_variables(live, index, run)),
+        resources=job.resources,
+        log_stream=stream_of(job.container, job.definition, run.id, run.attempt),
+        tags=tuple({**job.definition_tags, **job.tags}.items()) if job.propagate_tags else (),
+        task=job.task,
+        gang=None if job.nodes is None else _gang(live, job.nodes, index),
     )
-    return replace(first, resources=job.resources, others=tuple(others)) if others else first
+    if job.task is None or not job.task.others:
+        return first
+    variables = first.environment[len(job.container.environment) :]
+    others = tuple(_beside(first, known, variables, job.definition) for known in job.task.others)
+    return replace(first, others=others)
 
 
-def _gang(live: LiveJob, index: int | None) -> Gang | None:
-    nodes = live.job.nodes
-    if nodes is None:
-        return None
+def _beside(
+    first: StartAttempt, container: Container, variables: tuple[tuple[str, str], ...], definition: str
+) -> StartAttempt:
+    """The same attempt's order for another one of its containers."""
+    return replace(
+        first,
+        container=container,
+        environment=(*container.environment, *variables),
+        resources=container.resources,
+        log_stream=stream_of(container, definition, first.job_id, first.attempt),
+    )
+
+
+def _gang(live: LiveJob, nodes: NodeProperties, index: int | None) -> Gang:
     others = needed_by_others(live.job) if index == nodes.main else NOTHING
     return Gang(main=live.job.child_id(nodes.main), others=others)
 

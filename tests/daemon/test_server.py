@@ -211,7 +211,7 @@ def test_odd_ids_are_simply_unknown(batch):
         "\u0000",
     ]
     assert batch.describe_jobs(jobs=odd)["jobs"] == []
-    for job_id in odd:
+    for job_id in filter(None, odd):
         batch.cancel_job(jobId=job_id, reason="r")
         batch.terminate_job(jobId=job_id, reason="r")
 
