@@ -19,6 +19,14 @@ def served(tmp_path):
 
 
 @pytest.fixture
+def batch(served):
+    """A boto3 client of it, and a world to submit to: environment `ce`, queue `q`, definition `true`."""
+    client = served.client()
+    served.world(client)
+    return client
+
+
+@pytest.fixture
 async def bench(home):
     """The process executor, up, in an empty home; files for other executors have a bench of their own."""
     from executor_contract import Bench

@@ -2,17 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError
-
-
-@pytest.fixture
-def batch(served):
-    client = served.client()
-    served.world(client)
-    return client
-
-
-def submit(batch, **more) -> str:
-    return batch.submit_job(jobName="x", jobQueue="q", jobDefinition="true", **more)["jobId"]
+from served import submit
 
 
 def states(batch, *ids):

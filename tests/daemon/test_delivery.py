@@ -7,17 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from served import submit
 
 from nbbatch.daemon.delivery import GIVE_UP_SECONDS
 
 DEADLINE = 20
-
-
-@pytest.fixture
-def batch(served):
-    client = served.client()
-    served.world(client)
-    return client
 
 
 @pytest.fixture
@@ -44,10 +38,6 @@ def listener():
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def submit(batch, **more) -> str:
-    return batch.submit_job(jobName="x", jobQueue="q", jobDefinition="true", **more)["jobId"]
 
 
 def until(done):

@@ -4,23 +4,12 @@ import json
 import threading
 import time
 
-import pytest
+from served import submit
 
 from nbbatch.daemon import events_feed
 from nbbatch.daemon.feed_rows import Place
 
 ARN = "arn:aws:batch:eu-central-1:123456789012:"
-
-
-@pytest.fixture
-def batch(served):
-    client = served.client()
-    served.world(client)
-    return client
-
-
-def submit(batch, **more) -> str:
-    return batch.submit_job(jobName="x", jobQueue="q", jobDefinition="true", **more)["jobId"]
 
 
 def everything(served, **asked):

@@ -14,13 +14,6 @@ def logs(served):
     return served.client("logs")
 
 
-@pytest.fixture
-def batch(served):
-    client = served.client()
-    served.world(client)
-    return client
-
-
 def write(served, stream: str, text: str, *, begin: int, end: int) -> str:
     """A stream whose lines were written between two times (epoch seconds)."""
     path = Path(served.logs.path(stream))

@@ -3,23 +3,13 @@
 import time
 
 import pytest
+from served import submit
 
 from nbbatch.daemon.metrics import Metrics, Sample, time_series
 from nbbatch.errors import ClientException
 from nbbatch.scheduler.ledger import DAY_MS
 
 TOKEN = "a-token-of-this-test-only"
-
-
-@pytest.fixture
-def batch(served):
-    client = served.client()
-    served.world(client)
-    return client
-
-
-def submit(batch, **more) -> str:
-    return batch.submit_job(jobName="x", jobQueue="q", jobDefinition="true", **more)["jobId"]
 
 
 def busy(served, batch):

@@ -6,20 +6,9 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from served import Served
+from served import submit
 
 from nbbatch.version import __version__
-
-
-@pytest.fixture
-def batch(served: Served):
-    client = served.client()
-    served.world(client)
-    return client
-
-
-def submit(batch, **more) -> str:
-    return batch.submit_job(jobName="n", jobQueue="q", jobDefinition="true", **more)["jobId"]
 
 
 def detail(batch, job_id):

@@ -6,13 +6,6 @@ from botocore.exceptions import ClientError
 from nbbatch.daemon.store import Store
 
 
-@pytest.fixture
-def batch(served):
-    client = served.client()
-    served.world(client)
-    return client
-
-
 def described(batch, arn):
     kind = arn.split(":")[5].partition("/")[0]
     match kind:
