@@ -20,6 +20,7 @@ _HOME_OF = {
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
     "submit": "nbbatch.client.jobs",
+    "magic": "nbbatch.jupyter.presets",
     "map": "nbbatch.client.arrays",
     "simulate": "nbbatch.client.simulation",
     "Job": "nbbatch.client.jobs",

@@ -24,7 +24,7 @@ from nbbatch.client.options import Options
 from nbbatch.client.outcome import short_id
 from nbbatch.client.shape import chunk_for
 from nbbatch.client.spec import job_name
-from nbbatch.client.submission import pack_for, resolve
+from nbbatch.client.submission import complete, pack_for
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.errors import no_python
@@ -97,10 +97,7 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
 
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     """The line's options over the configured ones, with dependencies as full ids."""
-    defaults = resolve({"backend": line.options.backend})
-    if line.options.spot is not None:
-        defaults = replace(defaults, queue=None)
-    options = line.options.over(defaults)
+    options = complete(line.options)
     depends = tuple(find_job(text, namespace, options.backend).id for text in options.depends)
     return replace(options, depends=depends)
 

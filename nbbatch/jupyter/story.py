@@ -192,7 +192,7 @@ def final_line(detail: Detail, account: Account | None = None) -> str:
         head = _ending(detail) if ran is None else f"{_ending(detail)} in {duration_in_words(ran)}"
     if account is None:
         return head
-    return _joined([head, _used(detail, account), _cost(account)])
+    return _joined([head, _used(detail, account), cost_in_words(account)])
 
 
 def _array_end(detail: Detail) -> str:
@@ -229,7 +229,8 @@ def _used(detail: Detail, account: Account) -> str:
     return f"used {', '.join(parts)}" if parts else ""
 
 
-def _cost(account: Account) -> str:
+def cost_in_words(account: Account) -> str:
+    """What it has cost, at either price."""
     return f"{dollars(account.on_demand)} on demand ({dollars(account.spot)} spot)"
 
 
