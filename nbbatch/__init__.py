@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "batch": "nbbatch.client.decorator",
     "costs": "nbbatch.client.costs",
+    "estimate": "nbbatch.client.estimate",
     "events": "nbbatch.client.events",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",

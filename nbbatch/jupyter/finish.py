@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.format import plural
 from nbbatch.client.indexes import bundle_of
 from nbbatch.client.items import Item, label
 from nbbatch.client.jobs import Job
@@ -17,7 +18,6 @@ from nbbatch.client.results import Result, load_result
 from nbbatch.client.shape import read_array
 from nbbatch.errors import JobError, JobFailedError, RemoteError, ResultLostError
 from nbbatch.jupyter.console import Console
-from nbbatch.jupyter.format import plural
 from nbbatch.jupyter.gather import gather_values, gather_variables
 from nbbatch.jupyter.outputs import publish_here, show_outputs, show_result
 from nbbatch.jupyter.story import final_line, status_line

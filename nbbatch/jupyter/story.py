@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbbatch.client.bundle import Receipt
+from nbbatch.client.format import clock, dollars, memory, plural
 from nbbatch.client.handle import Account
 from nbbatch.client.outcome import (
     Detail,
@@ -27,7 +28,6 @@ from nbbatch.client.outcome import (
     seconds,
     short_id,
 )
-from nbbatch.jupyter.format import clock, dollars, memory, plural
 
 _WORTH_SAYING = 1e-6
 """Dollars below which a running job's cost is not told yet."""

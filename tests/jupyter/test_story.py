@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from nbbatch.client.bundle import Receipt, Sent
+from nbbatch.client.format import clock, dollars, memory, plural, size
 from nbbatch.client.handle import Account
-from nbbatch.jupyter.format import clock, dollars, memory, plural, size
 from nbbatch.jupyter.story import (
     Place,
     final_line,
