@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nbbatch.client.costs import ask
+from nbbatch.client.format import dollars
 from nbbatch.client.outcome import short_id
 from nbbatch.jupyter.cells import find_job
 from nbbatch.jupyter.commands import Call
 from nbbatch.jupyter.console import Console, console_for
-from nbbatch.jupyter.format import dollars
 from nbbatch.jupyter.story import cost_in_words
 from nbbatch.jupyter.tables import Table
 

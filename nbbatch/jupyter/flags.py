@@ -238,6 +238,9 @@ def _check_together(given: Mapping[str, Any]) -> None:
         ("local", "detach"),
         ("local", "as"),
         ("local", "cache"),
+        ("local", "depends"),
+        ("local", "after"),
+        ("local", "dry_run"),
     )
     for one, other in excluding:
         if given[one] and given[other]:

@@ -51,10 +51,11 @@ class Place:
     price: tuple[float, float] | None = None
 
 
-def receipt_line(receipt: Receipt, place: Place, items: int | None = None) -> str:
+def receipt_line(receipt: Receipt, place: Place, items: int | None = None, estimate: str = "") -> str:
     """The first line: what is sent, what comes back, where to, at what price.
 
-    The price is a rate and no guess at the cost: nobody knows beforehand how long the cell runs.
+    The price is a rate and no guess at the cost: nobody knows beforehand how long a cell runs that
+    has not run yet.
 
     Parameters
     ----------
@@ -64,12 +65,15 @@ def receipt_line(receipt: Receipt, place: Place, items: int | None = None) -> st
         Where it goes.
     items : int or None
         Items of an array; None for a single job.
+    estimate : str
+        What it will cost by earlier runs, in words; empty where there were none.
     """
     parts = [
         str(receipt),
         f"array of {plural(items, 'item')}" if items is not None else "",
         f"queue {place.queue} ({place.where})" if place.where else f"queue {place.queue}",
         _price(place, "each " if items is not None else ""),
+        estimate,
     ]
     return _joined(parts)
 
