@@ -184,11 +184,10 @@ class Config:
     def defaults(self, *, backend: str | None = None, preset: str | None = None) -> Options:
         """What a job gets where its line says nothing; `layers` as one, its backend among them."""
         layers = self.layers(backend=backend, preset=preset)
-        place = self.find_backend(backend or self._chosen(preset or ""))
         merged = Options()
         for layer in layers:
-            merged = over(layer.options, merged, place)
-        return replace(merged, backend=place.name)
+            merged = over(layer.options, merged)
+        return replace(merged, backend=backend or self._chosen(preset or ""))
 
     def _chosen(self, preset: str) -> str:
         """Which backend the strongest source names."""
@@ -206,14 +205,14 @@ class Config:
         )
 
 
-def over(options: Options, defaults: Options, place: BackendConfig) -> Options:
+def over(options: Options, defaults: Options) -> Options:
     """Options over weaker ones, where a queue and what chooses one give way to each other.
 
-    On a local backend whoever asks for Spot or GPUs gets the default world's queue for them, not the
-    configured one; whoever names a queue has chosen its kind of capacity.
+    Whoever asks for Spot or GPUs gets the backend's queue for them, not the configured one; whoever
+    names a queue has chosen its kind of capacity.
     """
     chooses = options.spot is not None or bool(options.gpus)
-    if options.queue is None and chooses and place.kind == "local":
+    if options.queue is None and chooses:
         defaults = replace(defaults, queue=None)
     elif options.queue is not None and options.spot is None:
         defaults = replace(defaults, spot=None)

@@ -29,6 +29,8 @@ from nbbatch.model.resources import NOTHING, Resources
 HOST_IMAGE = "nbbatch/host"
 """An image made of nothing; the definition mounts this machine's own folders into it."""
 DEFAULT_RESOURCES = Resources(vcpus=1, memory=2048)
+OWN_NAME = re.compile(r"nbbatch-.*-[0-9a-f]{8}")
+"""Names of the definitions that are made here."""
 BUNDLE_VARIABLE = "NBBATCH_BUNDLE"
 LONGEST_OVERRIDES = 8192
 """Bytes of JSON that ECS takes as container overrides; a longer one fails at dispatch, unseen."""
