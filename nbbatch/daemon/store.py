@@ -17,8 +17,8 @@ from typing import Any, get_args
 
 from nbbatch.daemon.database import Database
 from nbbatch.daemon.delivery_rows import DeliveryRows
-from nbbatch.daemon.feed_rows import FeedRows
-from nbbatch.daemon.ledger_rows import LedgerRows
+from nbbatch.daemon.feed_rows import BATCH, FeedRows
+from nbbatch.daemon.ledger_rows import NOTHING_ADDED, LedgerRows, encode_added
 from nbbatch.daemon.metrics import SampleRows
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
@@ -58,6 +58,7 @@ class Store:
         self._read = database.read
         self._write = database.write
         self._ends = self._counters()[4:]
+        self._unfiled_ticks = BATCH  # after a start the next tick files what an earlier daemon left
         self.feed = FeedRows(database)
         self.deliveries = DeliveryRows(database)
         self.ledger = LedgerRows(database)
@@ -83,6 +84,14 @@ class Store:
         """Let the file go; all commits are in it already."""
         self._database.close()
 
+    def lengthen_log(self) -> None:
+        """Spare later commits what a growing file costs; a few ms."""
+        self._database.lengthen_log()
+
+    def flush_log(self) -> None:
+        """What comes after `lengthen_log`, on any thread."""
+        self._database.flush_log()
+
     def commit(self, events: Sequence[tuple[int, Event]], changes: Changes, state: SchedulerState) -> None:
         """Write one tick; returns when it is durable.
 
@@ -92,16 +101,25 @@ class Store:
             When it is not; nothing of the tick is in the rows then.
         """
         ends = self._ends_after(changes)
+        row = self.feed.row(changes.transitions, state.now)
+        added = self.ledger.with_tick(events, changes, state)
+        is_due = self._unfiled_ticks + 1 >= BATCH
         counters = (state.seed, state.now, state.sequence, state.host_count, *ends)
+        feed_tick, _, entries = row or (None, None, None)
+        sums = None if is_due else encode_added(added)
         with self._database.transaction():
-            self._write("append_events", [(encode_events(events), *counters)])
+            if is_due:
+                self.feed.file(row)
+                self.ledger.file(added)
+            self._write("append_events", [(encode_events(events), *counters, feed_tick, entries, sums)])
             self._write_jobs(events, changes)
             self._write_children(changes, state)
-            self.ledger.add(events, changes, state)
             self._write_world(changes)
             self._write_tags(changes)
-            self.feed.append(changes.transitions, state.now)
         self._ends = ends
+        self._unfiled_ticks = 0 if is_due else self._unfiled_ticks + 1
+        self.feed.note(row, is_filed=is_due)
+        self.ledger.note(NOTHING_ADDED if is_due else added)
 
     def load(self) -> Snapshot:
         """All rows that a state is made of."""
