@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "batch": "nbbatch.client.decorator",
     "costs": "nbbatch.client.costs",
+    "estimate": "nbbatch.client.estimate",
     "events": "nbbatch.client.events",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
     "submit": "nbbatch.client.jobs",
+    "magic": "nbbatch.jupyter.presets",
     "map": "nbbatch.client.arrays",
     "simulate": "nbbatch.client.simulation",
     "Job": "nbbatch.client.jobs",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nbbatch.client.capture import size_text
+from nbbatch.client.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
 from nbbatch.client.names import Names, read_names
 from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
 from nbbatch.client.store import Store
@@ -162,6 +163,8 @@ class Packed:
         Variables the job needs in addition to the user's.
     array_size : int, optional
         Number of children, which may be 1 (then submit a plain job: its index is 0); None: no array.
+    code, digest : str
+        What is the same for every run of the same code, and for every run of it with the same values.
     """
 
     bundle_id: str
@@ -170,6 +173,8 @@ class Packed:
     environment: Mapping[str, str]
     array_size: int | None
     receipt: Receipt
+    code: str = ""
+    digest: str = ""
 
 
 def pack(
@@ -234,11 +239,12 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
 def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
     folder = url.removeprefix("file://")
+    code = _code_of(parcel)
     return Packed(
         bundle_id=bundle_id,
         url=url,
         command=(python, f"{folder}/runner.pyz", folder),
-        environment={"NBBATCH_BUNDLE": url},
+        environment={"NBBATCH_BUNDLE": url, CODE_VARIABLE: code},
         array_size=parcel.array_size,
         receipt=Receipt(
             sent=tuple(parcel.sent),
@@ -246,7 +252,18 @@ def _sealed(parcel: Parcel, python: str) -> Packed:
             held_back=parcel.held_back,
             warnings=parcel.warnings(),
         ),
+        code=code,
+        digest=manifest_digest(parcel.manifest, parcel.functions),
     )
+
+
+def _code_of(parcel: Parcel) -> str:
+    """Digest of the code alone: a cell's or script's source, a called function, a command's words."""
+    manifest = parcel.manifest
+    if "function" in manifest:
+        key = entry_key(manifest["function"])
+        return parcel.functions.get(key) or digest(key)
+    return digest([manifest.get("source"), manifest.get("argv")])
 
 
 def _add_cell(parcel: Parcel, cell: Cell) -> None:

@@ -66,6 +66,11 @@ class Capacity:
         """Whether its jobs run on Fargate; a queue does not mix it with EC2."""
         return any(str(_resources(one).get("type", "")).startswith("FARGATE") for one in self.environments)
 
+    @property
+    def is_spot(self) -> bool:
+        """Whether its first choice is Spot capacity."""
+        return any(str(_resources(one).get("type", "")).endswith("SPOT") for one in self.environments[:1])
+
     def refusal(self, wanted: Resources) -> str:
         """Why no host of it can ever give this to one attempt, in words; empty when one can."""
         if self.machine is None:
@@ -221,7 +226,7 @@ def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _wanted_of_definition(backend: Backend, options: Options) -> Resources | None:
     """What the options ask for, and for the rest the definition; None where it says nothing."""
-    container = _container_of(backend, str(options.definition))
+    container = (definition_of(backend, str(options.definition)) or {}).get("containerProperties")
     if container is None:
         return None
     named = {name: getattr(options, name) for name in ("vcpus", "memory", "gpus")}
@@ -230,25 +235,26 @@ def _wanted_of_definition(backend: Backend, options: Options) -> Resources | Non
     )
 
 
-def _container_of(backend: Backend, definition: str) -> Mapping[str, Any] | None:
-    """A definition's container; None for one that has none or is not there, which SubmitJob tells."""
+def definition_of(backend: Backend, definition: str) -> Mapping[str, Any] | None:
+    """A job definition by name, name:revision or ARN; None for one that is not there, which SubmitJob tells."""
     key = (*_place(backend), definition)
-    asked, container = _definitions.get(key, (-_FRESH, None))
+    asked, found = _definitions.get(key, (-_FRESH, None))
     if time.monotonic() - asked > _FRESH:
-        container = _find_container(backend, definition)
-        _definitions[key] = time.monotonic(), container
-    return container
+        found = _find_definition(backend, definition)
+        _definitions[key] = time.monotonic(), found
+    return found
 
 
-def _find_container(backend: Backend, definition: str) -> Mapping[str, Any] | None:
+def _find_definition(backend: Backend, definition: str) -> Mapping[str, Any] | None:
     which: dict[str, Any] = {"jobDefinitionName": definition, "status": "ACTIVE"}
     with backend.errors():
         reply = backend.batch.describe_job_definitions(
             **({"jobDefinitions": [definition]} if ":" in definition else which)
         )
-    newest: Mapping[str, Any] = max(reply["jobDefinitions"], key=lambda one: one["revision"], default={})
-    container: Mapping[str, Any] | None = newest.get("containerProperties")
-    return container
+    newest: Mapping[str, Any] | None = max(
+        reply["jobDefinitions"], key=lambda one: one["revision"], default=None
+    )
+    return newest
 
 
 def _in_words(amount: Resources) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -22,12 +21,11 @@ from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.jobs import Job
 from nbbatch.client.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
 from nbbatch.client.shape import read_array
+from nbbatch.client.summaries import EVERY_STATUS, named, summaries
 from nbbatch.errors import ResultLostError, UnknownNameError
 
 _FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}([:#]\d+)?")
 _START_OF_ID = re.compile(r"[0-9a-f-]{4,36}([:#]\d+)?")
-_EVERY_STATUS = {"filters": [{"name": "AFTER_CREATED_AT", "values": ["0"]}]}
-_PAGE = 100
 _TOLD = 5
 _SEARCHED = 2000
 """How many of a queue's newest jobs are looked through for the first letters of an id."""
@@ -120,7 +118,7 @@ def jobs(
 
 def _rows(backend: Backend, queue: str, status: str | None, limit: int) -> list[JobRow]:
     now = datetime.now(UTC).timestamp()
-    wanted = _summaries(backend, queue, **({"jobStatus": status} if status else _EVERY_STATUS))
+    wanted = summaries(backend, jobQueue=queue, **({"jobStatus": status} if status else EVERY_STATUS))
     return [_row(one, queue, now) for one in islice(wanted, limit)]
 
 
@@ -137,18 +135,6 @@ def _row(summary: Detail, queue: str, now: float) -> JobRow:
         exit_code=exit_code(summary),
         size=summary.get("arrayProperties", {}).get("size"),
     )
-
-
-def _summaries(backend: Backend, queue: str, **which: Any) -> Iterator[Detail]:
-    """JobSummary of a queue's jobs, newest first, page by page as they are used."""
-    token: dict[str, str] = {}
-    while True:
-        with backend.errors():
-            page = backend.batch.list_jobs(jobQueue=queue, maxResults=_PAGE, **which, **token)
-        yield from page["jobSummaryList"]
-        if not page.get("nextToken"):
-            return
-        token = {"nextToken": page["nextToken"]}
 
 
 def find(id_or_name: str, *, backend: str | None = None) -> Job | ArrayJob:
@@ -181,9 +167,10 @@ def _is_array(backend: Backend, detail: Detail) -> bool:
 def _search(backend: Backend, wanted: str) -> str:
     """Full id of the one job that a name or the first letters of an id mean."""
     queues = queue_names(backend)
-    named = [{"name": "JOB_NAME", "values": [wanted]}]
     found = [
-        one["jobId"] for queue in queues for one in islice(_summaries(backend, queue, filters=named), _TOLD)
+        one["jobId"]
+        for queue in queues
+        for one in islice(summaries(backend, jobQueue=queue, **named(wanted)), _TOLD)
     ]
     start, mark, index = re.split("([:#]|$)", wanted, maxsplit=1)
     if not found and _START_OF_ID.fullmatch(wanted):
@@ -199,5 +186,5 @@ def _search(backend: Backend, wanted: str) -> str:
 
 
 def _ids_from(backend: Backend, queue: str, start: str) -> list[str]:
-    newest = islice(_summaries(backend, queue, **_EVERY_STATUS), _SEARCHED)
+    newest = islice(summaries(backend, jobQueue=queue, **EVERY_STATUS), _SEARCHED)
     return [one["jobId"] for one in newest if one["jobId"].startswith(start)]

@@ -64,6 +64,10 @@ class Options:
         Spot capacity wanted (True), refused (False), or whatever the queue has.
     max_cost : float or None
         Dollars that the job may cost, all attempts and children together; then it is stopped.
+    value_limit : int or None
+        Bytes above which a value that nobody named is not sent.
+    preset : str or None
+        Name of a preset whose options stand under these.
     """
 
     backend: str | None = None
@@ -83,6 +87,8 @@ class Options:
     share: str | None = None
     spot: bool | None = None
     max_cost: float | None = None
+    value_limit: int | None = None
+    preset: str | None = None
 
     def __post_init__(self) -> None:
         if self.image and self.definition:
@@ -111,7 +117,7 @@ class Options:
             if name not in _READERS:
                 raise OptionError(f"There is no option {key!r}.", cure=suggestion(key, option_names()))
             if value is not None:
-                read[name] = _READERS[name](name, value)
+                read[name] = read_option(name, value)
         return cls(**read)
 
     def over(self, defaults: Options) -> Options:
@@ -130,6 +136,17 @@ class Options:
 def option_names() -> list[str]:
     """Every word that is an option, for keyword arguments, flags and completion."""
     return [*_READERS, *_ALIASES]
+
+
+def read_option(name: str, value: Any) -> Any:
+    """One option's value in AWS Batch's units, as the field of `Options` holds it.
+
+    Raises
+    ------
+    OptionError
+        When it is not understood.
+    """
+    return _READERS[name](name, value)
 
 
 def split_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -262,6 +279,14 @@ def _read_depends(option: str, value: Any) -> tuple[str, ...]:
     return ids
 
 
+def _read_size(option: str, value: Any) -> int:
+    """Bytes; a number without a unit counts MiB, as memory does."""
+    try:
+        return parse_memory(value) << 20
+    except OptionError as error:
+        raise OptionError(f"Option {option}: {error.message}", cure=error.cure) from error
+
+
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "backend": _read_text,
     "queue": _read_text,
@@ -280,5 +305,9 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "priority": _between(0, HIGHEST_PRIORITY, f"a whole number from 0 to {HIGHEST_PRIORITY}"),
     "share": _read_share,
     "spot": _read_flag,
+    "value_limit": _read_size,
+    "preset": _read_text,
 }
 _ALIASES = {"after": "depends"}
+NOT_DEFAULTS = ("name", "depends", "after", "preset")
+"""Options that belong to one job, and make no sense ahead of it."""

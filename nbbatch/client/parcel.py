@@ -23,6 +23,7 @@ import msgspec
 from nbbatch.client.bytecode import global_names, submodules
 from nbbatch.client.capture import Captor, size_text
 from nbbatch.client.carried import cloudpickle_zip, runner_zip
+from nbbatch.client.digest import entry_key, function_digest
 from nbbatch.client.guards import held_back
 from nbbatch.client.localmodules import local_modules, pack_modules
 from nbbatch.client.store import Sink, Store
@@ -80,6 +81,7 @@ class Parcel:
         self._ask_bytes = ask_bytes
         self.sent: list[Sent] = []
         self.held_back: dict[str, str] = {}
+        self.functions: dict[str, str] = {}
         self._blobs: dict[str, str] = {}
 
     def keep(self, name: str, value: Any, *, is_named: bool, because: str = "") -> dict[str, Any]:
@@ -91,6 +93,8 @@ class Parcel:
         size = entry.get("size", len(entry.get("data", "")) * 3 // 4)
         is_new = entry.get("blob") is None or entry["blob"] in self.captor.new
         self.sent.append(Sent(name=name, kind=_kind(value), size=size, is_new=is_new, because=because))
+        if code := function_digest(value):
+            self.functions[entry_key(entry)] = code
         return self._linked(entry)
 
     def keep_items(self, name: str, items: Sequence[Any], chunk: int) -> None:

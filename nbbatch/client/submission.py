@@ -14,7 +14,7 @@ from nbbatch.client import host
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Packed, Payload, pack
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
-from nbbatch.client.config import load_config
+from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
 from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
@@ -28,28 +28,23 @@ FIRST_CHILD_ONLY = {INDEXES: "0"}
 
 
 def resolve(given: Mapping[str, Any]) -> Options:
-    """Read options as a person gives them, over the defaults of the configuration.
-
-    Who asks for Spot or GPUs on the local backend gets the default world's queue for them, not the
-    configured one.
+    """Read options as a person gives them, over the preset they name and the configured defaults.
 
     Raises
     ------
     OptionError
         When an option is unknown or malformed.
+    UnknownNameError
+        When there is no such backend or preset.
     """
-    options = Options.parse(given)
+    return complete(Options.parse(given))
+
+
+def complete(options: Options) -> Options:
+    """Options of a line or call, with what was configured where they say nothing."""
     config = load_config()
-    place = config.find_backend(options.backend)
-    has_own_queue = place.kind == "local" and (options.spot is not None or bool(options.gpus))
-    defaults = Options(
-        backend=place.name,
-        queue=None if has_own_queue else place.queue or config.queue,
-        vcpus=config.vcpus,
-        memory=config.memory,
-        image=config.image,
-    )
-    return options.over(defaults)
+    defaults = config.defaults(backend=options.backend, preset=options.preset)
+    return over(options, defaults, config.find_backend(defaults.backend))
 
 
 def sees_this_python(backend: Backend, options: Options) -> bool:
@@ -78,7 +73,7 @@ def pack_for(
     is_dry : bool
         Only weigh it: nothing is kept, and it cannot be submitted.
     **limits
-        Passed on to `bundle.pack`: `limit_bytes`, `ask_bytes` (the configured `value_limit` without
+        Passed on to `bundle.pack`: `limit_bytes`, `ask_bytes` (the option `value_limit` without
         it), `local_modules`.
 
     Raises
@@ -88,9 +83,8 @@ def pack_for(
     """
     backend = get_backend(options.backend)
     check_fits(backend, options)
-    value_limit = load_config().value_limit
-    if value_limit is not None:
-        limits.setdefault("ask_bytes", value_limit)
+    if options.value_limit is not None:
+        limits.setdefault("ask_bytes", options.value_limit)
     is_same = sees_this_python(backend, options)
     return pack(
         payload,

@@ -16,6 +16,8 @@ from nbbatch.errors import OptionError
 from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
+from nbbatch.jupyter.costs import show_cost
+from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
 from nbbatch.jupyter.tables import Table, queue_table
 from nbbatch.model.jobs import TERMINAL
@@ -130,6 +132,9 @@ ACTIONS: Mapping[str, Action] = {
     "terminate": terminate,
     "retry": retry,
     "queues": show_queues,
+    "cost": show_cost,
+    "backend": use_backend,
+    "config": show_config,
     "help": show_help,
 }
 
