@@ -20,6 +20,7 @@ _HOME_OF = {
     "events": "nbbatch.client.events",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
+    "queues": "nbbatch.client.queues",
     "submit": "nbbatch.client.jobs",
     "magic": "nbbatch.jupyter.presets",
     "map": "nbbatch.client.arrays",

@@ -65,10 +65,11 @@ class _Backwards:
 
 @dataclass(slots=True)
 class StreamReader:
-    """Reads one stream from its beginning, each line once."""
+    """Reads one stream from its beginning, or from `since` (epoch ms), each line once."""
 
     backend: Backend
     stream: str
+    since: int | None = None
     token: str | None = field(default=None, init=False)
     _sieve: Sieve = field(default_factory=Sieve, init=False)
 
@@ -85,7 +86,8 @@ class StreamReader:
     def _read(self) -> list[str]:
         lines: list[str] = []
         while True:
-            given = {"nextToken": self.token} if self.token else {}
+            given: dict[str, object] = {"nextToken": self.token} if self.token else {}
+            given |= {} if self.since is None else {"startTime": self.since}
             page, token, _ = _page(self.backend, self.stream, startFromHead=True, **given)
             lines += page
             is_last = token is None or token == self.token or self._is_short(page)
@@ -137,10 +139,13 @@ class LogReader:
     ----------
     job : Job
         A handle; its changes are told by the shared watcher until `close()`.
+    since : int, optional
+        Epoch ms: older lines are left out.
     """
 
-    def __init__(self, job: Following) -> None:
+    def __init__(self, job: Following, *, since: int | None = None) -> None:
         self._backend = job.backend
+        self._since = since
         self._watcher = watcher_of(self._backend)
         self._news = threading.Condition()
         self._detail: Detail | None = None
@@ -167,7 +172,7 @@ class LogReader:
             is_over = self.is_over
         lines, streams, told = [], streams_of(detail), len(self._notes)
         for stream in streams:
-            reader = self._readers.setdefault(stream, StreamReader(self._backend, stream))
+            reader = self._readers.setdefault(stream, StreamReader(self._backend, stream, self._since))
             lines += reader.read(is_over=is_over or stream != streams[-1])
             self._notes += reader.take_notes()
         self._was_fruitless = has_grown and not lines and len(self._notes) == told
@@ -202,8 +207,8 @@ class LogReader:
             if watch is not None:
                 self._watcher.forget_stream(watch)
 
-    def follow(self) -> Iterator[str]:
-        """Lines as they come, until the job has ended.
+    def follow(self, *, tail: int | None = None) -> Iterator[str]:
+        """Lines as they come, until the job has ended; of those already there only the last `tail`.
 
         Raises
         ------
@@ -211,9 +216,12 @@ class LogReader:
             When the job cannot be watched any more.
         """
         is_last = False
+        self.wait()
         while not is_last:
             is_last = self.is_over
-            yield from self.read()
+            lines = self.read()
+            yield from lines if tail is None else lines[max(0, len(lines) - tail) :]
+            tail = None
             if not is_last:
                 self.wait()
                 self._gather()

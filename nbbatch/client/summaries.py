@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.outcome import Detail
 
 EVERY_STATUS = {"filters": [{"name": "AFTER_CREATED_AT", "values": ["0"]}]}
 """ListJobs shows one status, or with a filter all of them."""
+IDS_PER_CALL = 100
+"""DescribeJobs: "Maximum number of jobs supported is  100"."""
 _PAGE = 100
+
+T = TypeVar("T")
 
 
 def named(name: str) -> dict[str, Any]:
@@ -33,8 +37,15 @@ def summaries(backend: Backend, **which: Any) -> Iterator[Detail]:
 
 def describe_all(backend: Backend, ids: Iterable[str]) -> list[Detail]:
     """DescribeJobs of any number of ids, a hundred a call; unknown ones are left out."""
-    rest, found = iter(ids), []
-    while batch := list(islice(rest, _PAGE)):
+    found: list[Detail] = []
+    for batch in batches(ids, IDS_PER_CALL):
         with backend.errors():
             found += backend.batch.describe_jobs(jobs=batch)["jobs"]
     return found
+
+
+def batches(things: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most so many, in order."""
+    rest = iter(things)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
-from nbbatch.client.backend import get_backend
 from nbbatch.client.handle import Handle
 from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
 from nbbatch.client.outcome import in_words, short_id
+from nbbatch.client.queues import QueueTable, queues
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
@@ -19,7 +19,6 @@ from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
-from nbbatch.jupyter.tables import Table, queue_table
 from nbbatch.model.jobs import TERMINAL
 
 Action = Callable[[Any, Call, str | None], Any]
@@ -55,7 +54,7 @@ def show_logs(shell: Any, call: Call, backend: str | None) -> None:
     if call.options.get("follow"):
         _follow_log(job, console, shell)
         return
-    text = str(job.logs(lines=call.options.get("tail")))
+    text = str(job.logs(tail=call.options.get("tail")))
     console.log(text if text.endswith("\n") or not text else f"{text}\n")
 
 
@@ -112,9 +111,9 @@ def retry(shell: Any, call: Call, backend: str | None) -> Any:
     return again
 
 
-def show_queues(_shell: Any, _call: Call, backend: str | None) -> Table:
+def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
     """`%batch queues`: queues, their environments and what waits in them."""
-    return queue_table(get_backend(backend))
+    return queues(backend=backend)
 
 
 def show_help(_shell: Any, _call: Call, _backend: str | None) -> None:
