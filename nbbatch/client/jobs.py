@@ -126,7 +126,8 @@ class Job(Handle):
         detail, backend = self.detail(), self.backend
         if lines is not None:
             return Text(tail(backend, detail, lines))
-        every = [line for stream in streams_of(detail) for line in _StreamReader(backend, stream).read()]
+        readers = [_StreamReader(backend, stream) for stream in streams_of(detail)]
+        every = [line for reader in readers for line in reader.read(is_over=True)]
         return Text("\n".join(every))
 
     def retry(self) -> Job:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from nbbatch.client.backend import Backend
+from nbbatch.client.notes import Note, Sieve, without_notes
 from nbbatch.client.outcome import Detail
 from nbbatch.client.watch import StreamWatch, Watch, watcher_of
 from nbbatch.errors import NbbatchError
@@ -38,8 +39,28 @@ def tail(backend: Backend, detail: Detail, lines: int) -> str:
     streams = streams_of(detail)
     if not streams:
         return ""
-    events = _events(backend, streams[-1], limit=lines, startFromHead=False)[0]
-    return "\n".join(events)
+    found, shown = _Backwards(backend, streams[-1]), list[str]()
+    while len(shown) <= lines and found.more(lines + 1):  # the first one may be the end of a broken line
+        shown = without_notes(found.lines)
+    return "\n".join(shown[-lines:])
+
+
+@dataclass(slots=True)
+class _Backwards:
+    """Reads a stream from its end, as far as it is needed: lines with notes do not count."""
+
+    backend: Backend
+    stream: str
+    lines: list[str] = field(default_factory=list, init=False)
+    _token: str | None = field(default=None, init=False)
+
+    def more(self, wanted: int) -> bool:
+        """Put the lines before those read so far in front of them; False when there are none."""
+        given = {"nextToken": self._token} if self._token else {"startFromHead": False}
+        many = wanted if self._token is None else max(wanted, _SHORT)
+        page, _, self._token = _page(self.backend, self.stream, limit=many, **given)
+        self.lines[:0] = page
+        return bool(page)
 
 
 @dataclass(slots=True)
@@ -49,13 +70,23 @@ class StreamReader:
     backend: Backend
     stream: str
     token: str | None = field(default=None, init=False)
+    _sieve: Sieve = field(default_factory=Sieve, init=False)
 
-    def read(self) -> list[str]:
-        """Lines that came since the last call."""
+    def read(self, *, is_over: bool = False) -> list[str]:
+        """Lines that came since the last call, without notes; at the end also one that never ended."""
+        lines = self._sieve.shown(self._read())
+        return [*lines, *self._sieve.rest()] if is_over else lines
+
+    def take_notes(self) -> list[Note]:
+        """Notes that came since the last call."""
+        notes, self._sieve.notes = self._sieve.notes, []
+        return notes
+
+    def _read(self) -> list[str]:
         lines: list[str] = []
         while True:
             given = {"nextToken": self.token} if self.token else {}
-            page, token = _events(self.backend, self.stream, startFromHead=True, **given)
+            page, token, _ = _page(self.backend, self.stream, startFromHead=True, **given)
             lines += page
             is_last = token is None or token == self.token or self._is_short(page)
             self.token = token or self.token
@@ -72,14 +103,15 @@ class StreamReader:
         return _offset(self.token)
 
 
-def _events(backend: Backend, stream: str, **how: object) -> tuple[list[str], str | None]:
-    """Lines of one page, and the token of the next; neither for a stream that is not there yet."""
+def _page(backend: Backend, stream: str, **how: object) -> tuple[list[str], str | None, str | None]:
+    """Lines of one page, and the tokens of the next and the one before; nothing where there is no stream yet."""
     with backend.errors():
         try:
             page = backend.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, **how)
         except backend.logs.exceptions.ResourceNotFoundException:
-            return [], None
-    return [event["message"] for event in page["events"]], page.get("nextForwardToken")
+            return [], None, None
+    lines = [event["message"] for event in page["events"]]
+    return lines, page.get("nextForwardToken"), page.get("nextBackwardToken")
 
 
 def _offset(token: str | None) -> int:
@@ -116,6 +148,7 @@ class LogReader:
         self._is_news = False
         self._has_grown = self._was_fruitless = False
         self._readers: dict[str, StreamReader] = {}
+        self._notes: list[Note] = []
         self._watch: Watch = self._watcher.watch(job.id, self)
 
     def on_change(self, detail: Detail) -> None:
@@ -131,12 +164,19 @@ class LogReader:
         with self._news:
             detail, self._is_news = self._detail or {}, False
             has_grown, self._has_grown = self._has_grown, False
-        lines = []
-        for stream in streams_of(detail):
+            is_over = self.is_over
+        lines, streams, told = [], streams_of(detail), len(self._notes)
+        for stream in streams:
             reader = self._readers.setdefault(stream, StreamReader(self._backend, stream))
-            lines += reader.read()
-        self._was_fruitless = has_grown and not lines
+            lines += reader.read(is_over=is_over or stream != streams[-1])
+            self._notes += reader.take_notes()
+        self._was_fruitless = has_grown and not lines and len(self._notes) == told
         return lines
+
+    def take_notes(self) -> list[Note]:
+        """Notes among what was read since the last call."""
+        notes, self._notes = self._notes, []
+        return notes
 
     @property
     def is_over(self) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import failures
+from . import failures, notes
 from .outputs import Recorder, take_over_streams
 from .payload import Payload, use_paths
 from .report import Report, head, placed
@@ -46,6 +46,7 @@ def fetched(place: str) -> str:
 
 def run(folder: str) -> int:
     """Run a bundle in this process; returns the exit code."""
+    notes.hold_log()
     recorder = Recorder()
     take_over_streams(recorder)
     index = _index()
