@@ -25,7 +25,10 @@ CURE = 'Use an image that has papermill and ipykernel, or have one made: nbbatch
 _NOTE = "@nbbatch "
 _GRACE = 10
 """Seconds in which a kernel may end the cell it is asked to interrupt."""
-_OFFER = "import sys; sys.path.append({archive!r})\n" "from {package} import inside as _inside; _inside.offer(); del sys, _inside"
+_OFFER = """\
+import sys; sys.path.append({archive!r})
+from {package}.recording import offer as _offer; _offer(); del sys, _offer
+"""
 
 
 class DeadKernelError(failures.ExitCodeError):

@@ -175,19 +175,25 @@ class Run:
         notes.note("cell", item=self._position, index=self._index, count=count, status=status)
 
 
+def with_parameters(notebook: Any, parameters: dict[str, Any], code: str) -> Any:
+    """Put parameters into the cell that was made for them."""
+    notebook["metadata"]["papermill"]["parameters"] = parameters
+    for cell in notebook["cells"]:
+        if INJECTED in cell["metadata"].get("tags", ()):
+            cell["source"] = code
+    return notebook
+
+
 def _read(payload: Payload, position: int | None) -> dict[str, Any]:
     """The notebook, for an array with the parameters of the item in their cell."""
     settings = payload.manifest["notebook"]
     with open(payload.blob(settings["blob"]), "rb") as file:
         notebook: dict[str, Any] = json.load(file)
-    if position is not None:
-        with open(payload.blob(settings["sources"]["blob"]), "rb") as file:
-            source = read_item(file, position)
-        _, parameters = payload.item(position)
-        notebook["metadata"]["papermill"]["parameters"] = parameters
-        injected = [cell for cell in notebook["cells"] if INJECTED in cell["metadata"].get("tags", ())]
-        injected[0]["source"] = source
-    return notebook
+    if position is None:
+        return notebook
+    with open(payload.blob(settings["sources"]["blob"]), "rb") as file:
+        code = read_item(file, position)
+    return dict(with_parameters(notebook, payload.item(position)[1], code))
 
 
 def _now() -> str:
