@@ -1,6 +1,6 @@
 """Pack what a job runs into a bundle: code, values by name, local modules, and how to start them.
 
-The nouns a caller fills in are here (`Cell`, `Call`, `Command`), and what it gets back (`Packed`
+The nouns a caller fills in are here (`Cell`, `Call`, `Command`, `Notebook`), and what it gets back (`Packed`
 with its `Receipt`). Which names a cell needs is in `names.py`, which of them may go is in
 `guards.py`, how a value becomes bytes in `capture.py`, what came back in `results.py`. The other
 end of the manifest is `nbbatch.runner`.
@@ -24,6 +24,7 @@ from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
 from nbbatch.client.store import Store
 from nbbatch.errors import OptionError
 
+KIND_VARIABLE = "NBBATCH_KIND"
 _CODE_WORDS = (
     ("function", "function", "functions"),
     ("class", "class", "classes"),
@@ -119,7 +120,44 @@ class Command:
     fetch: Sequence[str] = ()
 
 
-Payload = Cell | Call | Command
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notebook:
+    """A notebook, executed cell by cell in a kernel of its own.
+
+    Parameters
+    ----------
+    content : str
+        The notebook as JSON (nbformat 4), the cell of its parameters in it.
+    name : str
+        Of its file, for the receipt.
+    kernel, language : str
+        The kernel's name; of Python another one that is there will do as well.
+    runs : sequence of (parameters, source), optional
+        An array: the values of each run, and the code of its parameters' cell.
+    chunk : int
+        Runs per child, one after the other, each in a fresh kernel.
+    cell_timeout, start_timeout, autosave : int, optional
+        Seconds: of one cell, of the kernel's start, between two savings within a cell (0: none).
+    imports : set of str
+        Modules that its cells import; the local ones travel.
+    output : str
+        Where this machine wants the executed notebooks, a pattern; the runner does not need it.
+    """
+
+    content: str
+    name: str
+    kernel: str
+    language: str
+    runs: Sequence[tuple[Mapping[str, Any], str]] | None = None
+    chunk: int = 1
+    cell_timeout: int | None = None
+    start_timeout: int = 60
+    autosave: int = 30
+    imports: AbstractSet[str] = frozenset()
+    output: str = ""
+
+
+Payload = Cell | Call | Command | Notebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +230,7 @@ def pack(
 
     Parameters
     ----------
-    payload : Cell, Call or Command
+    payload : Cell, Call, Command or Notebook
         What to run.
     store : Store
         Where; a `DryStore` only weighs.
@@ -221,6 +259,8 @@ def pack(
     _fill(parcel, payload)
     if parcel.manifest["kind"] in ("cell", "call"):
         parcel.add_environment(with_modules=local_modules, is_same=is_same_environment)
+    if parcel.manifest["kind"] == "notebook":
+        parcel.add_paths(with_modules=local_modules, is_same=is_same_environment)
     return _sealed(parcel, python)
 
 
@@ -234,6 +274,8 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
             _add_call(parcel, payload)
         case Command():
             _add_command(parcel, payload)
+        case Notebook():
+            _add_notebook(parcel, payload)
 
 
 def _sealed(parcel: Parcel, python: str) -> Packed:
@@ -244,7 +286,7 @@ def _sealed(parcel: Parcel, python: str) -> Packed:
         bundle_id=bundle_id,
         url=url,
         command=(python, f"{folder}/runner.pyz", folder),
-        environment={"NBBATCH_BUNDLE": url, CODE_VARIABLE: code},
+        environment={"NBBATCH_BUNDLE": url, CODE_VARIABLE: code, **_mark_of(parcel.manifest["kind"])},
         array_size=parcel.array_size,
         receipt=Receipt(
             sent=tuple(parcel.sent),
@@ -264,6 +306,11 @@ def _code_of(parcel: Parcel) -> str:
         key = entry_key(manifest["function"])
         return parcel.functions.get(key) or digest(key)
     return digest([manifest.get("source"), manifest.get("argv")])
+
+
+def _mark_of(kind: str) -> dict[str, str]:
+    """A variable that says of a notebook's job what it is, so that its handle is found without the bundle."""
+    return {KIND_VARIABLE: kind} if kind == "notebook" else {}
 
 
 def _add_cell(parcel: Parcel, cell: Cell) -> None:
@@ -368,3 +415,21 @@ def _add_command(parcel: Parcel, command: Command) -> None:
         "placed": {name: parcel.place(name, Path(path)) for name, path in files.items()},
         "fetch": list(command.fetch),
     }
+
+
+def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
+    settings = {
+        "blob": parcel.keep_text(notebook.name, notebook.content),
+        "kernel": notebook.kernel,
+        "language": notebook.language,
+        "cell_timeout": notebook.cell_timeout,
+        "start_timeout": notebook.start_timeout,
+        "autosave": notebook.autosave,
+        "output": notebook.output,
+    }
+    parcel.manifest |= {"kind": "notebook", "notebook": settings, "inputs": {}, "modules": {}}
+    parcel.imports |= notebook.imports
+    if notebook.runs is not None:
+        items = [((), dict(parameters)) for parameters, _ in notebook.runs]
+        parcel.keep_items("runs", items, notebook.chunk)
+        settings["sources"] = parcel.keep_list("sources", [source for _, source in notebook.runs])

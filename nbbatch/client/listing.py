@@ -16,6 +16,7 @@ from typing import Any
 from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.capacity import queue_names
+from nbbatch.client.bundle import KIND_VARIABLE
 from nbbatch.client.handle import describe
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.jobs import Job
@@ -242,8 +243,18 @@ def find(id_or_name: str, *, backend: str | None = None) -> Job | ArrayJob:
     place = get_backend(backend)
     wanted = id_or_name.rstrip("…").strip()
     detail = describe(place, wanted if _FULL_ID.fullmatch(wanted) else _search(place, wanted))
-    kind = ArrayJob if _is_array(place, detail) else Job
-    return kind(detail["jobId"], backend=place.name, name=detail["jobName"])
+    return _kind_of(place, detail)(detail["jobId"], backend=place.name, name=detail["jobName"])
+
+
+def _kind_of(backend: Backend, detail: Detail) -> type[Job] | type[ArrayJob]:
+    """The class of its handle."""
+    is_array = _is_array(backend, detail)
+    if KIND_VARIABLE not in environment_of(detail):
+        return ArrayJob if is_array else Job
+    from nbbatch.client.notebook_jobs import NotebookJob  # noqa: PLC0415 - most jobs are no notebooks
+    from nbbatch.client.sweeps import Sweep  # noqa: PLC0415
+
+    return Sweep if is_array else NotebookJob
 
 
 def _is_array(backend: Backend, detail: Detail) -> bool:

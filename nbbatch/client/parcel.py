@@ -109,6 +109,16 @@ class Parcel:
         self.manifest |= {"items": {**entry, "count": len(items)}, "chunk": chunk}
         self.array_size = ceil(len(items) / chunk)
 
+    def keep_list(self, name: str, items: Sequence[Any]) -> dict[str, Any]:
+        """Keep a list of which each item can be read by itself; gives its entry."""
+        return self._linked(self.captor.keep_items(name, items))
+
+    def keep_text(self, name: str, text: str) -> str:
+        """Keep a text as a file; gives its blob."""
+        content = text.encode()
+        self.sent.append(Sent(name=name, kind="file", size=len(content)))
+        return self._put(content)
+
     def keep_inputs(
         self, values: Mapping[str, Any], modules: Mapping[str, str], named: AbstractSet[str]
     ) -> None:
@@ -146,8 +156,12 @@ class Parcel:
         self.manifest["sources"] = self.manifest.get("sources", {}) | _sources(
             code.co_filename for code in codes
         )
-        self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
         self.manifest["cloudpickle"] = None if is_same else self._put(cloudpickle_zip())
+        self.add_paths(with_modules=with_modules, is_same=is_same)
+
+    def add_paths(self, *, with_modules: bool, is_same: bool) -> None:
+        """Add where modules are found: this Python's paths where the job sees it, and the local modules."""
+        self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
         if with_modules:
             self._add_local_modules()
 

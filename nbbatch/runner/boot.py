@@ -106,6 +106,8 @@ def _run_kind(
     """Run a payload of any kind; gives its items' entries and the error that counts."""
     if payload.manifest["kind"] in ("cell", "call"):
         return _run_python(payload, report, recorder, positions)
+    if payload.manifest["kind"] == "notebook":
+        return _run_notebook(payload, report, positions)
     from . import script
 
     error: BaseException | None = None
@@ -133,6 +135,17 @@ def _run_python(
     displays.install(shown, payload.manifest["sources"])
     run = python.Run(payload, report, shown)
     return run.items(positions), run.error
+
+
+def _run_notebook(
+    payload: Payload, report: Report, positions: range | None
+) -> tuple[list[dict[str, Any]], BaseException | None]:
+    from . import kernel, notebook
+
+    before = list(sys.path)
+    use_paths(payload)
+    kernel.remember_paths(before)
+    return notebook.run_items(payload, report, positions)
 
 
 def _listen_to_signals() -> None:

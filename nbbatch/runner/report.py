@@ -53,6 +53,10 @@ class Report:
         """Where fetched files go."""
         return f"{self._path}.files"
 
+    def path_of(self, name: str) -> str:
+        """Where something that is no value goes, under a name of this child and attempt."""
+        return f"{self._path}.{name}"
+
     def keep(self, value: Any, rules: pickling.Rules, limit: int | None = None) -> dict[str, Any]:
         """Keep a value and return its entry.
 
