@@ -14,6 +14,7 @@ what, which value, and what to do; `cure` holds the last part by itself so that 
     │   ├── ValueTooLargeError    a value over the size limit
     │   ├── EnvironmentMismatchError  Python, package or image does not match the cell
     │   ├── DoesNotFitError       more vCPU, memory or GPUs than the backend can ever give
+    │   ├── NotOnAwsError         only a local daemon can do that, and why
     │   └── ConfigurationError    a setting or file of the user's that cannot be read
     ├── JobError                  the job ended, but not with SUCCEEDED
     │   ├── JobFailedError        its command exited with another code than 0
@@ -100,6 +101,10 @@ class EnvironmentMismatchError(UserError):
 
 class DoesNotFitError(UserError):
     """The request is larger than anything the backend can ever give."""
+
+
+class NotOnAwsError(UserError):
+    """Only a local daemon can do or know that; the message says why, the cure what AWS has instead."""
 
 
 class ConfigurationError(UserError):

@@ -233,12 +233,12 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
 
 def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
-    folder = url.removeprefix("file://")
+    store = parcel.captor.store
     return Packed(
         bundle_id=bundle_id,
         url=url,
-        command=(python, f"{folder}/runner.pyz", folder),
-        environment={"NBBATCH_BUNDLE": url},
+        command=store.command(bundle_id, python),
+        environment={"NBBATCH_BUNDLE": url, **store.environment()},
         array_size=parcel.array_size,
         receipt=Receipt(
             sent=tuple(parcel.sent),

@@ -19,6 +19,8 @@ it; the environment (`NBBATCH_BACKEND`, `NBBATCH_QUEUE`, ...). Options of a call
     profile = "research"
     queue = "analysis"
     store = "s3://bucket/prefix"
+    image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/research:3"
+    job_role = "nbbatch-job"
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ KINDS = ("local", "aws")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendConfig:
-    """A place where jobs run. `home` is a local daemon's folder; the rest is for AWS."""
+    """A place where jobs run. `home` is a local daemon's folder; the rest is for AWS, see docs/aws.md."""
 
     name: str
     kind: str = "local"
@@ -49,6 +51,11 @@ class BackendConfig:
     profile: str | None = None
     queue: str | None = None
     store: str | None = None
+    image: str | None = None
+    job_role: str | None = None
+    execution_role: str | None = None
+    log_group: str | None = None
+    endpoint_url: str | None = None
 
 
 LOCAL = BackendConfig(name="local")

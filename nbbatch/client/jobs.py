@@ -15,7 +15,7 @@ from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
 from nbbatch.client.handle import Handle
 from nbbatch.client.indexes import bundle_of, retry_environment
-from nbbatch.client.logs import LogReader, streams_of, tail
+from nbbatch.client.logs import LogReader, group_of, streams_of, tail
 from nbbatch.client.logs import StreamReader as _StreamReader
 from nbbatch.client.options import Options, split_options, suggestion
 from nbbatch.client.outcome import Detail, Outcome, error_of, outcome
@@ -126,7 +126,8 @@ class Job(Handle):
         detail, backend = self.detail(), self.backend
         if lines is not None:
             return Text(tail(backend, detail, lines))
-        every = [line for stream in streams_of(detail) for line in _StreamReader(backend, stream).read()]
+        readers = [_StreamReader(backend, stream, group_of(detail)) for stream in streams_of(detail)]
+        every = [line for reader in readers for line in reader.read()]
         return Text("\n".join(every))
 
     def retry(self) -> Job:

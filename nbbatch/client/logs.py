@@ -33,12 +33,18 @@ def streams_of(detail: Detail) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
+def group_of(detail: Detail) -> str:
+    """Log group of a job: its definition's, else AWS Batch's own."""
+    settings = (detail.get("container") or {}).get("logConfiguration") or {}
+    return str((settings.get("options") or {}).get("awslogs-group") or LOG_GROUP)
+
+
 def tail(backend: Backend, detail: Detail, lines: int) -> str:
     """The last lines of the last attempt's log; empty where it has none."""
     streams = streams_of(detail)
     if not streams:
         return ""
-    events = _events(backend, streams[-1], limit=lines, startFromHead=False)[0]
+    events = _events(backend, group_of(detail), streams[-1], limit=lines, startFromHead=False)[0]
     return "\n".join(events)
 
 
@@ -48,6 +54,7 @@ class StreamReader:
 
     backend: Backend
     stream: str
+    group: str = LOG_GROUP
     token: str | None = field(default=None, init=False)
 
     def read(self) -> list[str]:
@@ -55,7 +62,7 @@ class StreamReader:
         lines: list[str] = []
         while True:
             given = {"nextToken": self.token} if self.token else {}
-            page, token = _events(self.backend, self.stream, startFromHead=True, **given)
+            page, token = _events(self.backend, self.group, self.stream, startFromHead=True, **given)
             lines += page
             is_last = token is None or token == self.token or self._is_short(page)
             self.token = token or self.token
@@ -64,7 +71,7 @@ class StreamReader:
 
     def _is_short(self, page: list[str]) -> bool:
         """Whether the daemon had nothing more to say; CloudWatch's pages may be short in between."""
-        return self.backend.kind == "local" and len(page) < _SHORT and sum(map(len, page)) < _SHORT * 64
+        return self.backend.tells_changes and len(page) < _SHORT and sum(map(len, page)) < _SHORT * 64
 
     @property
     def seen(self) -> int:
@@ -72,11 +79,11 @@ class StreamReader:
         return _offset(self.token)
 
 
-def _events(backend: Backend, stream: str, **how: object) -> tuple[list[str], str | None]:
+def _events(backend: Backend, group: str, stream: str, **how: object) -> tuple[list[str], str | None]:
     """Lines of one page, and the token of the next; neither for a stream that is not there yet."""
     with backend.errors():
         try:
-            page = backend.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, **how)
+            page = backend.logs.get_log_events(logGroupName=group, logStreamName=stream, **how)
         except backend.logs.exceptions.ResourceNotFoundException:
             return [], None
     return [event["message"] for event in page["events"]], page.get("nextForwardToken")
@@ -133,7 +140,8 @@ class LogReader:
             has_grown, self._has_grown = self._has_grown, False
         lines = []
         for stream in streams_of(detail):
-            reader = self._readers.setdefault(stream, StreamReader(self._backend, stream))
+            fresh = StreamReader(self._backend, stream, group_of(detail))
+            reader = self._readers.setdefault(stream, fresh)
             lines += reader.read()
         self._was_fruitless = has_grown and not lines
         return lines
@@ -209,7 +217,7 @@ class LogReader:
 
     def _watch_stream(self) -> StreamWatch | None:
         """Ask to be woken when the newest stream grows."""
-        if self._backend.kind != "local" or not self._readers or self.is_over or self._was_fruitless:
+        if not self._backend.tells_changes or not self._readers or self.is_over or self._was_fruitless:
             return None
         newest = list(self._readers.values())[-1]
         watch = StreamWatch(stream=newest.stream, seen=newest.seen, wake=self._grow)
