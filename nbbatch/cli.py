@@ -21,6 +21,7 @@ from nbbatch.client.config import home
 from nbbatch.client.costs import ask as ask_costs
 from nbbatch.client.daemon_process import LOG, find_daemon, stop_by_signal
 from nbbatch.client.events import events as read_events
+from nbbatch.client.local_backend import this_machine
 from nbbatch.client.prices import PRICE_LIST_REGION, PRICES, catalogue, refresh
 from nbbatch.daemon.secret_store import SecretStore
 from nbbatch.errors import NbbatchError
@@ -127,7 +128,7 @@ def logs(follow: bool, lines: int) -> None:  # noqa: FBT001 - click passes flags
 @click.option("--shell", type=click.Choice(["sh", "fish", "csh"]), default="sh", show_default=True)
 def env(shell: str) -> None:
     """Print what makes any AWS client in this shell talk to the daemon: eval "$(nbbatch local env)"."""
-    endpoint = get_backend("local").address.endpoint
+    endpoint = this_machine().address.endpoint
     exports = {
         "AWS_ENDPOINT_URL_BATCH": endpoint.url,
         "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": endpoint.url,
@@ -281,7 +282,7 @@ def budget(per_day: float | None, no_cap: bool) -> None:  # noqa: FBT001 - click
 @local.command()
 def token() -> None:
     """Make a token that lets Prometheus read /nbbatch/v1/metrics, and print what it needs."""
-    endpoint = get_backend("local").address.endpoint
+    endpoint = this_machine().address.endpoint
     path = home() / "metrics.token"
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

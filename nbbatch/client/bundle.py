@@ -280,13 +280,14 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
 
 def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
-    folder = url.removeprefix("file://")
     code = _code_of(parcel)
+    store = parcel.captor.store
+    own = {CODE_VARIABLE: code, **_mark_of(parcel.manifest["kind"])}
     return Packed(
         bundle_id=bundle_id,
         url=url,
-        command=(python, f"{folder}/runner.pyz", folder),
-        environment={"NBBATCH_BUNDLE": url, CODE_VARIABLE: code, **_mark_of(parcel.manifest["kind"])},
+        command=store.command(bundle_id, python),
+        environment={"NBBATCH_BUNDLE": url, **store.environment(), **own},
         array_size=parcel.array_size,
         receipt=Receipt(
             sent=tuple(parcel.sent),

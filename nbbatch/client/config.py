@@ -22,6 +22,8 @@ line. Every source is a `Layer`, so that each value can be told with its origin.
     region = "eu-central-1"
     queue = "analysis"
     store = "s3://bucket/prefix"
+    image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/research:3"
+    job_role = "nbbatch-job"
 """
 
 from __future__ import annotations
@@ -187,7 +189,7 @@ class Config:
         place = self.find_backend(backend or self._chosen(preset or ""))
         merged = Options()
         for layer in layers:
-            merged = over(layer.options, merged, place)
+            merged = over(layer.options, merged)
         return replace(merged, backend=place.name)
 
     def _chosen(self, preset: str) -> str:
@@ -206,14 +208,14 @@ class Config:
         )
 
 
-def over(options: Options, defaults: Options, place: BackendConfig) -> Options:
+def over(options: Options, defaults: Options) -> Options:
     """Options over weaker ones, where a queue and what chooses one give way to each other.
 
-    On a local backend whoever asks for Spot or GPUs gets the default world's queue for them, not the
-    configured one; whoever names a queue has chosen its kind of capacity.
+    Whoever asks for Spot or GPUs gets the backend's queue for them, not the configured one; whoever
+    names a queue has chosen its kind of capacity.
     """
     chooses = options.spot is not None or bool(options.gpus)
-    if options.queue is None and chooses and place.kind == "local":
+    if options.queue is None and chooses:
         defaults = replace(defaults, queue=None)
     elif options.queue is not None and options.spot is None:
         defaults = replace(defaults, spot=None)

@@ -53,7 +53,7 @@ def checks_of_machine(place: BackendConfig) -> list[tuple[str, Check]]:
         ("docker", _docker),
         ("gpus", _gpus),
         ("daemon", partial(_daemon, folder)),
-        ("image", _image),
+        ("image", partial(_image, place.name)),
         ("queue", partial(_queue, place.name, folder)),
     ]
 
@@ -190,8 +190,8 @@ def _absent(folder: Path) -> Finding:
     )
 
 
-def _image() -> Iterator[Finding]:
-    image = load_config().image
+def _image(backend: str) -> Iterator[Finding]:
+    image = load_config().defaults(backend=backend).image
     if image is None:
         if host.lends_its_python():
             yield good("image", f"none set: jobs see this Python environment, {sys.prefix}")

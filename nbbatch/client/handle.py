@@ -30,8 +30,6 @@ from nbbatch.model.jobs import ACTIVE, TERMINAL
 
 CANCEL_REASON = "Cancelled from the notebook"
 TERMINATE_REASON = "Terminated from the notebook"
-_SAMPLING = ("docker",)
-"""Executors that see what a job used only now and then."""
 _MIB = 1 << 20
 
 
@@ -206,7 +204,7 @@ class Handle:
 
     def why(self) -> str:
         """Why the job is waiting, or why it failed, in words."""
-        if self.backend.kind == "local" and self._final is None:
+        if self._final is None:
             reasons = self.backend.private("why", {"jobId": self.id})["reasons"]
             if reasons:
                 return "\n".join(reasons)
@@ -215,14 +213,12 @@ class Handle:
     def account(self) -> Account | None:
         """Cost and use so far; None on a backend that keeps no account of it."""
         account = self._told_account()
-        if account is None or self._final is None or self.backend.address.endpoint.executor not in _SAMPLING:
+        if account is None or self._final is None or not self.backend.is_sampled:
             return account
         return account.at_least(own_usage(self.backend.store, self._final))
 
     def _told_account(self) -> Account | None:
         """As the backend keeps it."""
-        if self.backend.kind != "local":
-            return None
         rows = self.backend.private("accounts", {"jobIds": [self.id]})["jobs"]
         return _account(rows[0]) if rows else None
 

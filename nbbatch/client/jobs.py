@@ -15,7 +15,7 @@ from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
 from nbbatch.client.handle import Handle
 from nbbatch.client.indexes import bundle_of, retry_environment
-from nbbatch.client.logs import LogReader, streams_of
+from nbbatch.client.logs import LogReader, group_of, streams_of
 from nbbatch.client.logs import StreamReader as _StreamReader
 from nbbatch.client.logs import tail as last_lines
 from nbbatch.client.moments import Moment, epoch_ms
@@ -140,7 +140,7 @@ class Job(Handle):
         detail, backend = self.detail(), self.backend
         if tail is not None and start is None:
             return Text(last_lines(backend, detail, tail))
-        readers = [_StreamReader(backend, stream, start) for stream in streams_of(detail)]
+        readers = [_StreamReader(backend, stream, group_of(detail), start) for stream in streams_of(detail)]
         lines = [line for reader in readers for line in reader.read(is_over=True)]
         return Text("\n".join(lines if tail is None else lines[max(0, len(lines) - tail) :]))
 

@@ -249,7 +249,7 @@ def _plain(value: Any) -> Any:
 
 def _declared(source: Source) -> set[str] | None:
     """Names in the cell tagged `parameters`; None where there is none."""
-    from papermill.inspection import _infer_parameters  # noqa: PLC0415, PLC2701 - takes a node, unlike inspect_notebook
+    from papermill.inspection import _infer_parameters  # noqa: PLC0415 - takes a node, unlike inspect_notebook
 
     cell = next((each for each in source.node.cells if PARAMETERS in each.metadata.tags), None)
     if cell is None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.options import Options
-from nbbatch.client.submission import sees_this_python
 from nbbatch.errors import EnvironmentMismatchError
-from nbbatch.runner.kernel import CURE
 
 NEEDED = ("nbclient", "nbformat")
 KERNEL_OF_PYTHON = "ipykernel"
@@ -20,7 +18,7 @@ def check_place(backend: Backend, options: Options, *, kernel: str, language: st
     EnvironmentMismatchError
         Names what is missing, and how to get an image that has it.
     """
-    if sees_this_python(backend, options):
+    if backend.sees_this_python(options):
         _check_here(kernel, language)
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from nbbatch.client.options import Options
@@ -183,21 +184,38 @@ def host_definition(*, folders: Sequence[str], user: str) -> dict[str, Any]:
     )
 
 
-def image_definition(image: str, *, user: str | None) -> dict[str, Any]:
+def image_definition(
+    image: str,
+    *,
+    user: str | None,
+    container: Mapping[str, Any] = MappingProxyType({}),
+    members: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
     """RegisterJobDefinition's parameters for jobs in a named image.
 
-    `user` is `uid:gid` where the job writes into a bundle on this machine, None to keep the image's.
+    Parameters
+    ----------
+    image : str
+        Its name, as Docker or ECS fetches it.
+    user : str or None
+        `uid:gid` where the job writes into a bundle on this machine, None to keep the image's.
+    container, members : mapping
+        Further `containerProperties`, such as roles, and further members of the request.
     """
-    return _definition(_slug(image), {"image": image} | ({"user": user} if user else {}))
+    own = {"image": image} | ({"user": user} if user else {})
+    return _definition(_slug(image), {**own, **container}, members)
 
 
-def _definition(label: str, container: Mapping[str, Any]) -> dict[str, Any]:
+def _definition(
+    label: str, container: Mapping[str, Any], members: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     container = {**container, "resourceRequirements": _requirements(DEFAULT_RESOURCES)}
-    digest = sha256(json.dumps(container, sort_keys=True).encode()).hexdigest()[:8]
+    digest = sha256(json.dumps({**container, **members}, sort_keys=True).encode()).hexdigest()[:8]
     return {
         "jobDefinitionName": f"nbbatch-{label}-{digest}",
         "type": "container",
         "containerProperties": container,
+        **members,
     }
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from nbbatch.client import host
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Packed, Payload, pack
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
@@ -18,7 +18,7 @@ from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
 from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
-from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec, host_definition, image_definition
+from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
 from nbbatch.client.store import DryStore
 from nbbatch.errors import BackendUnreachableError, ClientException
 
@@ -44,12 +44,7 @@ def complete(options: Options) -> Options:
     """Options of a line or call, with what was configured where they say nothing."""
     config = load_config()
     defaults = config.defaults(backend=options.backend, preset=options.preset)
-    return over(options, defaults, config.find_backend(defaults.backend))
-
-
-def sees_this_python(backend: Backend, options: Options) -> bool:
-    """Whether the job will run in this machine's own Python environment."""
-    return backend.kind == "local" and not (options.image or options.definition) and host.lends_its_python()
+    return over(options, defaults)
 
 
 def pack_for(
@@ -82,10 +77,10 @@ def pack_for(
         There is no such queue, or no host of it can ever give what is asked for. Nothing was packed.
     """
     backend = get_backend(options.backend)
-    check_fits(backend, options)
+    check_fits(backend, backend.suited(options))
     if options.value_limit is not None:
         limits.setdefault("ask_bytes", options.value_limit)
-    is_same = sees_this_python(backend, options)
+    is_same = backend.sees_this_python(options)
     return pack(
         payload,
         DryStore() if is_dry else backend.store,
@@ -125,10 +120,11 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
     UnknownNameError, DoesNotFitError
         As in `pack_for`: a command without a bundle has not come by there.
     """
+    spec = replace(spec, options=backend.suited(spec.options))
     check_fits(backend, spec.options)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
-    request = _definition_request(backend, spec.options)
+    request = backend.definition_request(spec.options)
     try:
         return _submit(backend, spec.submission(definition_for(backend, request)))
     except ClientException as error:
@@ -136,13 +132,6 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
             raise
         forget_definition(backend, request)
         return _submit(backend, spec.submission(definition_for(backend, request)))
-
-
-def _definition_request(backend: Backend, options: Options) -> dict[str, Any]:
-    if sees_this_python(backend, options):
-        return host_definition(folders=host.folders(), user=host.user())
-    user = host.user() if backend.kind == "local" else None
-    return image_definition(options.image or host.python_image(), user=user)
 
 
 def _submit(backend: Backend, request: Mapping[str, Any]) -> str:

@@ -200,7 +200,7 @@ class Sweep(ArrayJob):
         found: dict[int, str] = {}
         for status, count in summary.items():
             if count and status not in TERMINAL:
-                found |= {index: status for index in self._children_in(status)}
+                found |= dict.fromkeys(self._children_in(status), status)
         return found
 
     def _children_in(self, status: str) -> Iterator[int]:

@@ -14,11 +14,14 @@ import sys
 from . import failures, notes
 from .outputs import Recorder, take_over_streams
 from .payload import Payload, use_paths
+from .place import place_of
 from .report import Report, head, placed
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
     from typing import Any
+
+    from .place import Folder
 
 
 def main(argv: list[str]) -> None:
@@ -30,7 +33,7 @@ def main(argv: list[str]) -> None:
         from . import warm
 
         argv = warm.serve(int(argv[2]))
-    code = run(fetched(argv[1]))
+    code = run(place_of(argv[1]))
     import atexit
 
     atexit._run_exitfuncs()  # noqa: SLF001 - what sys.exit() would do next
@@ -39,21 +42,17 @@ def main(argv: list[str]) -> None:
     os._exit(code)
 
 
-def fetched(place: str) -> str:
-    """Path of the bundle's folder on this machine."""
-    return place.removeprefix("file://")
-
-
-def run(folder: str) -> int:
+def run(place: Folder) -> int:
     """Run a bundle in this process; returns the exit code."""
     notes.hold_log()
     recorder = Recorder()
     take_over_streams(recorder)
     index = _index()
-    report = Report(folder, index, _attempt())
+    report = Report(place, index, _attempt())
     _listen_to_signals()
     try:
-        payload = Payload(folder)
+        place.gather()
+        payload = Payload(place)
         payload.check()
         _settle_in()
         positions = _positions(payload.manifest, index)

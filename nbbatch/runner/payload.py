@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, BinaryIO
 
+    from .place import Folder
+
 MANIFEST_VERSION = 1
 
 
@@ -37,13 +39,14 @@ class Payload:
 
     Parameters
     ----------
-    folder : str
+    place : Folder
         The bundle.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        with open(os.path.join(folder, "manifest.json"), "rb") as file:
+    def __init__(self, place: Folder) -> None:
+        self.folder = place.folder
+        self._place = place
+        with place.open("manifest.json") as file:
             self.manifest: dict[str, Any] = json.load(file)
 
     def check(self) -> None:
@@ -111,7 +114,7 @@ class Payload:
         sys.path.remove(self.blob(carried))
 
     def _open(self, entry: Mapping[str, Any]) -> BinaryIO:
-        return open(self.blob(entry["blob"]), "rb")
+        return self._place.open(f"blobs/{entry['blob']}")
 
 
 def use_paths(payload: Payload) -> None:

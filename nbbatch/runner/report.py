@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .place import Folder
+
 RESULT_VERSION = 1
 MOST_ATTEMPTS = 10
 """AWS Batch's limit; a later number is that of a job which repeats another, marked by `<index>.again`."""
@@ -35,15 +37,16 @@ class Report:
 
     Parameters
     ----------
-    folder : str
+    place : Folder
         The bundle.
     index, attempt : int
         Which child, and which try.
     """
 
-    def __init__(self, folder: str, index: int, attempt: int) -> None:
+    def __init__(self, place: Folder, index: int, attempt: int) -> None:
+        self._place = place
         self._attempt = attempt
-        self._index_path = os.path.join(folder, "results", str(index))
+        self._index_path = os.path.join(place.folder, "results", str(index))
         self._path = f"{self._index_path}.{attempt}"
         self._data: Any = None
         self.files: dict[str, str] = {}
@@ -105,6 +108,7 @@ class Report:
         if self._attempt > MOST_ATTEMPTS:
             open(f"{self._index_path}.again", "w").close()
         os.replace(f"{self._path}.part", f"{self._path}.json")
+        self._place.keep_results(os.path.relpath(f"{self._path}.json", self._place.folder))
 
     def write_failure(self, error: BaseException, outputs: list[dict[str, Any]]) -> int:
         """Write the result of a job that came to nothing; returns its exit code."""
