@@ -81,7 +81,7 @@ class BackendConfig:
     execution_role: str | None = None
     log_group: str | None = None
     endpoint_url: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 LOCAL = BackendConfig(name="local")
