@@ -9,8 +9,14 @@ SELECT events FROM events ORDER BY tick;
 
 -- name: insert_job
 INSERT INTO jobs
-    (status, run, counts, asked, sequence, id, queue, name, definition, share_identifier, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    (status, run, counts, asked, sequence, id, queue, name, definition, share_identifier, created_at, named)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0);
+
+-- name: file_names
+UPDATE jobs SET named = 1 WHERE sequence > (SELECT named FROM meta);
+
+-- name: note_names
+UPDATE meta SET named = (SELECT coalesce(max(sequence), 0) FROM jobs);
 
 -- name: insert_facts
 INSERT INTO facts (sequence, job) VALUES (?, ?);
@@ -147,8 +153,13 @@ ORDER BY sequence DESC LIMIT :limit;
 -- name: list_named
 SELECT created_at, sequence
 FROM jobs INDEXED BY jobs_by_name
-WHERE queue = :queue AND name = :name AND (created_at, sequence) < (:before, :before_sequence)
+WHERE queue = :queue AND name = :name AND named AND (created_at, sequence) < (:before, :before_sequence)
 ORDER BY created_at DESC, sequence DESC LIMIT :limit;
+
+-- name: named_lately
+SELECT created_at, sequence FROM jobs
+WHERE sequence > (SELECT named FROM meta) AND queue = :queue AND name = :name
+    AND (created_at, sequence) < (:before, :before_sequence);
 
 -- name: listed
 SELECT sequence, run, counts, job

@@ -330,6 +330,10 @@ def downgrade(path: Path) -> None:
     for table in ("needs", "feed", "deliveries", "samples", "ledger", "host_ledger"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP VIEW queues_of_jobs")
+    connection.execute("DROP INDEX jobs_by_name")
+    connection.execute("ALTER TABLE jobs DROP COLUMN named")
+    connection.execute("ALTER TABLE meta DROP COLUMN named")
+    connection.execute("CREATE INDEX jobs_by_name ON jobs (queue, name, created_at)")
     connection.execute("CREATE INDEX jobs_by_queue ON jobs (queue, created_at)")
     connection.execute("CREATE INDEX jobs_alive ON jobs (status) WHERE status < 5")
     connection.execute("PRAGMA user_version = 2")
@@ -354,7 +358,7 @@ def test_an_older_schema_is_brought_up_to_date(world):
 
 
 def test_what_is_filed_a_batch_later_is_never_missing(world):
-    """Feed and ledger say the same whether a tick is filed or not, and whether the daemon died between."""
+    """Feed, ledger and names say the same whether a tick is filed or not, and whether the daemon died between."""
     seen, succeeded = [], 0
     for submitted in range(1, 3 * BATCH // 4):
         job = world.submit()
@@ -366,6 +370,11 @@ def test_what_is_filed_a_batch_later_is_never_missing(world):
         (sums,) = world.store.ledger.totals().values()
         assert (sums.submitted, sums.succeeded, sums.attempts) == (submitted, succeeded, succeeded)
         assert type(sums.submitted) is int
+        named = world.store.list_jobs(queue="q", limit=1000, name="work")
+        assert [job.sequence for job in named] == list(range(submitted, 0, -1))
+        assert [job.sequence for job in world.store.list_jobs(queue="q", limit=2, name="WORK")] == (
+            list(range(submitted, 0, -1))[:2]
+        )
         everything = list(world.store.feed.after(Place(0, 0), 1000))
         assert everything[: len(seen)] == seen
         assert everything[-1].place < world.store.feed.end()
