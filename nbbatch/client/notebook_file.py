@@ -103,7 +103,7 @@ def read_notebook(place: Any, *, kernel: str | None = None) -> Source:
         place="" if is_node else path,
         folder=Path(path).absolute().parent if is_local else None,
         kernel=kernel or node.metadata.get("kernelspec", {}).get("name") or NATIVE,
-        language=_language(node),
+        language=language_of(node),
     )
 
 
@@ -225,7 +225,8 @@ def _existing(place: Any) -> str:
     return path
 
 
-def _language(node: Any) -> str:
+def language_of(node: Any) -> str:
+    """The language of its cells, in lower case."""
     kernelspec, info = node.metadata.get("kernelspec", {}), node.metadata.get("language_info", {})
     return str(info.get("name") or kernelspec.get("language") or "python").lower()
 
