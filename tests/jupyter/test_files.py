@@ -33,7 +33,7 @@ def test_a_cell_reads_a_relative_path_as_it_would_here(run, flags):
 
 def test_a_missing_file_is_told_with_its_cure(run):
     """Without the flag the error names it."""
-    with pytest.raises(RemoteError, match="send it with --files data.csv"):
+    with pytest.raises(RemoteError, match=r"send it with --files data\.csv"):
         run("%%batch\nopen('data.csv')")
 
 
