@@ -138,7 +138,9 @@ class JobError(NbbatchError):
 
 
 class JobFailedError(JobError):
-    """The job's command exited with another code than 0."""
+    """The job's command exited with another code than 0, which `exit_code` holds; None where unknown."""
+
+    exit_code: int | None = None
 
 
 class RemoteError(JobFailedError):

@@ -90,6 +90,7 @@ class ArrayJob(Handle):
             values are not lost: `return_exceptions=True` has them.
         """
         items = self.items(timeout)
+        self.bring_files()
         if return_exceptions:
             return [item.value if item.error is None else item.error for item in items]
         error = first_error(items)

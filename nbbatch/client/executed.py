@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any
 
 from nbbatch.client.store import Store
@@ -243,9 +245,18 @@ def write_notebook(node: Any, place: str) -> None:
         return
     path = Path(place).expanduser().absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(nbformat.writes(node), encoding="utf-8")
-    draft.replace(path)
+    descriptor, draft = mkstemp(prefix=f".{path.name}-", dir=path.parent)  # others may save it right now
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(nbformat.writes(node))
+    Path(draft).chmod(0o666 & ~_umask())
+    Path(draft).replace(path)
+
+
+def _umask() -> int:
+    """This process's, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _node(content: bytes) -> Any:

@@ -113,7 +113,9 @@ class StreamReader:
         return _offset(self.token)
 
 
-def _page(backend: Backend, group: str, stream: str, **how: object) -> tuple[list[str], str | None, str | None]:
+def _page(
+    backend: Backend, group: str, stream: str, **how: object
+) -> tuple[list[str], str | None, str | None]:
     """Lines of one page, and the tokens of the next and the one before; nothing where there is no stream yet."""
     with backend.errors():
         try:

@@ -103,7 +103,7 @@ def read_notebook(place: Any, *, kernel: str | None = None) -> Source:
         place="" if is_node else path,
         folder=Path(path).absolute().parent if is_local else None,
         kernel=kernel or node.metadata.get("kernelspec", {}).get("name") or NATIVE,
-        language=_language(node),
+        language=language_of(node),
     )
 
 
@@ -219,13 +219,16 @@ def _existing(place: Any) -> str:
         return path
     path = str(Path(path).expanduser())
     if not Path(path).is_file():
-        near = get_close_matches(Path(path).name, [each.name for each in Path(path).parent.glob("*.ipynb")], n=1)
+        near = get_close_matches(
+            Path(path).name, [each.name for each in Path(path).parent.glob("*.ipynb")], n=1
+        )
         cure = f"Did you mean {str(Path(path).with_name(near[0]))!r}?" if near else "Check the path."
         raise UnknownNameError(f"There is no notebook {path}.", cure=cure)
     return path
 
 
-def _language(node: Any) -> str:
+def language_of(node: Any) -> str:
+    """The language of its cells, in lower case."""
     kernelspec, info = node.metadata.get("kernelspec", {}), node.metadata.get("language_info", {})
     return str(info.get("name") or kernelspec.get("language") or "python").lower()
 

@@ -20,6 +20,7 @@ from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
 from nbbatch.client.store import DryStore
+from nbbatch.client.workdir import Files
 from nbbatch.errors import BackendUnreachableError, ClientException
 
 _NEWEST = 100
@@ -85,9 +86,20 @@ def pack_for(
         payload,
         DryStore() if is_dry else backend.store,
         namespace=namespace,
+        files=files_of(options),
         python=sys.executable if is_same else "python3",
         is_same_environment=is_same,
         **limits,
+    )
+
+
+def files_of(options: Options) -> Files:
+    """What the options say of files sent along and brought back."""
+    return Files(
+        send=options.files or (),
+        workdir=options.workdir or "",
+        fetch=options.fetch or (),
+        fetch_to=options.fetch_to or "",
     )
 
 

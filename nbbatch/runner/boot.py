@@ -55,6 +55,7 @@ def run(place: Folder) -> int:
         payload = Payload(place)
         payload.check()
         _settle_in()
+        _enter_workdir(payload, report)
         positions = _positions(payload.manifest, index)
         entries, failure = _run_kind(payload, report, recorder, positions)
     except BaseException as error:
@@ -114,13 +115,14 @@ def _run_kind(
     for position in (None,) if positions is None else positions:
         try:
             if payload.manifest["kind"] == "command":
-                entries.append(script.run_command(payload, report))
+                entries.append(script.run_command(payload, position))
             else:
                 entries.append(script.run_script(payload, report, position))
         except Exception as caught:
             error = caught
             entries.append({"error": failures.describe(caught, {})})
             failures.print_failure(entries[-1]["error"])
+        report.collect(position)
     return entries, error
 
 
@@ -169,6 +171,13 @@ def _settle_in() -> None:
         os.chdir(_new_folder())
     if not os.access(os.path.expanduser("~"), os.W_OK):
         os.environ["HOME"] = _new_folder()
+
+
+def _enter_workdir(payload: Payload, report: Report) -> None:
+    if payload.manifest.get("files") or payload.manifest.get("fetch"):
+        from . import workdir
+
+        workdir.enter(payload, report)
 
 
 def _new_folder() -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NATIVE = "python3"
 """The kernel of the Python that looks for kernels, wherever ipykernel is installed."""
 CURE = 'Use an image that has papermill and ipykernel, or have one made: nbbatch.image("papermill", "ipykernel").'
+_SLOW = "rfc3987_syntax"
+"""jsonschema checks IRIs by it where it is there; it compiles grammars for two seconds, and no notebook has any."""
 _NOTE = "@nbbatch "
 _GRACE = 10
 """Seconds in which a kernel may end the cell it is asked to interrupt."""
@@ -51,7 +53,9 @@ def load_nbclient() -> Any:
     EnvironmentMismatchError
         The job's Python does not have it.
     """
+    was_there = _SLOW in sys.modules
     try:
+        sys.modules.setdefault(_SLOW, None)  # type: ignore[arg-type]
         import nbclient
         import nbclient.exceptions
         import nbformat  # noqa: F401 - for those who follow
@@ -59,6 +63,9 @@ def load_nbclient() -> Any:
         raise EnvironmentMismatchError(
             f"The job's Python ({sys.executable}) has no {error.name or 'nbclient'}, which executes notebooks. {CURE}"
         ) from None
+    finally:
+        if not was_there:
+            del sys.modules[_SLOW]
     return nbclient
 
 
@@ -173,7 +180,11 @@ class Kernel:
         given = {"timeout": settings["cell_timeout"], "startup_timeout": settings["start_timeout"]}
         more = {"coalesce_streams": True, "shutdown_kernel": "immediate"}
         known = {key: value for key, value in more.items() if hasattr(self._nbclient.NotebookClient, key)}
-        return Client(notebook, kernel_name=name, **given, **known)
+        client = Client(notebook, kernel_name=name, **given, **known)
+        client.km = client.create_kernel_manager()
+        if self._is_python:
+            _use_sockets(client.km)
+        return client
 
     def _stop(self, *_: object) -> None:
         """SIGTERM: the cell gets a chance to end by itself, as by the stop button; then the kernel goes."""
@@ -203,6 +214,17 @@ class Kernel:
             return DeadKernelError(code or 1, f"The kernel ended under the cell (exit code {code}).")
         why = ", perhaps for using more memory than the job has" if code == -signal.SIGKILL else ""
         return DeadKernelError(128 - code, f"The kernel was killed by signal {-code}{why}.")
+
+
+def _use_sockets(manager: Any) -> None:
+    """Talk to the kernel by files: ports of this machine may be taken by a neighbour's kernel meanwhile.
+
+    Their path is short, because that of a socket may have no more than a hundred letters.
+    """
+    import tempfile
+
+    manager.transport = "ipc"
+    manager.ip = os.path.join(tempfile.mkdtemp(prefix="nbbatch-"), "k")
 
 
 def _environment(*, is_python: bool) -> dict[str, str]:

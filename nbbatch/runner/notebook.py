@@ -132,12 +132,20 @@ class Run:
             started = time.monotonic()
             try:
                 running.execute(self._cell, self._index)
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, kernel.CellError) and self._has_left():
+                    self._end_cell(started, COMPLETED)
+                    return
                 self._cell["metadata"]["papermill"].update(exception=True)
                 self._notebook["metadata"]["papermill"]["exception"] = True
                 self._end_cell(started, FAILED)
                 raise
             self._end_cell(started, COMPLETED)
+
+    def _has_left(self) -> bool:
+        """Whether the cell only ended the notebook, by `sys.exit()`: no failure to papermill either."""
+        output = self.raised() or {}
+        return output.get("ename") == "SystemExit" and output["evalue"] in ("", "0", "None")
 
     def _end_cell(self, started: float, status: str) -> None:
         duration = time.monotonic() - started

@@ -122,7 +122,8 @@ def use_paths(payload: Payload) -> None:
     manifest = payload.manifest
     found = [folder for folder in manifest.get("path", ()) if os.path.exists(folder)]
     rest = [folder for folder in sys.path[1:] if folder not in found]
-    sys.path[:] = _local_modules(payload) + found + rest
+    sent = [os.getcwd()] if manifest.get("files") else []  # modules among them, as in the notebook's folder
+    sys.path[:] = _local_modules(payload) + sent + found + rest
 
 
 def _local_modules(payload: Payload) -> list[str]:

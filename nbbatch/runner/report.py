@@ -50,11 +50,26 @@ class Report:
         self._path = f"{self._index_path}.{attempt}"
         self._data: Any = None
         self.files: dict[str, str] = {}
+        self.collect: Callable[[int | None], None] = lambda _position: None
 
-    @property
-    def files_folder(self) -> str:
-        """Where fetched files go."""
-        return f"{self._path}.files"
+    def keep_file(self, path: str, name: str, position: int | None) -> None:
+        """Keep a fetched file; that of an array's item under its position.
+
+        Raises
+        ------
+        StoreError
+            The disk does not take it.
+        """
+        import shutil
+
+        place = name if position is None else f"{position}/{name}"
+        target = os.path.join(f"{self._path}.files", place)
+        try:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy(path, target)
+        except OSError as error:
+            raise StoreError(f"{name} cannot be brought back: {error.strerror}.") from None
+        self.files[place] = os.path.relpath(target, os.path.dirname(os.path.dirname(self._index_path)))
 
     def path_of(self, name: str) -> str:
         """Where something that is no value goes, under a name of this child and attempt."""
