@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "batch": "nbbatch.client.decorator",
+    "command": "nbbatch.client.scripts",
     "costs": "nbbatch.client.costs",
     "events": "nbbatch.client.events",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
+    "script": "nbbatch.client.scripts",
     "submit": "nbbatch.client.jobs",
     "map": "nbbatch.client.arrays",
     "simulate": "nbbatch.client.simulation",

@@ -21,7 +21,9 @@ from nbbatch.client.handle import describe
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.jobs import Job
 from nbbatch.client.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
+from nbbatch.client.scripts import ScriptJob
 from nbbatch.client.shape import read_array
+from nbbatch.client.spec import SCRIPT_VARIABLE
 from nbbatch.errors import ResultLostError, UnknownNameError
 
 _FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}([:#]\d+)?")
@@ -162,8 +164,12 @@ def find(id_or_name: str, *, backend: str | None = None) -> Job | ArrayJob:
     place = get_backend(backend)
     wanted = id_or_name.rstrip("…").strip()
     detail = describe(place, wanted if _FULL_ID.fullmatch(wanted) else _search(place, wanted))
-    kind = ArrayJob if _is_array(place, detail) else Job
+    kind = ArrayJob if _is_array(place, detail) else _kind(detail)
     return kind(detail["jobId"], backend=place.name, name=detail["jobName"])
+
+
+def _kind(detail: Detail) -> type[Job]:
+    return ScriptJob if SCRIPT_VARIABLE in environment_of(detail) else Job
 
 
 def _is_array(backend: Backend, detail: Detail) -> bool:

@@ -146,7 +146,7 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
     check_fits(backend, spec.options)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
-    request = _definition_request(backend, spec.options)
+    request = _definition_request(backend, spec.options, has_bundle=bool(spec.bundle))
     try:
         return _submit(backend, spec.submission(definition_for(backend, request)))
     except ClientException as error:
@@ -156,10 +156,11 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
         return _submit(backend, spec.submission(definition_for(backend, request)))
 
 
-def _definition_request(backend: Backend, options: Options) -> dict[str, Any]:
+def _definition_request(backend: Backend, options: Options, *, has_bundle: bool) -> dict[str, Any]:
+    """The definition's content; an image that runs its own program runs it as its own user."""
     if sees_this_python(backend, options):
         return host_definition(folders=host.folders(), user=host.user())
-    user = host.user() if backend.kind == "local" else None
+    user = host.user() if backend.kind == "local" and has_bundle else None
     return image_definition(options.image or host.python_image(), user=user)
 
 
