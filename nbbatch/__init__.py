@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "batch": "nbbatch.client.decorator",
+    "command": "nbbatch.client.scripts",
     "costs": "nbbatch.client.costs",
     "estimate": "nbbatch.client.estimate",
     "events": "nbbatch.client.events",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
     "queues": "nbbatch.client.queues",
+    "script": "nbbatch.client.scripts",
     "submit": "nbbatch.client.jobs",
     "magic": "nbbatch.jupyter.presets",
     "map": "nbbatch.client.arrays",

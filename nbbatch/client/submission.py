@@ -136,7 +136,7 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
     check_fits(backend, spec.options)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
-    request = backend.definition_request(spec.options)
+    request = backend.definition_request(spec.options, has_bundle=bool(spec.bundle))
     try:
         return _submit(backend, spec.submission(definition_for(backend, request)))
     except ClientException as error:
