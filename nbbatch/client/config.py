@@ -186,11 +186,10 @@ class Config:
     def defaults(self, *, backend: str | None = None, preset: str | None = None) -> Options:
         """What a job gets where its line says nothing; `layers` as one, its backend among them."""
         layers = self.layers(backend=backend, preset=preset)
-        place = self.find_backend(backend or self._chosen(preset or ""))
         merged = Options()
         for layer in layers:
             merged = over(layer.options, merged)
-        return replace(merged, backend=place.name)
+        return replace(merged, backend=backend or self._chosen(preset or ""))
 
     def _chosen(self, preset: str) -> str:
         """Which backend the strongest source names."""

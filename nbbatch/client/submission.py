@@ -43,9 +43,7 @@ def resolve(given: Mapping[str, Any]) -> Options:
 
 def complete(options: Options) -> Options:
     """Options of a line or call, with what was configured where they say nothing."""
-    config = load_config()
-    defaults = config.defaults(backend=options.backend, preset=options.preset)
-    return over(options, defaults)
+    return over(options, load_config().defaults(backend=options.backend, preset=options.preset))
 
 
 def pack_for(
