@@ -90,6 +90,7 @@ class ArrayJob(Handle):
             values are not lost: `return_exceptions=True` has them.
         """
         items = self.items(timeout)
+        self.bring_files()
         if return_exceptions:
             return [item.value if item.error is None else item.error for item in items]
         error = first_error(items)
@@ -152,7 +153,7 @@ class ArrayJob(Handle):
         detail = self.detail()
         request = resubmission(detail, environment=retry_environment(detail, indexes), size=size)
         job_id = submit_again(self.backend, request)
-        self._retry = ArrayJob(job_id, backend=self.backend_name, name=self._name, inputs=self._inputs)
+        self._retry = type(self)(job_id, backend=self.backend_name, name=self._name, inputs=self._inputs)
         return self._retry
 
     def frame(self) -> Any:
@@ -242,7 +243,7 @@ class ArrayJob(Handle):
         return (succeeded | set(failures)) & set(self._places)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.id, self.backend_name, self._name)
+        return _again, (type(self), self.id, self.backend_name, self._name)
 
 
 class ItemJob(Job):
@@ -266,15 +267,15 @@ class ItemJob(Job):
             return ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _item_again, (self.id, self.backend_name, self._name, self.place)
+        return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
 
 
-def _again(job_id: str, backend: str, name: str) -> ArrayJob:
-    return ArrayJob(job_id, backend=backend, name=name)
+def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:
+    return kind(job_id, backend=backend, name=name)
 
 
-def _item_again(job_id: str, backend: str, name: str, place: int) -> ItemJob:
-    return ItemJob(job_id, backend=backend, name=name, place=place)
+def _item_again(kind: type[ItemJob], job_id: str, backend: str, name: str, place: int) -> ItemJob:
+    return kind(job_id, backend=backend, name=name, place=place)
 
 
 class _News:

@@ -22,6 +22,8 @@ line. Every source is a `Layer`, so that each value can be told with its origin.
     region = "eu-central-1"
     queue = "analysis"
     store = "s3://bucket/prefix"
+    image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/research:3"
+    job_role = "nbbatch-job"
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ class BackendConfig:
     execution_role: str | None = None
     log_group: str | None = None
     endpoint_url: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 LOCAL = BackendConfig(name="local")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
+from nbbatch.client.fileoptions import read_fetch, read_send, read_workdir
 from nbbatch.errors import OptionError
 from nbbatch.model.resources import parse_duration, parse_memory, parse_vcpus
 
@@ -68,6 +69,15 @@ class Options:
         Bytes above which a value that nobody named is not sent.
     preset : str or None
         Name of a preset whose options stand under these.
+    files : tuple of (str, str) or None
+        Files, folders and patterns of this machine that the job finds in its working directory: place
+        there (`""`: the same relative path) and path here.
+    workdir : str or None
+        A folder whose content, without what its ignore files name, the job finds there, too.
+    fetch : tuple of str or None
+        Patterns of files that come back from there.
+    fetch_to : str or None
+        Folder they come back to; None: the working directory.
     """
 
     backend: str | None = None
@@ -89,6 +99,10 @@ class Options:
     max_cost: float | None = None
     value_limit: int | None = None
     preset: str | None = None
+    files: tuple[tuple[str, str], ...] | None = None
+    workdir: str | None = None
+    fetch: tuple[str, ...] | None = None
+    fetch_to: str | None = None
 
     def __post_init__(self) -> None:
         if self.image and self.definition:
@@ -301,6 +315,10 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "retries": _between(0, MOST_RETRIES, f"a whole number from 0 to {MOST_RETRIES}"),
     "tags": _read_tags,
     "max_cost": _read_dollars,
+    "files": read_send,
+    "workdir": read_workdir,
+    "fetch": read_fetch,
+    "fetch_to": read_workdir,
     "depends": _read_depends,
     "priority": _between(0, HIGHEST_PRIORITY, f"a whole number from 0 to {HIGHEST_PRIORITY}"),
     "share": _read_share,

@@ -108,7 +108,7 @@ def read_array(store: Store, bundle_id: str) -> ArrayBundle | None:
     if entry is None:
         return None
     shape = ArrayShape(entry["count"], manifest["chunk"])
-    return ArrayBundle(store, bundle_id, shape, entry["blob"], manifest["kind"] == "call")
+    return ArrayBundle(store, bundle_id, shape, entry["blob"], manifest["kind"] in ("call", "notebook"))
 
 
 def input_of_call(args: Any, kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Packed
-from nbbatch.client.guards import Chosen, choose_inputs
+from nbbatch.client.guards import Chosen, choose_inputs, named_values
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
 from nbbatch.client.jobs import Job, submit_packed
@@ -167,7 +167,14 @@ def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
     if line.language is not None:
         language = line.language
         return Cell(
-            source=source, language=language, items=items, chunk=chunk, item_name=line.item, label=label
+            source=source,
+            language=language,
+            inputs=named_values(line.inputs or (), shell.user_ns),
+            outputs=line.outputs,
+            items=items,
+            chunk=chunk,
+            item_name=line.item,
+            label=label,
         )
     source = with_magic_line(source)
     names = _names_of(source, label)

@@ -9,11 +9,11 @@ from typing import Any
 from nbbatch.client.costs import ask
 from nbbatch.client.format import dollars
 from nbbatch.client.outcome import short_id
+from nbbatch.client.tables import Table
 from nbbatch.jupyter.cells import find_job
 from nbbatch.jupyter.commands import Call
 from nbbatch.jupyter.console import Console, console_for
 from nbbatch.jupyter.story import cost_in_words
-from nbbatch.jupyter.tables import Table
 
 _DAYS = 7
 _HEAD = ("day", "queue", "jobs", "failed", "cost", "on demand", "saved by spot", "lost to spot")

@@ -20,7 +20,10 @@ from nbbatch.jupyter.words import split_line
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag; without `metavar` it takes no value. `many` flags may be given several times."""
+    """One flag; without `metavar` it takes no value, with `[metavar]` it may do without one.
+
+    `many` flags may be given several times.
+    """
 
     group: str
     name: str
@@ -50,6 +53,21 @@ FLAGS = (
     Flag(_TRAVELS, "item", "NAME", "the variable that holds the item in an array cell (default: item)"),
     Flag(_TRAVELS, "value-limit", "SIZE", "size above which a value has to be named by --in (default: 256M)"),
     Flag(_TRAVELS, "lang", "CMD", "the cell is a script for this program, such as bash, not Python"),
+    Flag(
+        _TRAVELS,
+        "files",
+        "PATHS",
+        "files, folders, patterns the job finds in its working directory",
+        many=True,
+    ),
+    Flag(
+        _TRAVELS,
+        "workdir",
+        "[FOLDER]",
+        "send all of the working directory, or of FOLDER, but what its ignore files name",
+    ),
+    Flag(_TRAVELS, "fetch", "PATHS", "patterns of files that come back from there, such as out/", many=True),
+    Flag(_TRAVELS, "fetch-to", "FOLDER", "where they come back to (default: the working directory)"),
     Flag(_WHERE, "backend", "NAME", "local, or another configured backend"),
     Flag(_WHERE, "preset", "NAME", "options that stand together under a name, as in %%NAME"),
     Flag(_WHERE, "queue", "NAME", "job queue; %batch queues lists them"),
@@ -209,6 +227,8 @@ def _form(flag: Flag) -> dict[str, Any]:
     text = flag.help.replace("%", "%%")
     if not flag.metavar:
         return {"action": "store_true", "help": text}
+    if flag.metavar.startswith("["):
+        return {"nargs": "?", "const": ".", "metavar": flag.metavar.strip("[]"), "help": text}
     return {"action": "append" if flag.many else "store", "metavar": flag.metavar, "help": text}
 
 
@@ -251,11 +271,6 @@ def _check_together(given: Mapping[str, Any]) -> None:
         raise OptionError(
             "--item names the item of an array, and there is no --array.", cure="Add --array ITEMS."
         )
-    if given["lang"] not in (None, "python") and (given["in"] or given["out"]):
-        raise OptionError(
-            f"--in and --out are for Python cells, not for --lang {given['lang']}.",
-            cure="Pass small values with --env NAME=VALUE.",
-        )
 
 
 def _word(key: str) -> str:
@@ -264,10 +279,16 @@ def _word(key: str) -> str:
 
 def _options(given: Mapping[str, Any]) -> Options:
     named = {key: value for key, value in given.items() if key not in _CELL_KEYS}
+    named |= {key: _paths(given[key]) for key in ("files", "fetch")}
     named["spot"] = True if given["spot"] else False if given["on_demand"] else None
     jobs = [*(given["depends"] or ()), *(named.pop("after") or ())]
     named["depends"] = [job for text in jobs for job in text.split(",")] or None
     return Options.parse(named)
+
+
+def _paths(given: Sequence[str] | None) -> list[str] | None:
+    """Paths, separated by commas or given one by one."""
+    return None if given is None else [path.strip() for text in given for path in text.split(",")]
 
 
 def _names(word: str, given: Sequence[str] | None) -> tuple[str, ...] | None:

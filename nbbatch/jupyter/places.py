@@ -22,6 +22,7 @@ def place_of(backend: Backend, options: Options) -> Place:
     UnknownNameError
         When the backend has no such queue; names the nearest ones.
     """
+    options = backend.suited(options)
     queue = queue_of(options)
     known = capacity_of(backend, queue)
     kind = backend.kind if backend.kind == backend.name else f"{backend.name}, {backend.kind}"

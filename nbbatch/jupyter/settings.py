@@ -9,9 +9,9 @@ from nbbatch.client.config import BackendConfig, home, load_config
 from nbbatch.client.format import dollars, memory, size
 from nbbatch.client.origins import Setting, presets_of, settings_of
 from nbbatch.client.outcome import duration_in_words
+from nbbatch.client.tables import Table
 from nbbatch.jupyter.commands import Call
 from nbbatch.jupyter.console import console_for
-from nbbatch.jupyter.tables import Table
 
 _HINT = "%config BatchMagics.NAME = ... sets one for this session, NAME = ... in nbbatch.toml for the project"
 

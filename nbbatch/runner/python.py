@@ -49,7 +49,11 @@ class Run:
 
         An item that fails does not keep the next ones from running, unless it ends the process.
         """
-        return list(self._entries(positions))
+        entries: list[dict[str, Any]] = []
+        for entry in self._entries(positions):
+            self._report.collect(None if positions is None else positions[len(entries)])
+            entries.append(entry)
+        return entries
 
     def _entries(self, positions: range | None) -> Iterator[dict[str, Any]]:
         run = self._cell if self._manifest["kind"] == "cell" else self._call

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .place import Folder
+
 RESULT_VERSION = 1
 MOST_ATTEMPTS = 10
 """AWS Batch's limit; a later number is that of a job which repeats another, marked by `<index>.again`."""
@@ -35,23 +37,43 @@ class Report:
 
     Parameters
     ----------
-    folder : str
+    place : Folder
         The bundle.
     index, attempt : int
         Which child, and which try.
     """
 
-    def __init__(self, folder: str, index: int, attempt: int) -> None:
+    def __init__(self, place: Folder, index: int, attempt: int) -> None:
+        self._place = place
         self._attempt = attempt
-        self._index_path = os.path.join(folder, "results", str(index))
+        self._index_path = os.path.join(place.folder, "results", str(index))
         self._path = f"{self._index_path}.{attempt}"
         self._data: Any = None
         self.files: dict[str, str] = {}
+        self.collect: Callable[[int | None], None] = lambda _position: None
 
-    @property
-    def files_folder(self) -> str:
-        """Where fetched files go."""
-        return f"{self._path}.files"
+    def keep_file(self, path: str, name: str, position: int | None) -> None:
+        """Keep a fetched file; that of an array's item under its position.
+
+        Raises
+        ------
+        StoreError
+            The disk does not take it.
+        """
+        import shutil
+
+        place = name if position is None else f"{position}/{name}"
+        target = os.path.join(f"{self._path}.files", place)
+        try:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy(path, target)
+        except OSError as error:
+            raise StoreError(f"{name} cannot be brought back: {error.strerror}.") from None
+        self.files[place] = os.path.relpath(target, os.path.dirname(os.path.dirname(self._index_path)))
+
+    def path_of(self, name: str) -> str:
+        """Where something that is no value goes, under a name of this child and attempt."""
+        return f"{self._path}.{name}"
 
     def keep(self, value: Any, rules: pickling.Rules, limit: int | None = None) -> dict[str, Any]:
         """Keep a value and return its entry.
@@ -101,6 +123,7 @@ class Report:
         if self._attempt > MOST_ATTEMPTS:
             open(f"{self._index_path}.again", "w").close()
         os.replace(f"{self._path}.part", f"{self._path}.json")
+        self._place.keep_results(os.path.relpath(f"{self._path}.json", self._place.folder))
 
     def write_failure(self, error: BaseException, outputs: list[dict[str, Any]]) -> int:
         """Write the result of a job that came to nothing; returns its exit code."""

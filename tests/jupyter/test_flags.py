@@ -65,7 +65,6 @@ def test_left_out_names_are_to_be_inferred_and_empty_ones_are_none():
         ("--value-limit lots", "lots"),
         ("--wait --detach", "exclude"),
         ("--image a --definition b", "exclude"),
-        ("--lang bash --in df", "bash"),
         ("--retries 10", "9"),
     ],
 )
