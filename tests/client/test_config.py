@@ -86,6 +86,10 @@ ONE_OF_EACH = {
     "priority": ("7", 7),
     "share": ("s", "s"),
     "value_limit": ("8M", 8 << 20),
+    "files": ("data.csv", (("", "data.csv"),)),
+    "workdir": (".", "."),
+    "fetch": ("out/", ("out/",)),
+    "fetch_to": ("results", "results"),
 }
 
 
