@@ -25,6 +25,7 @@ from nbbatch.client.capture import Captor, size_text
 from nbbatch.client.carried import cloudpickle_zip, runner_zip
 from nbbatch.client.guards import held_back
 from nbbatch.client.localmodules import local_modules, pack_modules
+from nbbatch.client.settings import settings_of
 from nbbatch.client.store import Sink, Store
 from nbbatch.errors import OptionError, UnknownNameError
 from nbbatch.runner.payload import MANIFEST_VERSION
@@ -143,6 +144,7 @@ class Parcel:
             code.co_filename for code in codes
         )
         self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
+        self.manifest["settings"] = settings_of()
         self.manifest["cloudpickle"] = None if is_same else self._put(cloudpickle_zip())
         if with_modules:
             self._add_local_modules()
