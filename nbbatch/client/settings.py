@@ -74,7 +74,7 @@ def _of_shell(shell: Any) -> dict[str, Any]:
         }
         default = {"float_format": "", "is_pretty": True, "width": 79, "most_items": 1000}
         found["plain"] = {name: value for name, value in shown.items() if value != default[name]}
-    if "matplotlib.figure" in sys.modules and (formats := formats_of(shell)):
+    if formats := formats_of(shell):
         found["figures"] = formats
     return found
 

@@ -8,10 +8,8 @@ from functools import partial, wraps
 from traceback import format_exception_only
 from typing import ParamSpec, TypeVar
 
-from IPython.core.getipython import get_ipython
-
 from nbbatch.errors import JobError, NbbatchBugError, NbbatchError, RemoteError, UserError
-from nbbatch.jupyter.tracebacks import remote_lines
+from nbbatch.jupyter.tracebacks import traceback_lines
 
 _MAGIC_WORDS = (
     (r'\b(memory|timeout|retries)="?(\w+)"?', r"--\1 \2"),
@@ -65,7 +63,7 @@ def message_lines(error: NbbatchError) -> list[str]:
     if isinstance(error.__cause__, SyntaxError):
         lines += _source_lines(error.__cause__)
     if isinstance(error, RemoteError) and traceback not in error.message:
-        lines += [*_remote_lines(error), ""]
+        lines += [*traceback_lines(error.remote_traceback, error.remote_trace), ""]
     elif isinstance(error, JobError) and error.log_tail and not getattr(error, "_is_log_shown", False):
         lines += [
             "last lines of the log:",
@@ -74,18 +72,6 @@ def message_lines(error: NbbatchError) -> list[str]:
         ]
     lines.append(f"{type(error).__name__}: {error.message}")
     return [*lines, *([f"nbbatch › {in_magic_words(error.cure)}"] if error.cure else [])]
-
-
-def _remote_lines(error: RemoteError) -> list[str]:
-    """In IPython's own form where there is a shell, else as Python printed it."""
-    text = error.remote_traceback.rstrip().splitlines()
-    shell = get_ipython()
-    if shell is None or not error.remote_trace:
-        return text
-    try:
-        return remote_lines(error.remote_trace["trace"], error.remote_trace["files"], shell)
-    except Exception:  # noqa: BLE001 - how IPython draws is its own affair and changes; the text is there
-        return text
 
 
 def in_magic_words(cure: str) -> str:

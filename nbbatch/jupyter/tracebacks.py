@@ -17,6 +17,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
+from IPython.core.getipython import get_ipython
+
 Trace = Mapping[str, Any]
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -27,16 +29,32 @@ class _Stop(Exception):  # noqa: N818 - never seen by anybody
     """What the frames raise."""
 
 
-def remote_lines(trace: Trace, files: Mapping[str, str], shell: Any) -> list[str]:
-    """A traceback's lines as the shell would show them.
+def traceback_lines(text: str, facts: Mapping[str, Any]) -> list[str]:
+    """A remote traceback's lines, in the running shell's own form where there is one.
 
     Parameters
     ----------
-    trace, files : mapping
-        What the job said of the exception: see `nbbatch.runner.traces`.
-    shell : InteractiveShell
-        Whose `%xmode` and colours count; the latter not where NO_COLOR or CI asks for plain text.
+    text : str
+        As Python printed it in the job.
+    facts : mapping
+        What else the job said of it, `trace` and `files`: see `nbbatch.runner.traces`.
+
+    Returns
+    -------
+    list of str
+        In the shell's `%xmode` and colours, but plain where NO_COLOR or CI asks for that.
     """
+    lines = text.rstrip().splitlines()
+    shell = get_ipython()
+    if shell is None or not facts:
+        return lines
+    try:
+        return _drawn(facts["trace"], facts["files"], shell)
+    except Exception:  # noqa: BLE001 - how IPython draws is its own affair and changes; the text is there
+        return lines
+
+
+def _drawn(trace: Trace, files: Mapping[str, str], shell: Any) -> list[str]:
     with _known_sources(files, shell):
         error = _rebuilt(trace)
         shown = shell.InteractiveTB.structured_traceback(

@@ -35,16 +35,28 @@ def formats_of(shell: Any) -> dict[str, dict[str, Any]]:
     dict
         Options of `savefig` by format; empty where nothing or the default was chosen.
     """
-    figure = sys.modules["matplotlib.figure"].Figure
+    figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
     found: dict[str, dict[str, Any]] = {}
-    for mime in dict.fromkeys(MIMES.values()):
+    for mime in dict.fromkeys(MIMES.values()) if figure is not None else ():
         printer = shell.display_formatter.formatters[mime].type_printers.get(figure)
         if printer is not None:
             options = dict(getattr(printer, "keywords", {}))
             options.pop("base64", None)
             name = "retina" if "retina" in getattr(printer.func, "__name__", "") else _format_of(mime)
-            found[str(options.pop("fmt", name))] = {"bbox_inches": "tight", **options}
+            name = str(options.pop("fmt", name))
+            found[name] = {"bbox_inches": "tight", **options}
+    found = found or _configured()
     return {} if found == DEFAULT else found
+
+
+def _configured() -> dict[str, dict[str, Any]]:
+    """What `%config InlineBackend` says, before the first figure is drawn and registers it."""
+    module = sys.modules.get("matplotlib_inline.config")
+    if module is None or not module.InlineBackend.initialized():
+        return {}
+    chosen = module.InlineBackend.instance()
+    options = {"bbox_inches": "tight", **chosen.print_figure_kwargs}
+    return {name: options for name in sorted(chosen.figure_formats)}
 
 
 def _format_of(mime: str) -> str:

@@ -1,8 +1,9 @@
 """Everything a cell can produce, one small cell each: the table behind `docs/outputs.md`.
 
-`test_fidelity.py` runs each cell three times, here, as a job with IPython and as a job in bare
-Python, and compares what the executed notebooks hold. What cannot be the same says why: `job` is the
-reason where a job differs in any case, `bare` where only Python without IPython does.
+`test_fidelity.py` runs each cell here, as a job with IPython, and as a job in bare Python, and compares
+what the executed notebooks hold. What cannot be the same says why: `job` is the reason where a job
+differs in any case, `bare` where only one without IPython does; then nothing of the text may be lost
+all the same.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ class Row:
     before : str
         A cell of the notebook that runs here in any case.
     needs : str
-        A package that bare Python has not.
+        The package that the image must have for it, as anything that imports it must.
     job, bare : str
         Why a job, or one in bare Python, does not show the same; empty: it does.
+    shows : str
+        What the job's cell holds all the same, where it differs.
     """
 
     kind: str
@@ -34,6 +37,7 @@ class Row:
     needs: str = ""
     job: str = ""
     bare: str = ""
+    shows: str = ""
 
 
 TEXT = (
@@ -177,7 +181,7 @@ SETTINGS = (
     Row(kind="pandas options", needs="pandas", before="import pandas as pd\npd.set_option('display.max_rows', 5); pd.set_option('display.precision', 2)", source="pd.DataFrame({'a': [n / 7 for n in range(30)]})"),
     Row(kind="numpy print options", needs="numpy", before="import numpy as np\nnp.set_printoptions(precision=2, suppress=True, threshold=10)", source="print(np.linspace(0, 1, 50))\nnp.array([1/3])"),
     Row(kind="matplotlib rcParams and styles", needs="matplotlib", before="import matplotlib.pyplot as plt\nplt.style.use('ggplot'); plt.rcParams['figure.figsize'] = (2, 1)", source="plt.plot([1, 2]);"),
-    Row(kind="`%config InlineBackend.figure_formats`", needs="matplotlib", before="%config InlineBackend.figure_formats = ['svg']\nplt.rcParams['svg.hashsalt'] = 'x'", source="import matplotlib.pyplot as plt\nplt.plot([1, 2]);"),
+    Row(kind="`%config InlineBackend.figure_formats`", needs="matplotlib", before="%matplotlib inline\n%config InlineBackend.figure_formats = ['svg']\nimport matplotlib.pyplot as plt\nplt.rcParams['svg.hashsalt'] = 'x'", source="import matplotlib.pyplot as plt\nplt.plot([1, 2]);"),
     Row(kind="retina figures", needs="matplotlib", before="%config InlineBackend.figure_formats = ['retina']", source="import matplotlib.pyplot as plt\nplt.plot([1, 2]);"),
     Row(kind="`bbox_inches` and other print options", needs="matplotlib", before="%config InlineBackend.figure_formats = ['png']\n%config InlineBackend.print_figure_kwargs = {'bbox_inches': None}", source="import matplotlib.pyplot as plt\nplt.plot([1, 2]);"),
     Row(kind="`%precision`", before="%precision 3", source="display(1/3, [1/7])\n2/3"),
