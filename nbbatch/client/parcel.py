@@ -26,6 +26,7 @@ from nbbatch.client.carried import cloudpickle_zip, runner_zip
 from nbbatch.client.digest import entry_key, function_digest
 from nbbatch.client.guards import held_back
 from nbbatch.client.localmodules import local_modules, pack_modules
+from nbbatch.client.settings import settings_of
 from nbbatch.client.store import Store
 from nbbatch.client.workdir import Chosen, Files, Member, index_of, keep
 from nbbatch.errors import OptionError
@@ -159,6 +160,7 @@ class Parcel:
         self.manifest["sources"] = self.manifest.get("sources", {}) | _sources(
             code.co_filename for code in codes
         )
+        self.manifest["settings"] = settings_of()
         self.manifest["cloudpickle"] = None if is_same else self._put(cloudpickle_zip())
         self.add_paths(with_modules=with_modules, is_same=is_same)
 

@@ -40,6 +40,7 @@ from nbbatch.jupyter.receipts import (
     remember,
 )
 from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
+from nbbatch.jupyter.syntax import check_magics
 from nbbatch.jupyter.waiting import follow
 
 
@@ -178,6 +179,8 @@ def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
         )
     source = with_magic_line(source)
     names = _names_of(source, label)
+    if names.is_ipython:
+        check_magics(names.python, shell)
     chosen = _choose(names, line, shell.user_ns, has_items=items is not None)
     returned = tuple(name for name in names.returns if name != line.item or items is None)
     return Cell(

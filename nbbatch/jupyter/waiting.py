@@ -26,7 +26,7 @@ _TICK = 1.0
 _ASK_AGAIN = 5.0
 """Seconds between two questions about cost, or about why a job waits."""
 _WAITING = ("PENDING", "RUNNABLE")
-_TRACEBACK = "Traceback (most recent call last)"
+_TRACEBACK = ("Traceback (most recent call last)", "  + Exception Group Traceback (most recent call last)")
 _HOLD = 1.5
 """Seconds a traceback in the log is held back."""
 

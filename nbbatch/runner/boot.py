@@ -63,7 +63,11 @@ def run(place: Folder) -> int:
     code = failures.exit_code_of(failure) if failure is not None else 0
     try:
         report.write(
-            {**head(code, failure), "outputs": recorder.finished(), "items": placed(entries, positions)}
+            {
+                **head(code, failure),
+                **recorder.finished(),
+                "items": placed(entries, positions),
+            }
         )
     except OSError as problem:
         print(f"nbbatch: the result cannot be written: {problem}", file=sys.__stderr__)
@@ -132,7 +136,7 @@ def _run_python(
     from . import displays, python
 
     use_paths(payload)
-    shown = displays.Displays(recorder)
+    shown = displays.Displays(recorder, payload.manifest.get("settings", {}))
     displays.install(shown, payload.manifest["sources"])
     run = python.Run(payload, report, shown)
     return run.items(positions), run.error

@@ -115,23 +115,23 @@ class Report:
         if self._data is not None:
             _settle(self._data)
             self._data.close()
-        with open(f"{self._path}.part", "w", encoding="utf-8") as file:
-            file.write(
-                json.dumps({"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()})
-            )
+        content = {"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()}
+        # A lone surrogate, somewhere in a display, must not make the whole result unreadable.
+        with open(f"{self._path}.part", "w", encoding="utf-8", errors="replace") as file:
+            file.write(json.dumps(content, ensure_ascii=False))
             _settle(file)
         if self._attempt > MOST_ATTEMPTS:
             open(f"{self._index_path}.again", "w").close()
         os.replace(f"{self._path}.part", f"{self._path}.json")
         self._place.keep_results(os.path.relpath(f"{self._path}.json", self._place.folder))
 
-    def write_failure(self, error: BaseException, outputs: list[dict[str, Any]]) -> int:
+    def write_failure(self, error: BaseException, outputs: dict[str, Any]) -> int:
         """Write the result of a job that came to nothing; returns its exit code."""
         entry = failures.describe(error, {})
         failures.print_failure(entry)
         code = failures.exit_code_of(error)
         with contextlib.suppress(OSError):  # a full disk must not hide the error, which the log has now
-            self.write({**head(code, error), "outputs": outputs, "items": placed([{"error": entry}], None)})
+            self.write({**head(code, error), **outputs, "items": placed([{"error": entry}], None)})
         return code
 
 
