@@ -91,11 +91,18 @@ _TITLES = ("id", "name", "status", "queue", "submitted", "ran", "children")
 
 
 def _cells(row: JobRow) -> tuple[str, ...]:
-    ended = f"{row.status} ({row.outcome})" if row.status == "FAILED" else row.status
+    ended = f"{row.status} ({_how(row)})" if row.status == "FAILED" else row.status
     ran = "" if row.seconds is None else f"{row.seconds:.1f} s"
     size = "" if row.size is None else str(row.size)
     created = row.created.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     return short_id(row.id), row.name, ended, row.queue, created, ran, size
+
+
+def _how(row: JobRow) -> str:
+    """Which kind of failure it was: `exit code 3`, `timed out`, `host lost`."""
+    if row.outcome is Outcome.EXITED and row.exit_code is not None:
+        return f"exit code {row.exit_code}"
+    return str(row.outcome)
 
 
 def jobs(

@@ -22,11 +22,13 @@ from nbbatch.jupyter.story import final_line, status_line
 from nbbatch.model.jobs import TERMINAL
 
 Action = Callable[[Any, Call, str | None], Any]
+_NEWEST = 20
+"""Jobs that `%batch jobs` shows unless told otherwise."""
 
 
 def show_jobs(_shell: Any, call: Call, backend: str | None) -> Any:
     """`%batch jobs`: the newest jobs as a table."""
-    return jobs(backend=backend, **call.options)
+    return jobs(backend=backend, **{"limit": _NEWEST, **call.options})
 
 
 def show_job(shell: Any, call: Call, backend: str | None) -> Any:
@@ -87,7 +89,9 @@ def cancel(shell: Any, call: Call, backend: str | None) -> None:
         return
     name = short_id(job.id)
     if job.cancel():
-        console.line(f"job {name} is cancelled")
+        # AWS Batch, user guide "Job states": a PENDING job is cancelled after its dependencies have completed
+        later = "" if job.done() else ": it ends, without a start, when the jobs it depends on have ended"
+        console.line(f"job {name} is cancelled{later}")
     else:
         console.line(
             f"job {name} runs already, and cancelling leaves it alone · %batch terminate {name} stops it"

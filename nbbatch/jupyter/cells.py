@@ -132,7 +132,7 @@ def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell, es
     items = None if cell.items is None else len(cell.items)
     receipt = receipt_of(packed, cell)
     console.line(receipt_line(receipt, place, items, estimate))
-    for note in receipt_notes(receipt):
+    for note in (*filter(None, [place.aside]), *receipt_notes(receipt)):
         console.line(note)
 
 

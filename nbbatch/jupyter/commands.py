@@ -51,7 +51,7 @@ _QUEUE, _STATUS, _LIMIT = (
 )
 
 COMMANDS = (
-    Command("jobs", "the newest jobs", switches=(_QUEUE, _STATUS, _LIMIT)),
+    Command("jobs", "the newest jobs (20 unless --limit says more)", switches=(_QUEUE, _STATUS, _LIMIT)),
     Command("job", "how a job stands; gives its handle", takes_job=True),
     Command(
         "logs",

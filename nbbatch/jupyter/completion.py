@@ -7,10 +7,10 @@ wrong while asking means that there is nothing to suggest.
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
@@ -110,10 +110,10 @@ def _takes_paths() -> set[str]:
 
 def _paths(fragment: str) -> list[str]:
     """Files and folders here that begin like this; hidden ones only when asked for."""
-    folder, name = os.path.split(fragment)
-    with os.scandir(os.path.expanduser(folder) or ".") as entries:
-        found = [(one.name, one.is_dir()) for one in entries if name[:1] == "." or one.name[0] != "."]
-    return [os.path.join(folder, one) + ("/" if is_folder else "") for one, is_folder in found]
+    start, slash, name = fragment.rpartition("/")
+    folder = start + slash
+    found = [one for one in Path(folder).expanduser().iterdir() if name[:1] == "." or one.name[0] != "."]
+    return [f"{folder}{one.name}{'/' if one.is_dir() else ''}" for one in found]
 
 
 def _flags_left(before: str) -> list[str]:

@@ -44,11 +44,14 @@ class Place:
         The job queue, and the backend in words (`local, docker`).
     price : (float, float) or None
         Dollars per hour on demand and Spot while one attempt runs; None where unknown.
+    aside : str
+        Why something that was asked for does not count there; mostly empty.
     """
 
     queue: str
     where: str = ""
     price: tuple[float, float] | None = None
+    aside: str = ""
 
 
 def receipt_line(receipt: Receipt, place: Place, items: int | None = None, estimate: str = "") -> str:
