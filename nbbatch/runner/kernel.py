@@ -99,10 +99,10 @@ class Kernel:
     settings : mapping
         `kernel`, `language`, `cell_timeout`, `start_timeout` of the manifest.
     on_output : callable
-        Called after every message of the kernel; saves what there is now and then.
+        Called after every message of the kernel with True, and every second with False.
     """
 
-    def __init__(self, notebook: Any, settings: dict[str, Any], on_output: Callable[[], None]) -> None:
+    def __init__(self, notebook: Any, settings: dict[str, Any], on_output: Callable[[bool], None]) -> None:
         self._nbclient = load_nbclient()
         self._is_python = settings["language"] == "python"
         self._settings = settings
@@ -163,7 +163,7 @@ class Kernel:
         reply = self._client.wait_for_reply(self._client.kc.kernel_info()) or {"content": {}}
         return dict(reply["content"].get("language_info") or {})
 
-    def _new_client(self, notebook: Any, on_output: Callable[[], None]) -> Any:
+    def _new_client(self, notebook: Any, on_output: Callable[[bool], None]) -> Any:
         class Client(self._nbclient.NotebookClient):  # type: ignore[misc,name-defined]
             def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
                 if msg["msg_type"] == "stream":
@@ -172,8 +172,12 @@ class Kernel:
                         return None
                 output = super().process_message(msg, *args, **kwargs)
                 _log(output)
-                on_output()
+                on_output(True)
                 return output
+
+            async def _async_check_alive(self) -> None:
+                on_output(False)
+                await super()._async_check_alive()
 
         settings = self._settings
         name = find_kernel(settings["kernel"], is_python=self._is_python)

@@ -48,6 +48,7 @@ def run_items(
             failures.print_failure(entries[-1]["error"])
             if not isinstance(error, Exception):
                 break
+        report.collect(position)
     return entries, last
 
 
@@ -86,6 +87,7 @@ class Run:
         self._cell: dict[str, Any] = {}
         self._index = 0
         self._written = self._cost = 0.0
+        self._is_new = False
 
     def execute(self) -> None:
         """Run its cells in order until one fails.
@@ -163,10 +165,11 @@ class Run:
             if cell["cell_type"] == "code":
                 cell.update(outputs=[], execution_count=None)
 
-    def _autosave(self) -> None:
-        """Write the notebook within a long cell."""
-        since = time.monotonic() - self._written
-        if self._settings["autosave"] and since > max(self._settings["autosave"], _WRITING_SHARE * self._cost):
+    def _autosave(self, is_new: bool) -> None:  # noqa: FBT001 - called by position
+        """Write the notebook within a long cell that has shown something."""
+        self._is_new = self._is_new or is_new
+        since, pause = time.monotonic() - self._written, self._settings["autosave"]
+        if pause and self._is_new and since > max(pause, _WRITING_SHARE * self._cost):
             self._write()
             self._note(RUNNING)
 
@@ -175,6 +178,7 @@ class Run:
         with open(f"{self._place}.part", "w", encoding="utf-8") as file:
             json.dump(self._notebook, file, ensure_ascii=False, indent=1)
         os.replace(f"{self._place}.part", self._place)
+        self._is_new = False
         self._written = time.monotonic()
         self._cost = self._written - begun
 

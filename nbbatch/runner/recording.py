@@ -98,7 +98,7 @@ def _plain(name: str, value: Any) -> Any:
         return value
     if isinstance(value, float):
         is_number = value - value == 0
-        return value if is_number else {"$float": repr(float(value))}
+        return float(value) if is_number else {"$float": repr(float(value))}
     if isinstance(value, dict):
         return {str(key): _plain(f"{name}[{key!r}]", each) for key, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
