@@ -14,14 +14,22 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HOME_OF = {
+    "as_completed": "nbbatch.client.completed",
     "batch": "nbbatch.client.decorator",
     "costs": "nbbatch.client.costs",
     "events": "nbbatch.client.events",
+    "checkpoint": "nbbatch.runner.inside",
+    "interrupted": "nbbatch.runner.inside",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
+    "log_metric": "nbbatch.runner.inside",
+    "progress": "nbbatch.runner.inside",
+    "restore": "nbbatch.runner.inside",
     "submit": "nbbatch.client.jobs",
-    "map": "nbbatch.client.arrays",
+    "map": "nbbatch.client.mapping",
+    "starmap": "nbbatch.client.mapping",
     "simulate": "nbbatch.client.simulation",
+    "wait": "nbbatch.client.completed",
     "Job": "nbbatch.client.jobs",
     "ArrayJob": "nbbatch.client.arrays",
     "load_ipython_extension": "nbbatch.jupyter.magics",
