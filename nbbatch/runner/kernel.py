@@ -29,8 +29,11 @@ _GRACE = 10
 """Seconds in which a kernel may end the cell it is asked to interrupt."""
 _OFFER = """\
 import sys; sys.path.append({archive!r})
-from {package}.recording import offer as _offer; _offer(); del sys, _offer
+import nbbatch; from {package} import inside as _inside, notes as _notes, recording as _recording
+_notes.place["item"] = {item!r}; _inside.lend_to(nbbatch); nbbatch.record = _recording.record
+del sys, nbbatch, _inside, _notes, _recording
 """
+"""Gives a kernel of Python what jobs use of nbbatch; the archive has a little `nbbatch` for images without one."""
 
 
 class DeadKernelError(failures.ExitCodeError):
@@ -128,11 +131,12 @@ class Kernel:
             signal.alarm(0)
             signal.signal(signal.SIGTERM, self._before)
 
-    def prepare(self, archive: str) -> None:
-        """Offer `import nbbatch` in the kernel, where the image does not have it."""
+    def prepare(self, archive: str, item: int | None) -> None:
+        """Let the kernel find `nbbatch` whatever the image has, and know for which item of the array it tells."""
         if self._is_python:
             package = __name__.rpartition(".")[0]
-            self._client.kc.execute(_OFFER.format(archive=archive, package=package), silent=True)
+            code = _OFFER.format(archive=archive, package=package, item=item)
+            self._client.kc.execute(code, silent=True, store_history=False)
 
     def execute(self, cell: Any, index: int) -> None:
         """Run a cell.
