@@ -203,7 +203,7 @@ class CellFailedError(RemoteError):
         execution_count: int | None = None,
         cell_source: str = "",
         notebook_path: str = "",
-        **facts: str,
+        **facts: Any,
     ) -> None:
         super().__init__(message, **facts)
         self.cell_index = cell_index

@@ -165,16 +165,23 @@ def install(displays: Displays, sources: Mapping[str, str]) -> None:
     if os.environ.get("MPLBACKEND", "inline").startswith(("inline", "module://matplotlib_inline")):
         os.environ["MPLBACKEND"] = "agg"
     os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
-    hooks = {
+    hooks: dict[str, Callable[[Any], None]] = {
         "linecache": lambda module: failures.fill_linecache(module, sources),
         "matplotlib.pyplot": lambda module: _mend_pyplot(module, displays),
         "IPython.core.display_functions": lambda module: _mend_ipython(module, displays),
         "getpass": lambda module: setattr(module, "getpass", failures.refuse_to_ask),
         **settings.hooks(displays.settings),
+        "nbbatch": _lend_inside,
     }
     for name in hooks.keys() & sys.modules.keys():
         hooks.pop(name)(sys.modules[name])
     sys.meta_path.insert(0, _AfterImport(hooks))
+
+
+def _lend_inside(module: Any) -> None:
+    from . import inside
+
+    inside.lend_to(module)
 
 
 def _mend_pyplot(module: Any, displays: Displays) -> None:

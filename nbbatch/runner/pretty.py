@@ -250,7 +250,7 @@ def _printer_of(value: Any) -> Callable[[Any, Printer, bool], object]:
         if kind.__module__ == "collections" and kind.__name__ in _OF_COLLECTIONS:
             return _print_collection
         if callable(vars(kind).get("_repr_pretty_")):
-            return kind._repr_pretty_  # type: ignore[no-any-return]  # noqa: SLF001 - IPython's protocol
+            return kind._repr_pretty_  # type: ignore[no-any-return]
         if kind is not object and callable(vars(kind).get("__repr__")):
             return _print_repr
     return _print_repr if type(value).__repr__ is not object.__repr__ else _print_plain_object
