@@ -40,6 +40,9 @@ what, which value, and what to do; `cure` holds the last part by itself so that 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class NbbatchError(Exception):
     """Everything nbbatch raises on purpose.
@@ -152,6 +155,8 @@ class RemoteError(JobFailedError):
         The traceback as the job printed it, with the cell's own line numbers.
     remote_type : str
         The exception's class name, such as `ZeroDivisionError`.
+    remote_trace : mapping, optional
+        The traceback as facts and sources, from which a notebook draws it in its own way.
     """
 
     def __init__(
@@ -163,10 +168,12 @@ class RemoteError(JobFailedError):
         cure: str = "",
         remote_traceback: str = "",
         remote_type: str = "",
+        remote_trace: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message, job_id=job_id, log_tail=log_tail, cure=cure)
         self.remote_traceback = remote_traceback
         self.remote_type = remote_type
+        self.remote_trace = remote_trace or {}
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: show where the cell failed, not where nbbatch raised."""
@@ -196,7 +203,7 @@ class CellFailedError(RemoteError):
         execution_count: int | None = None,
         cell_source: str = "",
         notebook_path: str = "",
-        **facts: str,
+        **facts: Any,
     ) -> None:
         super().__init__(message, **facts)
         self.cell_index = cell_index

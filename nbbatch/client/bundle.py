@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbbatch.client.capture import size_text
+from nbbatch.client.chunks import key_of
 from nbbatch.client.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
 from nbbatch.client.names import Names, read_names
 from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
@@ -64,6 +65,8 @@ class Cell:
         An array: the cell runs once for each, under the name `item_name` (a script: `$ITEM` and `$1`).
     chunk : int
         Items per child, one after the other, each in a fresh namespace.
+    chunk_why : str
+        Why so many, for the receipt.
     label : str
         File name shown in tracebacks, such as `In [5]`.
     """
@@ -79,6 +82,7 @@ class Cell:
     item_name: str = "item"
     items: Sequence[Any] | None = None
     chunk: int = 1
+    chunk_why: str = ""
     label: str = "cell"
 
 
@@ -346,6 +350,7 @@ def _add_cell(parcel: Parcel, cell: Cell) -> None:
     parcel.keep_inputs(cell.inputs, cell.modules, frozenset(cell.named))
     if cell.items is not None:
         parcel.keep_items(cell.item_name, cell.items, cell.chunk)
+        parcel.manifest["measured_as"] = key_of(cell.source)
         parcel.keep_needs(frozenset(cell.named))
 
 
@@ -397,8 +402,8 @@ def _add_call(parcel: Parcel, call: Call) -> None:
         key: parcel.keep(key, value, is_named=True) for key, value in call.kwargs.items()
     }
     if call.calls is not None:
-        calls = [(tuple(args), dict(kwargs)) for args, kwargs in call.calls]
-        parcel.keep_items("calls", calls, call.chunk)
+        parcel.keep_items("calls", call.calls, call.chunk)
+        parcel.manifest["measured_as"] = key_of(call.function)
     parcel.keep_needs()
 
 

@@ -62,6 +62,11 @@ class Capacity:
         return tuple(name for one in self.environments for name in _resources(one).get("instanceTypes") or ())
 
     @property
+    def max_vcpus(self) -> int:
+        """That all its environments together may have."""
+        return sum(int(_resources(one).get("maxvCpus") or 0) for one in self.environments)
+
+    @property
     def is_fargate(self) -> bool:
         """Whether its jobs run on Fargate; a queue does not mix it with EC2."""
         return any(str(_resources(one).get("type", "")).startswith("FARGATE") for one in self.environments)

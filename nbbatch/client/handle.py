@@ -21,10 +21,12 @@ from nbbatch.client.callbacks import callbacks
 from nbbatch.client.events import Event, events
 from nbbatch.client.fetched import Fetched, asks_for_files, fetch
 from nbbatch.client.nodes import with_main_nodes
+from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
 from nbbatch.client.results import Usage
 from nbbatch.client.shown import shown
 from nbbatch.client.timeline import timeline
+from nbbatch.client.told import Progress, metrics_table, newest_progress
 from nbbatch.client.usage import Use, own_usage, use_of
 from nbbatch.client.watch import Watch, watcher_of
 from nbbatch.errors import NbbatchError, UnknownNameError
@@ -212,6 +214,25 @@ class Handle:
             if reasons:
                 return "\n".join(reasons)
         return in_words(self.detail())
+
+    def progress(self) -> Progress | None:
+        """How far the job says it is by `nbbatch.progress`, asked now; None when it has said nothing."""
+        return newest_progress(self.notes())
+
+    def metrics(self) -> Any:
+        """What the job has told by `nbbatch.log_metric`, asked now.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each, by time: `time`, `item`, `attempt`, `name`, `value`, `step`. Of metrics that
+            are logged many times a second some are left out.
+        """
+        return metrics_table(self.notes())
+
+    def notes(self, *, since: int | None = None) -> list[Note]:
+        """All that the job has told, by time; with `since` (epoch ms) only what is newer."""
+        return notes_of(self.backend, self.id, since=since)
 
     def account(self) -> Account | None:
         """Cost and use so far; None on a backend that keeps no account of it."""

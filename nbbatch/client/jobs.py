@@ -203,6 +203,7 @@ def remote_error(info: RemoteErrorInfo, job_id: str, *, where: str = "") -> Remo
         job_id=job_id,
         cure=missing_file_cure(info) or f"nbbatch.job({job_id!r}).logs() has its log.",
         remote_traceback=info.traceback,
+        remote_trace=info.trace,
         remote_type=info.type,
     )
     error.add_note(info.traceback)

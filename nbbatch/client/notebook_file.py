@@ -239,7 +239,7 @@ def _plain(value: Any) -> Any:
             return {str(key): _plain(each) for key, each in value.items()}
         case list() | tuple():
             return [_plain(each) for each in value]
-        case None | bool() | int() | float() | str():
+        case None | bool() | int() | float() | str() if not hasattr(value, "tolist"):
             return value
     for reading in ("tolist", "item", "isoformat", "__fspath__"):
         if hasattr(value, reading):
@@ -251,15 +251,12 @@ def _plain(value: Any) -> Any:
 
 
 def _declared(source: Source) -> set[str] | None:
-    """Names in the cell tagged `parameters`; None where there is none."""
-    from papermill.inspection import _infer_parameters  # noqa: PLC0415 - takes a node, unlike inspect_notebook
-
+    """Names that the cell tagged `parameters` assigns; None where there is no such cell."""
     cell = next((each for each in source.node.cells if PARAMETERS in each.metadata.tags), None)
     if cell is None:
         return None
     names = _names_of(cell.source) if source.language == "python" else None
-    told = {each.name for each in _infer_parameters(source.node, source.kernel, source.language)}
-    return told | set(names.assigns if names else ())
+    return set(names.assigns) if names else set()
 
 
 def _names_of(source: str) -> Names | None:

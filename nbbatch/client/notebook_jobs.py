@@ -12,7 +12,7 @@ from nbbatch.client.arrays import ItemJob
 from nbbatch.client.executed import Cell, ExecutedNotebook, NotebookBundle, read_bundle
 from nbbatch.client.indexes import bundle_of
 from nbbatch.client.jobs import remote_error
-from nbbatch.client.outcome import Outcome, outcome
+from nbbatch.client.outcome import Outcome, exit_code, outcome
 from nbbatch.client.usage import attempt_in_bundle
 from nbbatch.errors import CellFailedError, JobError, RemoteError
 
@@ -47,6 +47,7 @@ class NotebookJob(ItemJob):
             What else ended the job.
         """
         error = self.exception(timeout)
+        self.bring_files()
         if error is not None:
             raise error
         return self.executed()
@@ -60,7 +61,9 @@ class NotebookJob(ItemJob):
         if mine is not None and mine.error is None:
             return None
         if mine is not None and mine.error is not None and outcome(detail) is Outcome.EXITED:
-            return told_with_cell(remote_error(mine.error, self.id), self.executed(), path)
+            failure = remote_error(mine.error, self.id)
+            failure.exit_code = exit_code(detail)
+            return told_with_cell(failure, self.executed(), path)
         error = super().error()
         return None if error is None else told_with_cell(error, self.executed(), path)
 
@@ -154,6 +157,7 @@ def told_with_cell(error: JobError, run: ExecutedNotebook, path: str) -> JobErro
         remote_traceback=error.remote_traceback,
         remote_type=error.remote_type,
     )
+    failed.exit_code = error.exit_code
     failed.add_note(f"--- cell {_words(cell)} ---\n{cell.source}\n\n{error.remote_traceback}")
     return failed
 

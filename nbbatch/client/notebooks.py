@@ -18,8 +18,9 @@ import msgspec
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Notebook, Packed
+from nbbatch.client.chunks import choose_chunk
 from nbbatch.client.executed import place_of
-from nbbatch.client.inputs import list_items, read_chunk
+from nbbatch.client.inputs import list_items
 from nbbatch.client.notebook_file import (
     Source,
     check_parameters,
@@ -176,7 +177,7 @@ def map_notebook(
         execution=Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave),
         options=resolved,
         runs=[(row, parameters_code(source, row)) for row in rows],
-        chunk=read_chunk(chunk, len(rows)),
+        chunk=choose_chunk(chunk, len(rows)).size,
     )
     name = resolved.name or job_name(source.name)
     job_id = send(packed, resolved, name=name)

@@ -26,7 +26,9 @@ from nbbatch.client.carried import cloudpickle_zip, runner_zip
 from nbbatch.client.digest import entry_key, function_digest
 from nbbatch.client.fetched import FETCH_VARIABLE
 from nbbatch.client.guards import held_back
+from nbbatch.client.inputs import Blocks, table_of
 from nbbatch.client.localmodules import local_modules, pack_modules
+from nbbatch.client.settings import settings_of
 from nbbatch.client.store import Store
 from nbbatch.client.workdir import Chosen, Files, Member, index_of, keep
 from nbbatch.errors import OptionError
@@ -102,15 +104,21 @@ class Parcel:
         return self._linked(entry)
 
     def keep_items(self, name: str, items: Sequence[Any], chunk: int) -> None:
-        """Keep the items of an array."""
-        if not items:
+        """Keep the items of an array; the rows of a table as one block for each child."""
+        if not len(items):
             raise OptionError(
                 "The array has no items, so there is nothing to run.", cure="Give at least one item."
             )
         if chunk < 1:
             raise OptionError(f"chunk is {chunk}: each child runs at least one item.")
-        entry = self._linked(self.captor.keep_items(name, items))
-        self.manifest |= {"items": {**entry, "count": len(items)}, "chunk": chunk}
+        table, rows = table_of(items), 0
+        if table is not None:
+            rows = chunk
+            kept = self.captor.keep_items(name, Blocks(table, rows))
+        else:
+            kept = self.captor.keep_items(name, items)
+        entry = {**self._linked(kept), "count": len(items), "rows": rows}
+        self.manifest |= {"items": entry, "chunk": chunk}
         self.array_size = ceil(len(items) / chunk)
 
     def keep_list(self, name: str, items: Sequence[Any]) -> dict[str, Any]:
@@ -160,6 +168,7 @@ class Parcel:
         self.manifest["sources"] = self.manifest.get("sources", {}) | _sources(
             code.co_filename for code in codes
         )
+        self.manifest["settings"] = settings_of()
         self.manifest["cloudpickle"] = None if is_same else self._put(cloudpickle_zip())
         self.add_paths(with_modules=with_modules, is_same=is_same)
 

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.arrays import ArrayJob, Coming
 from nbbatch.client.executed import ExecutedNotebook, NotebookBundle, read_bundle
 from nbbatch.client.indexes import bundle_of
 from nbbatch.client.items import Item
@@ -74,8 +74,14 @@ class Sweep(ArrayJob):
         self._saved: dict[int, str] = {}
         self._saving = threading.Lock()
 
-    def __getitem__(self, position: int) -> NotebookJob:
-        """Handle of one run: `sweep[3].notebook()`, `sweep[3].values`, `sweep[3].logs()`."""
+    @overload
+    def __getitem__(self, position: int) -> NotebookJob: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[NotebookJob]: ...
+    def __getitem__(self, position: int | slice) -> NotebookJob | list[NotebookJob]:
+        """Handle of one run: `sweep[3].notebook()`, `sweep[3].values`, `sweep[3].logs()`; a slice gives a list."""
+        if isinstance(position, slice):
+            return [self[each] for each in range(*position.indices(len(self)))]
         item = super().__getitem__(position)
         place = getattr(item, "place", 0)
         return NotebookJob(item.id, backend=self.backend_name, name=self._name, place=place)
@@ -103,11 +109,11 @@ class Sweep(ArrayJob):
     def runs(self) -> list[Run]:
         """All runs as they are now, in order."""
         detail = self.detail()
-        ended = {item.position: item for item in self._newly_ended(detail, set())}
+        ended = {item.position: item for item in self.ended(detail)}
         waiting = {} if detail["status"] in TERMINAL else self._statuses(detail)
         costs = self._costs(ended)
-        shape = self._reader.shape
-        mine = (position for index in self._places for position in shape.positions(index))
+        shape = self.reader.shape
+        mine = (position for index in self.places for position in shape.positions(index))
         return [self._run(position, ended.get(position), waiting, costs) for position in mine]
 
     def collect(self) -> list[str]:
@@ -118,7 +124,7 @@ class Sweep(ArrayJob):
         list of str
             The places of all that are saved.
         """
-        for item in self._newly_ended(self.detail(), set()):
+        for item in self.ended():
             self._save(item.position)
         return [self._saved[position] for position in sorted(self._saved)]
 
@@ -147,6 +153,14 @@ class Sweep(ArrayJob):
             for item in self.as_completed():
                 self._save(item.position)
 
+    def ended(self, detail: Detail | None = None) -> list[Item]:
+        """Runs that have ended by now; `detail` is the array's newest."""
+        return self.coming().take(detail or self.detail())
+
+    def coming(self) -> Coming:
+        """Its runs as they end, executed notebooks as their values."""
+        return ComingRuns(self)
+
     @property
     def bundle(self) -> NotebookBundle:
         """What was sent, and the results."""
@@ -155,12 +169,14 @@ class Sweep(ArrayJob):
         return self._bundle
 
     def _items(self, indexes: Iterable[int], failures: Mapping[int, Detail]) -> Iterator[Item]:
-        for item in super()._items(indexes, failures):
-            run = executed_at(self.bundle, item.position, name=self.name, summary=item.value)
-            if isinstance(item.error, JobError):
-                yield replace(item, error=told_with_cell(item.error, run, self._saved.get(item.position, "")))
-            else:
-                yield replace(item, value=run)
+        return map(self.as_run, super()._items(indexes, failures))
+
+    def as_run(self, item: Item) -> Item:
+        """An item with its executed notebook in the place of the runner's summary of it."""
+        run = executed_at(self.bundle, item.position, name=self.name, summary=item.value)
+        if isinstance(item.error, JobError):
+            return replace(item, error=told_with_cell(item.error, run, self._saved.get(item.position, "")))
+        return replace(item, value=run)
 
     def _save(self, position: int) -> None:
         """Save the notebook of a run that has ended; once, and not if it never began."""
@@ -176,13 +192,13 @@ class Sweep(ArrayJob):
         run: ExecutedNotebook | None = item.value if item is not None else None
         if item is not None and item.error is not None:
             run = executed_at(self.bundle, position, name=self.name)
-        index = self._reader.shape.child_of(position)
+        index = self.reader.shape.child_of(position)
         status = "SUCCEEDED" if item and item.error is None else "FAILED"
         return Run(
             position=position,
             parameters=self._parameters(position),
             values=run.values if run else {},
-            status=status if item else waiting.get(self._places[index], "SUBMITTED"),
+            status=status if item else waiting.get(self.places[index], "SUBMITTED"),
             seconds=run.seconds if run else None,
             cost=costs.get(self._child_id(index)) if item else None,
             notebook=_link(self._saved.get(position, "")),
@@ -217,12 +233,24 @@ class Sweep(ArrayJob):
 
     def _costs(self, ended: Iterable[int]) -> dict[str, float]:
         """Dollars on demand by child, for one run of it; empty on a backend that keeps no account."""
-        shape = self._reader.shape
+        shape = self.reader.shape
         ids = sorted({self._child_id(shape.child_of(position)) for position in ended})
         if self.backend.home is None or not ids:
             return {}
         rows = self.backend.private("accounts", {"jobIds": ids})["jobs"]
         return {row["jobId"]: row["cost"] / shape.chunk for row in rows}
+
+
+class ComingRuns(Coming):
+    """As `Coming`, with executed notebooks."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        super().__init__(sweep)
+        self._sweep = sweep
+
+    def take(self, detail: Detail) -> list[Item]:
+        """Runs that have ended since the last call; `detail` is the array's newest."""
+        return [self._sweep.as_run(item) for item in super().take(detail)]
 
 
 def _row(run: Run) -> dict[str, Any]:

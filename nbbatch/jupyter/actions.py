@@ -12,6 +12,7 @@ from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
 from nbbatch.client.outcome import in_words, short_id
 from nbbatch.client.queues import QueueTable, queues
+from nbbatch.client.told import Told
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
@@ -40,7 +41,9 @@ def show_job(shell: Any, call: Call, backend: str | None) -> Any:
     if is_over:
         console.line(f"job {short_id(job.id)} {job.name} · {final_line(detail, job.account())}")
     else:
-        console.line(status_line(detail, time.time(), job.account()))
+        told = Told()
+        told.take(job.notes())
+        console.line(status_line(detail, time.time(), job.account(), told=str(told)))
     console.line(in_words(detail) if is_over else job.why())
     return job
 

@@ -13,15 +13,16 @@ from typing import Any
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Packed
+from nbbatch.client.chunks import Chunk, key_of
 from nbbatch.client.guards import Chosen, choose_inputs, named_values
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
 from nbbatch.client.jobs import Job, submit_packed
 from nbbatch.client.listing import find
+from nbbatch.client.mapping import chunk_of
 from nbbatch.client.names import Names, read_names
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import short_id
-from nbbatch.client.shape import chunk_for
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import complete, pack_for
 from nbbatch.errors import OptionError
@@ -39,7 +40,8 @@ from nbbatch.jupyter.receipts import (
     receipt_of,
     remember,
 )
-from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
+from nbbatch.jupyter.story import Place, packing_words, receipt_line, receipt_notes
+from nbbatch.jupyter.syntax import check_magics
 from nbbatch.jupyter.waiting import follow
 
 
@@ -73,11 +75,11 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
     """
     options = options_of(line, shell.user_ns)
     if line.local:
-        run_here(shell, make_cell(shell, line, source), options, line.outputs, console)
+        run_here(shell, make_cell(shell, line, source, options), options, line.outputs, console)
         return None
     backend = get_backend(options.backend)
     place = place_of(backend, options)
-    cell = make_cell(shell, line, source)
+    cell = make_cell(shell, line, source, options)
     packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=line.dry_run)
     _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
     if line.dry_run:
@@ -130,7 +132,8 @@ def find_job(text: str, namespace: Mapping[str, Any], backend: str | None) -> An
 def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell, estimate: str) -> None:
     items = None if cell.items is None else len(cell.items)
     receipt = receipt_of(packed, cell)
-    console.line(receipt_line(receipt, place, items, estimate))
+    packing = packing_words(cell.chunk, cell.chunk_why)
+    console.line(receipt_line(receipt, place, items, packing=packing, estimate=estimate))
     for note in (*filter(None, [place.aside]), *receipt_notes(receipt)):
         console.line(note)
 
@@ -159,10 +162,12 @@ def _say_detached(console: Console, job: Job | ArrayJob, bound: str | None) -> J
     return None if bound else job
 
 
-def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
+def make_cell(shell: Any, line: CellLine, source: str, options: Options) -> Cell:
     """The payload of a cell: its text and the values it needs."""
     items = None if line.array is None else read_items(line.array, shell.user_ns)
-    chunk = 1 if items is None else chunk_for(len(items))
+    chunk = Chunk(size=1)
+    if items is not None:
+        chunk = chunk_of("auto", len(items), options, key_of(with_magic_line(source)))
     label = f"In [{len(shell.user_ns['In']) - 1}]"
     if line.language is not None:
         language = line.language
@@ -172,12 +177,15 @@ def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
             inputs=named_values(line.inputs or (), shell.user_ns),
             outputs=line.outputs,
             items=items,
-            chunk=chunk,
+            chunk=chunk.size,
+            chunk_why=chunk.why,
             item_name=line.item,
             label=label,
         )
     source = with_magic_line(source)
     names = _names_of(source, label)
+    if names.is_ipython:
+        check_magics(names.python, shell)
     chosen = _choose(names, line, shell.user_ns, has_items=items is not None)
     returned = tuple(name for name in names.returns if name != line.item or items is None)
     return Cell(
@@ -188,7 +196,8 @@ def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
         outputs=line.outputs,
         candidates=returned,
         items=items,
-        chunk=chunk,
+        chunk=chunk.size,
+        chunk_why=chunk.why,
         item_name=line.item,
         label=label,
     )
@@ -209,7 +218,7 @@ def with_magic_line(source: str) -> str:
     return source if source.lstrip().startswith("%%") else f"# %%batch\n{source}"
 
 
-def read_items(expression: str, namespace: Mapping[str, Any]) -> list[Any]:
+def read_items(expression: str, namespace: Mapping[str, Any]) -> Sequence[Any]:
     """Items of an array from the Python expression of `--array`, read as `nbbatch.map` reads them.
 
     Raises

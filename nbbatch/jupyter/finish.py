@@ -192,6 +192,7 @@ def array_failure(array: ArrayJob, detail: Detail) -> JobError:
         job_id=array.id,
         cure=cure,
         remote_traceback=first.remote_traceback,
+        remote_trace=first.remote_trace,
         remote_type=first.remote_type,
     )
 

@@ -54,7 +54,9 @@ class Place:
     aside: str = ""
 
 
-def receipt_line(receipt: Receipt, place: Place, items: int | None = None, estimate: str = "") -> str:
+def receipt_line(
+    receipt: Receipt, place: Place, items: int | None = None, *, packing: str = "", estimate: str = ""
+) -> str:
     """The first line: what is sent, what comes back, where to, at what price.
 
     The price is a rate and no guess at the cost: nobody knows beforehand how long a cell runs that
@@ -68,17 +70,26 @@ def receipt_line(receipt: Receipt, place: Place, items: int | None = None, estim
         Where it goes.
     items : int or None
         Items of an array; None for a single job.
+    packing : str
+        How they are packed, from `packing_words`.
     estimate : str
         What it will cost by earlier runs, in words; empty where there were none.
     """
     parts = [
         str(receipt),
-        f"array of {plural(items, 'item')}" if items is not None else "",
+        f"array of {plural(items, 'item')}{packing}" if items is not None else "",
         f"queue {place.queue} ({place.where})" if place.where else f"queue {place.queue}",
         _price(place, "each " if items is not None else ""),
         estimate,
     ]
     return _joined(parts)
+
+
+def packing_words(chunk: int, why: str) -> str:
+    """What the receipt says of several items to a child."""
+    if chunk == 1:
+        return ""
+    return f", {chunk:,} to a child" + (f" ({why})" if why else "")
 
 
 def _price(place: Place, each: str) -> str:
@@ -98,7 +109,9 @@ def receipt_notes(receipt: Receipt) -> list[str]:
     return [*kept, *receipt.warnings]
 
 
-def status_line(detail: Detail, now: float, account: Account | None = None, why: str = "") -> str:
+def status_line(
+    detail: Detail, now: float, account: Account | None = None, why: str = "", told: str = ""
+) -> str:
     """The second line: how things stand.
 
     Parameters
@@ -111,15 +124,17 @@ def status_line(detail: Detail, now: float, account: Account | None = None, why:
         What it has cost so far; None where the backend keeps no account.
     why : str
         Why it waits, where that is known.
+    told : str
+        What the job says of its progress and metrics.
     """
     if is_array(detail):
-        return _array_status(detail, now, account)
+        return _joined([_array_status(detail, now, account), told])
     status = str(detail.get("status", "SUBMITTED"))
     instance_type = account.instance_type if account and status not in _WAITING else ""
     place = f" on {instance_type}" if instance_type else ""
     parts = [f"job {short_id(detail['jobId'])} {status}{place}", clock(_elapsed(detail, now))]
     parts.append(_cost_so_far(account))
-    parts.append(why if status in _WAITING else "")
+    parts.append(why if status in _WAITING else told)
     return _joined(parts)
 
 

@@ -63,11 +63,17 @@ def run(place: Folder) -> int:
     code = failures.exit_code_of(failure) if failure is not None else 0
     try:
         report.write(
-            {**head(code, failure), "outputs": recorder.finished(), "items": placed(entries, positions)}
+            {
+                **head(code, failure),
+                **recorder.finished(),
+                "items": placed(entries, positions),
+            }
         )
     except OSError as problem:
         print(f"nbbatch: the result cannot be written: {problem}", file=sys.__stderr__)
         return code or 1
+    for path in notes.place.get("outdated", ()):
+        os.remove(path)
     return code
 
 
@@ -132,9 +138,9 @@ def _run_python(
     from . import displays, python
 
     use_paths(payload)
-    shown = displays.Displays(recorder)
+    shown = displays.Displays(recorder, payload.manifest.get("settings", {}))
     displays.install(shown, payload.manifest["sources"])
-    run = python.Run(payload, report, shown)
+    run = python.Run(payload, report, shown, _done_before(report) if positions is not None else {})
     return run.items(positions), run.error
 
 
@@ -146,7 +152,18 @@ def _run_notebook(
     before = list(sys.path)
     use_paths(payload)
     kernel.remember_paths(before)
-    return notebook.run_items(payload, report, positions)
+    return notebook.run_items(payload, report, positions, _done_before(report) if positions else {})
+
+
+def _done_before(report: Report) -> dict[int, dict[str, Any]]:
+    """Items that earlier attempts of this job have done, or with NBBATCH_KEEP those of whatever job."""
+    keeps_all = bool(os.environ.get("NBBATCH_KEEP"))
+    first = 1 if keeps_all else int(os.environ.get("NBBATCH_ATTEMPT_BASE", "0")) + 1
+    if report.attempt <= first:
+        return {}
+    from . import resume
+
+    return resume.done_before(report.index_path, range(first, report.attempt))
 
 
 def _listen_to_signals() -> None:

@@ -29,8 +29,11 @@ _GRACE = 10
 """Seconds in which a kernel may end the cell it is asked to interrupt."""
 _OFFER = """\
 import sys; sys.path.append({archive!r})
-from {package}.recording import offer as _offer; _offer(); del sys, _offer
+import nbbatch; from {package} import inside as _inside, notes as _notes, recording as _recording
+_notes.place["item"] = {item!r}; _inside.lend_to(nbbatch); nbbatch.record = _recording.record
+del sys, nbbatch, _inside, _notes, _recording
 """
+"""Gives a kernel of Python what jobs use of nbbatch; the archive has a little `nbbatch` for images without one."""
 
 
 class DeadKernelError(failures.ExitCodeError):
@@ -99,10 +102,10 @@ class Kernel:
     settings : mapping
         `kernel`, `language`, `cell_timeout`, `start_timeout` of the manifest.
     on_output : callable
-        Called after every message of the kernel; saves what there is now and then.
+        Called after every message of the kernel with True, and every second with False.
     """
 
-    def __init__(self, notebook: Any, settings: dict[str, Any], on_output: Callable[[], None]) -> None:
+    def __init__(self, notebook: Any, settings: dict[str, Any], on_output: Callable[[bool], None]) -> None:
         self._nbclient = load_nbclient()
         self._is_python = settings["language"] == "python"
         self._settings = settings
@@ -128,11 +131,12 @@ class Kernel:
             signal.alarm(0)
             signal.signal(signal.SIGTERM, self._before)
 
-    def prepare(self, archive: str) -> None:
-        """Offer `import nbbatch` in the kernel, where the image does not have it."""
+    def prepare(self, archive: str, item: int | None) -> None:
+        """Let the kernel find `nbbatch` whatever the image has, and know for which item of the array it tells."""
         if self._is_python:
             package = __name__.rpartition(".")[0]
-            self._client.kc.execute(_OFFER.format(archive=archive, package=package), silent=True)
+            code = _OFFER.format(archive=archive, package=package, item=item)
+            self._client.kc.execute(code, silent=True, store_history=False)
 
     def execute(self, cell: Any, index: int) -> None:
         """Run a cell.
@@ -163,7 +167,7 @@ class Kernel:
         reply = self._client.wait_for_reply(self._client.kc.kernel_info()) or {"content": {}}
         return dict(reply["content"].get("language_info") or {})
 
-    def _new_client(self, notebook: Any, on_output: Callable[[], None]) -> Any:
+    def _new_client(self, notebook: Any, on_output: Callable[[bool], None]) -> Any:
         class Client(self._nbclient.NotebookClient):  # type: ignore[misc,name-defined]
             def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
                 if msg["msg_type"] == "stream":
@@ -172,8 +176,12 @@ class Kernel:
                         return None
                 output = super().process_message(msg, *args, **kwargs)
                 _log(output)
-                on_output()
+                on_output(True)
                 return output
+
+            async def _async_check_alive(self) -> None:
+                on_output(False)
+                await super()._async_check_alive()
 
         settings = self._settings
         name = find_kernel(settings["kernel"], is_python=self._is_python)

@@ -31,24 +31,42 @@ _WRITING_SHARE = 20
 
 
 def run_items(
-    payload: Payload, report: Report, positions: range | None
+    payload: Payload, report: Report, positions: range | None, done: dict[int, dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], BaseException | None]:
-    """Execute the notebook for each position of the array, or once; gives entries and the error that counts."""
+    """Execute the notebook for each position of the array, or once; gives entries and the error that counts.
+
+    `done` are entries of runs that an earlier attempt has brought to a good end.
+    """
     entries: list[dict[str, Any]] = []
     last: BaseException | None = None
     for position in (None,) if positions is None else positions:
-        run: Run | None = None
-        try:
-            run = Run(payload, report, position)
-            run.execute()
-            entries.append({"value": report.keep(run.summary(), pickling.Rules({}, {}))})
-        except BaseException as error:
-            last = error
-            entries.append({"error": _described(error, run)})
-            failures.print_failure(entries[-1]["error"])
-            if not isinstance(error, Exception):
-                break
+        entry, error = (done[position], None) if position in done else _entry(payload, report, position)
+        last = error or last
+        entries.append(entry)
+        report.collect(position)
+        if positions is not None and len(positions) > 1:
+            report.keep_item(positions[len(entries) - 1], entry)
+        if error is not None and not isinstance(error, Exception):
+            break
     return entries, last
+
+
+def _entry(
+    payload: Payload, report: Report, position: int | None
+) -> tuple[dict[str, Any], BaseException | None]:
+    """One run's entry in the result, and what it failed with."""
+    run: Run | None = None
+    started = time.monotonic()
+    notes.place["item"] = position
+    try:
+        run = Run(payload, report, position)
+        run.execute()
+        entry = {"value": report.keep(run.summary(), pickling.Rules({}, {}))}
+    except BaseException as error:
+        entry = {"error": _described(error, run)}
+        failures.print_failure(entry["error"])
+        return entry, error
+    return {**entry, "seconds": round(time.monotonic() - started, 6)}, None
 
 
 def _described(error: BaseException, run: Run | None) -> dict[str, Any]:
@@ -80,12 +98,13 @@ class Run:
     def __init__(self, payload: Payload, report: Report, position: int | None) -> None:
         self._settings = payload.manifest["notebook"]
         self._archive = sys.argv[0]
-        self._position = position or 0
-        self._place = report.path_of(f"{self._position}.ipynb")
+        self._item = position
+        self._place = report.path_of(f"{position or 0}.ipynb")
         self._notebook = _read(payload, position)
         self._cell: dict[str, Any] = {}
         self._index = 0
         self._written = self._cost = 0.0
+        self._is_new = False
 
     def execute(self) -> None:
         """Run its cells in order until one fails.
@@ -105,7 +124,7 @@ class Run:
         started = time.monotonic()
         try:
             with kernel.Kernel(self._notebook, self._settings, self._autosave) as running:
-                running.prepare(self._archive)
+                running.prepare(self._archive, self._item)
                 self._run_cells(running)
                 self._notebook["metadata"]["language_info"] = running.finish()
         finally:
@@ -163,10 +182,11 @@ class Run:
             if cell["cell_type"] == "code":
                 cell.update(outputs=[], execution_count=None)
 
-    def _autosave(self) -> None:
-        """Write the notebook within a long cell."""
-        since = time.monotonic() - self._written
-        if self._settings["autosave"] and since > max(self._settings["autosave"], _WRITING_SHARE * self._cost):
+    def _autosave(self, is_new: bool) -> None:  # noqa: FBT001 - called by position
+        """Write the notebook within a long cell that has shown something."""
+        self._is_new = self._is_new or is_new
+        since, pause = time.monotonic() - self._written, self._settings["autosave"]
+        if pause and self._is_new and since > max(pause, _WRITING_SHARE * self._cost):
             self._write()
             self._note(RUNNING)
 
@@ -175,12 +195,13 @@ class Run:
         with open(f"{self._place}.part", "w", encoding="utf-8") as file:
             json.dump(self._notebook, file, ensure_ascii=False, indent=1)
         os.replace(f"{self._place}.part", self._place)
+        self._is_new = False
         self._written = time.monotonic()
         self._cost = self._written - begun
 
     def _note(self, status: str) -> None:
         count = len(self._notebook["cells"])
-        notes.note("cell", item=self._position, index=self._index, count=count, status=status)
+        notes.note("cell", index=self._index, count=count, status=status)
 
 
 def with_parameters(notebook: Any, parameters: dict[str, Any], code: str) -> Any:

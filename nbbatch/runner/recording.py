@@ -56,17 +56,6 @@ def record(name: str, value: Any) -> None:
     display({MIME: scrap, "text/plain": text}, metadata=about, raw=True)
 
 
-def offer() -> None:
-    """Make `import nbbatch` work where the image has none: with this one function."""
-    import importlib.util
-    from types import ModuleType
-
-    if importlib.util.find_spec("nbbatch") is None:
-        module = ModuleType("nbbatch", "What a notebook may use of nbbatch inside a job.")
-        module.record = record  # type: ignore[attr-defined]
-        sys.modules["nbbatch"] = module
-
-
 def scraps_of(notebook: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What a notebook has recorded, by name, as it stands there; see `client.recorded` for the values."""
     found: dict[str, dict[str, Any]] = {}
@@ -98,7 +87,7 @@ def _plain(name: str, value: Any) -> Any:
         return value
     if isinstance(value, float):
         is_number = value - value == 0
-        return value if is_number else {"$float": repr(float(value))}
+        return float(value) if is_number else {"$float": repr(float(value))}
     if isinstance(value, dict):
         return {str(key): _plain(f"{name}[{key!r}]", each) for key, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
