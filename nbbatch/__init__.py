@@ -18,6 +18,7 @@ _HOME_OF = {
     "batch": "nbbatch.client.decorator",
     "command": "nbbatch.client.scripts",
     "costs": "nbbatch.client.costs",
+    "doctor": "nbbatch.client.doctor",
     "estimate": "nbbatch.client.estimate",
     "events": "nbbatch.client.events",
     "checkpoint": "nbbatch.runner.inside",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nbbatch.cli.costs import costs
+from nbbatch.cli.doctor import doctor
 from nbbatch.cli.events import events
 from nbbatch.cli.local import local
 from nbbatch.cli.prices import prices
@@ -30,5 +31,5 @@ def main() -> None:
     """Notebook cells, functions, scripts and images as AWS Batch jobs."""
 
 
-for _command in (events, costs, local, prices):
+for _command in (doctor, events, costs, local, prices):
     main.add_command(_command)

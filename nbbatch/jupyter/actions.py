@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.doctor import Report, doctor
 from nbbatch.client.handle import Handle
 from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
@@ -123,6 +124,11 @@ def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
     return queues(backend=backend)
 
 
+def show_doctor(_shell: Any, call: Call, backend: str | None) -> Report:
+    """`%batch doctor [NAME]`: every check with what was found, and what to do."""
+    return doctor(call.job or backend)
+
+
 def show_help(_shell: Any, _call: Call, _backend: str | None) -> None:
     """`%batch help`."""
     print(command_help())  # noqa: T201 - help is what was asked for
@@ -141,6 +147,7 @@ ACTIONS: Mapping[str, Action] = {
     "cost": show_cost,
     "backend": use_backend,
     "config": show_config,
+    "doctor": show_doctor,
     "help": show_help,
 }
 
