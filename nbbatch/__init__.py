@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HOME_OF = {
+    "all_of": "nbbatch.client.dependencies",
     "batch": "nbbatch.client.decorator",
     "costs": "nbbatch.client.costs",
     "estimate": "nbbatch.client.estimate",

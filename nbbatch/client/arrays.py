@@ -10,21 +10,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from threading import Condition
 from typing import Any, Self
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
 from nbbatch.client.handle import Handle
-from nbbatch.client.indexes import INDEXES, bundle_of, environment_of, read_indexes, retry_environment
+from nbbatch.client.indexes import (
+    ATTEMPTS_PER_RETRY,
+    INDEXES,
+    RETRY_BASE,
+    bundle_of,
+    environment_of,
+    read_indexes,
+    retry_environment,
+)
 from nbbatch.client.inputs import calls_of, list_items, read_chunk
 from nbbatch.client.items import Item, Reader, failed_children, first_error
 from nbbatch.client.jobs import Job, check_call, name_of, value_of
 from nbbatch.client.options import Options, split_options
-from nbbatch.client.outcome import Detail
+from nbbatch.client.outcome import Detail, short_id
+from nbbatch.client.references import Reference
 from nbbatch.client.results import ItemResult
 from nbbatch.client.shape import read_array
-from nbbatch.client.spec import resubmission
+from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again
 from nbbatch.client.watch import watcher_of
 from nbbatch.errors import NbbatchError, ResultLostError, UserError
@@ -45,6 +55,7 @@ class ArrayJob(Handle):
         self._inputs = inputs
         self._known: tuple[Reader, dict[int, int]] | None = None
         self._retry: ArrayJob | None = None
+        self._origin: tuple[str, int] | None = None
 
     def __len__(self) -> int:
         return self._reader.shape.items
@@ -59,7 +70,32 @@ class ArrayJob(Handle):
         if index not in self._places:
             raise IndexError(f"item {position} is not among those that {self!r} repeats")
         place = position - self._reader.shape.positions(index).start
-        return ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
+        job = ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
+        job.array, job.index = self, index
+        return job
+
+    def reference(self) -> Reference:
+        """What stands for the list of all values as an argument of another job."""
+        if self._retry is not None:
+            return self._retry.reference()
+        url, base = self.origin()
+        return Reference(
+            url=url,
+            indexes=tuple(range(self._reader.shape.children)),
+            bases=tuple(range(base, -1, -ATTEMPTS_PER_RETRY)),
+            place=None,
+            job=short_id(self.id),
+            job_id=self.id,
+            backend=self.backend_name,
+            name=self._name,
+        )
+
+    def origin(self) -> tuple[str, int]:
+        """URL of the bundle, and the number from which its attempts count; asked once."""
+        if self._origin is None:
+            variables = environment_of(self.detail())
+            self._origin = variables[BUNDLE_VARIABLE], int(variables.get(RETRY_BASE, 0))
+        return self._origin
 
     def __iter__(self) -> Iterator[Job]:
         shape = self._reader.shape
@@ -251,6 +287,15 @@ class ItemJob(Job):
     def __init__(self, job_id: str, *, backend: str, name: str = "", place: int = 0) -> None:
         super().__init__(job_id, backend=backend, name=name)
         self.place = place
+        self.array: ArrayJob | None = None
+        self.index = 0
+
+    def reference(self, variable: str | None = None) -> Reference:
+        """What stands for the item's value as an argument of another job; its array is asked only once."""
+        if self.array is None:
+            return replace(super().reference(variable), place=self.place)
+        url, base = self.array.origin()
+        return replace(self._refer(url, self.index, base, variable), place=self.place)
 
     def result(self, timeout: float | None = None) -> Any:
         """The item's value; see `Job.result`."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nbbatch.client.capture import size_text
+from nbbatch.client.dependencies import Upstream, paired_arrays
 from nbbatch.client.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
 from nbbatch.client.names import Names, read_names
 from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
@@ -165,6 +166,8 @@ class Packed:
         Number of children, which may be 1 (then submit a plain job: its index is 0); None: no array.
     code, digest : str
         What is the same for every run of the same code, and for every run of it with the same values.
+    upstream : Upstream
+        Jobs whose values are among what was packed.
     """
 
     bundle_id: str
@@ -175,6 +178,7 @@ class Packed:
     receipt: Receipt
     code: str = ""
     digest: str = ""
+    upstream: Upstream = field(default_factory=Upstream)
 
 
 def pack(
@@ -254,6 +258,7 @@ def _sealed(parcel: Parcel, python: str) -> Packed:
         ),
         code=code,
         digest=manifest_digest(parcel.manifest, parcel.functions),
+        upstream=Upstream(references=tuple(parcel.references.found), paired=parcel.paired),
     )
 
 
@@ -331,6 +336,7 @@ def _shell_text(name: str, value: Any) -> str:
 
 def _add_call(parcel: Parcel, call: Call) -> None:
     parcel.manifest |= {"kind": "call", "label": "call", "inputs": {}, "modules": {}}
+    parcel.take_references()
     name = getattr(call.function, "__name__", type(call.function).__name__)
     parcel.manifest["function"] = parcel.keep(name, call.function, is_named=True)
     names = _argument_names(call.function, len(call.args))
@@ -343,6 +349,8 @@ def _add_call(parcel: Parcel, call: Call) -> None:
     if call.calls is not None:
         calls = [(tuple(args), dict(kwargs)) for args, kwargs in call.calls]
         parcel.keep_items("calls", calls, call.chunk)
+        if parcel.references.found:
+            parcel.paired = paired_arrays(calls, call.chunk, parcel.references.found)
     parcel.keep_needs()
 
 

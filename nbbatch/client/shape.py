@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from nbbatch.client.references import know_references
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError
 from nbbatch.runner.items import read_item
@@ -71,6 +72,7 @@ class ArrayBundle:
 
     def input(self, position: int) -> Any:
         """One item as it was given: a call's keyword arguments as a dict, its only argument by itself."""
+        know_references()
         with self.store.open(self.bundle_id, f"blobs/{self.blob}") as file:
             item = read_item(file, position)
         return input_of_call(*item) if self.is_call else item

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from nbbatch.client import host
@@ -16,6 +17,7 @@ from nbbatch.client.bundle import Packed, Payload, pack
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
 from nbbatch.client.config import load_config
 from nbbatch.client.definitions import definition_for, forget_definition
+from nbbatch.client.dependencies import with_dependencies
 from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec, host_definition, image_definition
@@ -92,7 +94,7 @@ def pack_for(
     if value_limit is not None:
         limits.setdefault("ask_bytes", value_limit)
     is_same = sees_this_python(backend, options)
-    return pack(
+    packed = pack(
         payload,
         DryStore() if is_dry else backend.store,
         namespace=namespace,
@@ -100,6 +102,8 @@ def pack_for(
         is_same_environment=is_same,
         **limits,
     )
+    packed.upstream.check(backend)
+    return packed
 
 
 def send(packed: Packed, options: Options, *, name: str) -> str:
@@ -112,8 +116,9 @@ def send(packed: Packed, options: Options, *, name: str) -> str:
     """
     size = packed.array_size
     variables = {**options.env, **packed.environment, **(FIRST_CHILD_ONLY if size == 1 else {})}
+    depends = tuple(dict.fromkeys([*options.depends, *packed.upstream.ids()]))
     spec = JobSpec(
-        options=options,
+        options=replace(options, depends=depends),
         name=options.name or name,
         command=packed.command,
         environment=variables,
@@ -132,6 +137,7 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
         As in `pack_for`: a command without a bundle has not come by there.
     """
     check_fits(backend, spec.options)
+    spec = with_dependencies(backend, spec, submit_spec)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
     request = _definition_request(backend, spec.options)

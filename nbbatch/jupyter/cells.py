@@ -20,7 +20,7 @@ from nbbatch.client.inputs import list_items
 from nbbatch.client.jobs import Job, submit_packed
 from nbbatch.client.listing import find
 from nbbatch.client.names import Names, read_names, to_python
-from nbbatch.client.options import Options
+from nbbatch.client.options import SEQUENTIAL, Options
 from nbbatch.client.outcome import short_id
 from nbbatch.client.shape import chunk_for
 from nbbatch.client.spec import job_name
@@ -101,7 +101,10 @@ def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     if line.options.spot is not None:
         defaults = replace(defaults, queue=None)
     options = line.options.over(defaults)
-    depends = tuple(find_job(text, namespace, options.backend).id for text in options.depends)
+    depends = tuple(
+        text if text == SEQUENTIAL else find_job(text, namespace, options.backend).id
+        for text in options.depends
+    )
     return replace(options, depends=depends)
 
 
