@@ -21,6 +21,7 @@ _HOME_OF = {
     "events": "nbbatch.client.events",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
+    "pipeline": "nbbatch.client.pipeline",
     "queues": "nbbatch.client.queues",
     "submit": "nbbatch.client.jobs",
     "map": "nbbatch.client.arrays",

@@ -63,6 +63,8 @@ class Cell:
         Items per child, one after the other, each in a fresh namespace.
     label : str
         File name shown in tracebacks, such as `In [5]`.
+    takes_values : bool
+        Handles among the inputs arrive as the values of their jobs, not as handles.
     """
 
     source: str
@@ -76,6 +78,7 @@ class Cell:
     items: Sequence[Any] | None = None
     chunk: int = 1
     label: str = "cell"
+    takes_values: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +289,8 @@ def _add_cell(parcel: Parcel, cell: Cell) -> None:
         "sources": {cell.label: _shown_source(cell.source, names)},
     }
     parcel.back = tuple(candidates if outputs is None else outputs)
+    if cell.takes_values:
+        parcel.take_references()
     parcel.imports |= set(names.imports)
     parcel.codes.append(names.code)
     there = {*cell.inputs, *cell.modules, cell.item_name}

@@ -157,7 +157,7 @@ def _join(spec: JobSpec, ids: Sequence[str]) -> JobSpec:
         image=options.image,
         definition=options.definition,
         share=options.share,
-        tags=options.tags,
+        tags={key: value for key, value in options.tags.items() if not key.startswith("nbbatch:")},
         depends=tuple(WholeJob(job_id) for job_id in ids),
     )
     return JobSpec(options=mine, name=f"{spec.name[:120]}-join", command=("true",))
@@ -172,6 +172,14 @@ def _sizes(backend: Backend, ids: Sequence[str]) -> dict[str, int]:
 
 def _is_by_item(job_id: str, sizes: Mapping[str, int], size: int | None) -> bool:
     return not isinstance(job_id, WholeJob) and job_id in sizes and sizes[job_id] == size
+
+
+def merged(depends: Iterable[str], values: Iterable[str]) -> tuple[str, ...]:
+    """Jobs to wait for and jobs whose values are needed, each once; as a whole if either says so."""
+    found: dict[str, str] = {}
+    for job_id in [*depends, *values]:
+        found[job_id] = job_id if job_id not in found or isinstance(job_id, WholeJob) else found[job_id]
+    return tuple(found.values())
 
 
 def all_of(job: Handle | str) -> WholeJob:

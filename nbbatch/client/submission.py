@@ -17,7 +17,7 @@ from nbbatch.client.bundle import Packed, Payload, pack
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
 from nbbatch.client.config import load_config
 from nbbatch.client.definitions import definition_for, forget_definition
-from nbbatch.client.dependencies import with_dependencies
+from nbbatch.client.dependencies import merged, with_dependencies
 from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec, host_definition, image_definition
@@ -116,9 +116,8 @@ def send(packed: Packed, options: Options, *, name: str) -> str:
     """
     size = packed.array_size
     variables = {**options.env, **packed.environment, **(FIRST_CHILD_ONLY if size == 1 else {})}
-    depends = tuple(dict.fromkeys([*options.depends, *packed.upstream.ids()]))
     spec = JobSpec(
-        options=replace(options, depends=depends),
+        options=replace(options, depends=merged(options.depends, packed.upstream.ids())),
         name=options.name or name,
         command=packed.command,
         environment=variables,
