@@ -62,14 +62,20 @@ class Capacity:
         return tuple(name for one in self.environments for name in _resources(one).get("instanceTypes") or ())
 
     @property
+    def max_vcpus(self) -> int:
+        """That all its environments together may have."""
+        return sum(int(_resources(one).get("maxvCpus") or 0) for one in self.environments)
+
+    @property
     def is_fargate(self) -> bool:
         """Whether its jobs run on Fargate; a queue does not mix it with EC2."""
         return any(str(_resources(one).get("type", "")).startswith("FARGATE") for one in self.environments)
 
     @property
     def is_spot(self) -> bool:
-        """Whether its first choice is Spot capacity."""
-        return any(str(_resources(one).get("type", "")).endswith("SPOT") for one in self.environments[:1])
+        """Whether all its hosts are Spot capacity."""
+        kinds = [str(_resources(one).get("type", "")) for one in self.environments]
+        return bool(kinds) and all(kind.endswith("SPOT") for kind in kinds)
 
     def refusal(self, wanted: Resources) -> str:
         """Why no host of it can ever give this to one attempt, in words; empty when one can."""
@@ -160,16 +166,16 @@ def catalogue() -> Catalogue:
 
 
 def _place(backend: Backend) -> tuple[str, str]:
-    return backend.name, str(backend.home or backend.region)
+    return backend.name, backend.identity
 
 
 def _ask(backend: Backend, queue: str) -> Capacity:
-    status = backend.private("status", {}) if backend.kind == "local" else None
+    machine = backend.machine()
     return Capacity(
         queue=queue,
         environments=_environments(backend, queue),
-        machine=None if status is None else Resources(**status["machine"]),
-        executor="" if status is None else status["executor"]["name"],
+        machine=None if machine is None else machine.resources,
+        executor="" if machine is None else machine.executor,
         asked=time.monotonic(),
     )
 

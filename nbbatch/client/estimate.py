@@ -230,6 +230,7 @@ def estimate_options(
     seconds: float | None = None,
     code: str = "",
     name: str = "",
+    history: Measured | None = None,
 ) -> Estimate:
     """What a job with these options, from `resolve`, will cost.
 
@@ -241,10 +242,13 @@ def estimate_options(
         How long an item takes; else what was measured.
     code, name : str
         By which earlier runs are found: `Packed.code`, and the job's name where it means something.
+    history : Measured, optional
+        Earlier runs that are known already: then the backend is not asked for them.
     """
     backend = get_backend(options.backend)
     plan = replace(_plan(backend, options), items=items, chunk=chunk)
-    history = None if seconds is not None else measured(backend, code=code, name=options.name or name)
+    if seconds is None and history is None:
+        history = measured(backend, code=code, name=options.name or name)
     return priced(plan, seconds=seconds, history=history)
 
 

@@ -12,18 +12,22 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 from nbbatch.client.attempts import Attempt, attempts_of
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.callbacks import callbacks
 from nbbatch.client.events import Event, events
+from nbbatch.client.fetched import Fetched, asks_for_files, fetch
 from nbbatch.client.nodes import with_main_nodes
+from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
 from nbbatch.client.references import Referable
 from nbbatch.client.results import Usage
 from nbbatch.client.shown import shown
 from nbbatch.client.timeline import timeline
+from nbbatch.client.told import Progress, metrics_table, newest_progress
 from nbbatch.client.usage import Use, own_usage, use_of
 from nbbatch.client.watch import Watch, watcher_of
 from nbbatch.errors import NbbatchError, UnknownNameError
@@ -31,8 +35,6 @@ from nbbatch.model.jobs import ACTIVE, TERMINAL
 
 CANCEL_REASON = "Cancelled from the notebook"
 TERMINATE_REASON = "Terminated from the notebook"
-_SAMPLING = ("docker",)
-"""Executors that see what a job used only now and then."""
 _MIB = 1 << 20
 
 
@@ -87,6 +89,7 @@ class Handle(Referable):
         self._name = name
         self._final: Detail | None = None
         self._place: tuple[int, Backend] | None = None
+        self._has_fetched = False
 
     @property
     def backend(self) -> Backend:
@@ -210,23 +213,40 @@ class Handle(Referable):
 
     def why(self) -> str:
         """Why the job is waiting, or why it failed, in words."""
-        if self.backend.kind == "local" and self._final is None:
+        if self._final is None:
             reasons = self.backend.private("why", {"jobId": self.id})["reasons"]
             if reasons:
                 return "\n".join(reasons)
         return in_words(self.detail())
 
+    def progress(self) -> Progress | None:
+        """How far the job says it is by `nbbatch.progress`, asked now; None when it has said nothing."""
+        return newest_progress(self.notes())
+
+    def metrics(self) -> Any:
+        """What the job has told by `nbbatch.log_metric`, asked now.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each, by time: `time`, `item`, `attempt`, `name`, `value`, `step`. Of metrics that
+            are logged many times a second some are left out.
+        """
+        return metrics_table(self.notes())
+
+    def notes(self, *, since: int | None = None) -> list[Note]:
+        """All that the job has told, by time; with `since` (epoch ms) only what is newer."""
+        return notes_of(self.backend, self.id, since=since)
+
     def account(self) -> Account | None:
         """Cost and use so far; None on a backend that keeps no account of it."""
         account = self._told_account()
-        if account is None or self._final is None or self.backend.address.endpoint.executor not in _SAMPLING:
+        if account is None or self._final is None or not self.backend.is_sampled:
             return account
         return account.at_least(own_usage(self.backend.store, self._final))
 
     def _told_account(self) -> Account | None:
         """As the backend keeps it."""
-        if self.backend.kind != "local":
-            return None
         rows = self.backend.private("accounts", {"jobIds": [self.id]})["jobs"]
         return _account(rows[0]) if rows else None
 
@@ -306,6 +326,34 @@ class Handle(Referable):
             finally:
                 watch.close()
         return await asyncio.to_thread(self.result)
+
+    def fetch(self, to: str | os.PathLike[str] | None = None, *, overwrite: bool = False) -> list[Path]:
+        """Bring the files that the job has left by now; `fetch=` said which when it was submitted.
+
+        Parameters
+        ----------
+        to : path, optional
+            Folder; without it `fetch_to=`, or the working directory. An array's files go to
+            `<job's name>/<item>/` there.
+        overwrite : bool
+            Replace files that stand there. Otherwise only what was brought before and is unchanged is
+            replaced, and a file of yours stays: the job's gets the job's id into its name.
+
+        Returns
+        -------
+        list of Path
+            Where they are.
+        """
+        folder = None if to is None else Path(to)
+        return list(fetch(self.backend.store, self.detail(), to=folder, overwrite=overwrite).paths)
+
+    def bring_files(self) -> Fetched | None:
+        """Bring the files of a job that has ended, once for each handle; None where none was asked for."""
+        detail = self.detail()
+        if not self._has_fetched and asks_for_files(detail):
+            self._has_fetched = True
+            return fetch(self.backend.store, detail)
+        return None
 
     def _wait_for_end(self, timeout: float | None) -> Detail:
         """Final detail; TimeoutError when the time is up first."""

@@ -15,12 +15,13 @@ from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
 from nbbatch.client.handle import Handle
 from nbbatch.client.indexes import RETRY_BASE, bundle_of, environment_of, index_in_bundle, retry_environment
-from nbbatch.client.logs import LogReader, streams_of
+from nbbatch.client.logs import LogReader, group_of, streams_of
 from nbbatch.client.logs import StreamReader as _StreamReader
 from nbbatch.client.logs import tail as last_lines
+from nbbatch.client.missing import missing_file_cure
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import Options, split_options, suggestion
-from nbbatch.client.outcome import Detail, Outcome, error_of, outcome, short_id
+from nbbatch.client.outcome import Detail, Outcome, error_of, exit_code, outcome, short_id
 from nbbatch.client.references import Reference
 from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
 from nbbatch.client.spec import BUNDLE_VARIABLE, job_name, resubmission
@@ -44,6 +45,8 @@ class Job(Handle):
     def result(self, timeout: float | None = None) -> Any:
         """What the function returned, or the value of the cell's last expression.
 
+        Files asked for by `fetch=` are brought first, from a failed job, too.
+
         Parameters
         ----------
         timeout : float or None
@@ -60,6 +63,7 @@ class Job(Handle):
             What else ended the job, with its log tail and what to do.
         """
         error = self.exception(timeout)
+        self.bring_files()
         if error is not None:
             raise error
         if not bundle_of(self.detail()):
@@ -83,7 +87,9 @@ class Job(Handle):
             return None
         info = self._remote_error(detail) if ended is Outcome.EXITED else None
         if info is not None:
-            return remote_error(info, self.id)
+            failure = remote_error(info, self.id)
+            failure.exit_code = exit_code(detail)
+            return failure
         return error_of(detail, log_tail=last_lines(self.backend, detail, TAIL))
 
     def load(self, timeout: float | None = None) -> Result:
@@ -141,7 +147,7 @@ class Job(Handle):
         detail, backend = self.detail(), self.backend
         if tail is not None and start is None:
             return Text(last_lines(backend, detail, tail))
-        readers = [_StreamReader(backend, stream, start) for stream in streams_of(detail)]
+        readers = [_StreamReader(backend, stream, group_of(detail), start) for stream in streams_of(detail)]
         lines = [line for reader in readers for line in reader.read(is_over=True)]
         return Text("\n".join(lines if tail is None else lines[max(0, len(lines) - tail) :]))
 
@@ -228,8 +234,9 @@ def remote_error(info: RemoteErrorInfo, job_id: str, *, where: str = "") -> Remo
     error = RemoteError(
         f"{where}{info.type}: {info.message}" if info.message else f"{where}{info.type}",
         job_id=job_id,
-        cure=f"nbbatch.job({job_id!r}).logs() has its log.",
+        cure=missing_file_cure(info) or f"nbbatch.job({job_id!r}).logs() has its log.",
         remote_traceback=info.traceback,
+        remote_trace=info.trace,
         remote_type=info.type,
     )
     error.add_note(info.traceback)

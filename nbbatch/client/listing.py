@@ -15,6 +15,7 @@ from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.bundle import KIND_VARIABLE
 from nbbatch.client.capacity import queue_names
 from nbbatch.client.handle import describe
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
@@ -22,7 +23,9 @@ from nbbatch.client.jobs import Job
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import suggestion
 from nbbatch.client.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
+from nbbatch.client.scripts import ScriptJob
 from nbbatch.client.shape import read_array
+from nbbatch.client.spec import SCRIPT_VARIABLE
 from nbbatch.client.summaries import EVERY_STATUS, IDS_PER_CALL, batches, describe_all, named, summaries
 from nbbatch.client.tables import Table, TableOf
 from nbbatch.errors import OptionError, ResultLostError, UnknownNameError
@@ -88,11 +91,18 @@ _TITLES = ("id", "name", "status", "queue", "submitted", "ran", "children")
 
 
 def _cells(row: JobRow) -> tuple[str, ...]:
-    ended = f"{row.status} ({row.outcome})" if row.status == "FAILED" else row.status
+    ended = f"{row.status} ({_how(row)})" if row.status == "FAILED" else row.status
     ran = "" if row.seconds is None else f"{row.seconds:.1f} s"
     size = "" if row.size is None else str(row.size)
     created = row.created.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     return short_id(row.id), row.name, ended, row.queue, created, ran, size
+
+
+def _how(row: JobRow) -> str:
+    """Which kind of failure it was: `exit code 3`, `timed out`, `host lost`."""
+    if row.outcome is Outcome.EXITED and row.exit_code is not None:
+        return f"exit code {row.exit_code}"
+    return str(row.outcome)
 
 
 def jobs(
@@ -242,8 +252,20 @@ def find(id_or_name: str, *, backend: str | None = None) -> Job | ArrayJob:
     place = get_backend(backend)
     wanted = id_or_name.rstrip("…").strip()
     detail = describe(place, wanted if _FULL_ID.fullmatch(wanted) else _search(place, wanted))
-    kind = ArrayJob if _is_array(place, detail) else Job
-    return kind(detail["jobId"], backend=place.name, name=detail["jobName"])
+    return _kind_of(place, detail)(detail["jobId"], backend=place.name, name=detail["jobName"])
+
+
+def _kind_of(backend: Backend, detail: Detail) -> type[Job | ArrayJob]:
+    """The class of its handle."""
+    is_array = _is_array(backend, detail)
+    variables = environment_of(detail)
+    if KIND_VARIABLE not in variables:
+        single = ScriptJob if SCRIPT_VARIABLE in variables else Job
+        return ArrayJob if is_array else single
+    from nbbatch.client.notebook_jobs import NotebookJob  # noqa: PLC0415 - most jobs are no notebooks
+    from nbbatch.client.sweeps import Sweep  # noqa: PLC0415
+
+    return Sweep if is_array else NotebookJob
 
 
 def _is_array(backend: Backend, detail: Detail) -> bool:

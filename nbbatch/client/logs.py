@@ -34,12 +34,18 @@ def streams_of(detail: Detail) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
+def group_of(detail: Detail) -> str:
+    """Log group of a job: its definition's, else AWS Batch's own."""
+    settings = (detail.get("container") or {}).get("logConfiguration") or {}
+    return str((settings.get("options") or {}).get("awslogs-group") or LOG_GROUP)
+
+
 def tail(backend: Backend, detail: Detail, lines: int) -> str:
     """The last lines of the last attempt's log; empty where it has none."""
     streams = streams_of(detail)
     if not streams:
         return ""
-    found, shown = _Backwards(backend, streams[-1]), list[str]()
+    found, shown = _Backwards(backend, group_of(detail), streams[-1]), list[str]()
     while len(shown) <= lines and found.more(lines + 1):  # the first one may be the end of a broken line
         shown = without_notes(found.lines)
     return "\n".join(shown[-lines:])
@@ -50,6 +56,7 @@ class _Backwards:
     """Reads a stream from its end, as far as it is needed: lines with notes do not count."""
 
     backend: Backend
+    group: str
     stream: str
     lines: list[str] = field(default_factory=list, init=False)
     _token: str | None = field(default=None, init=False)
@@ -58,7 +65,7 @@ class _Backwards:
         """Put the lines before those read so far in front of them; False when there are none."""
         given = {"nextToken": self._token} if self._token else {"startFromHead": False}
         many = wanted if self._token is None else max(wanted, _SHORT)
-        page, _, self._token = _page(self.backend, self.stream, limit=many, **given)
+        page, _, self._token = _page(self.backend, self.group, self.stream, limit=many, **given)
         self.lines[:0] = page
         return bool(page)
 
@@ -69,6 +76,7 @@ class StreamReader:
 
     backend: Backend
     stream: str
+    group: str = LOG_GROUP
     since: int | None = None
     token: str | None = field(default=None, init=False)
     _sieve: Sieve = field(default_factory=Sieve, init=False)
@@ -88,7 +96,7 @@ class StreamReader:
         while True:
             given: dict[str, object] = {"nextToken": self.token} if self.token else {}
             given |= {} if self.since is None else {"startTime": self.since}
-            page, token, _ = _page(self.backend, self.stream, startFromHead=True, **given)
+            page, token, _ = _page(self.backend, self.group, self.stream, startFromHead=True, **given)
             lines += page
             is_last = token is None or token == self.token or self._is_short(page)
             self.token = token or self.token
@@ -97,7 +105,7 @@ class StreamReader:
 
     def _is_short(self, page: list[str]) -> bool:
         """Whether the daemon had nothing more to say; CloudWatch's pages may be short in between."""
-        return self.backend.kind == "local" and len(page) < _SHORT and sum(map(len, page)) < _SHORT * 64
+        return self.backend.tells_changes and len(page) < _SHORT and sum(map(len, page)) < _SHORT * 64
 
     @property
     def seen(self) -> int:
@@ -105,11 +113,13 @@ class StreamReader:
         return _offset(self.token)
 
 
-def _page(backend: Backend, stream: str, **how: object) -> tuple[list[str], str | None, str | None]:
+def _page(
+    backend: Backend, group: str, stream: str, **how: object
+) -> tuple[list[str], str | None, str | None]:
     """Lines of one page, and the tokens of the next and the one before; nothing where there is no stream yet."""
     with backend.errors():
         try:
-            page = backend.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, **how)
+            page = backend.logs.get_log_events(logGroupName=group, logStreamName=stream, **how)
         except backend.logs.exceptions.ResourceNotFoundException:
             return [], None, None
     lines = [event["message"] for event in page["events"]]
@@ -172,7 +182,8 @@ class LogReader:
             is_over = self.is_over
         lines, streams, told = [], streams_of(detail), len(self._notes)
         for stream in streams:
-            reader = self._readers.setdefault(stream, StreamReader(self._backend, stream, self._since))
+            fresh = StreamReader(self._backend, stream, group_of(detail), self._since)
+            reader = self._readers.setdefault(stream, fresh)
             lines += reader.read(is_over=is_over or stream != streams[-1])
             self._notes += reader.take_notes()
         self._was_fruitless = has_grown and not lines and len(self._notes) == told
@@ -257,7 +268,7 @@ class LogReader:
 
     def _watch_stream(self) -> StreamWatch | None:
         """Ask to be woken when the newest stream grows."""
-        if self._backend.kind != "local" or not self._readers or self.is_over or self._was_fruitless:
+        if not self._backend.tells_changes or not self._readers or self.is_over or self._was_fruitless:
             return None
         newest = list(self._readers.values())[-1]
         watch = StreamWatch(stream=newest.stream, seen=newest.seen, wake=self._grow)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nbbatch.client.arrays import ArrayJob, map_call, map_packed
+from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.bundle import Cell
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
 from nbbatch.client.jobs import Job, check_call, submit_call, submit_packed
+from nbbatch.client.mapping import map_call
 from nbbatch.client.options import Options
 from nbbatch.client.references import Referable, Reference, referable_in
 from nbbatch.client.submission import pack_for, resolve

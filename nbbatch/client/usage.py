@@ -106,7 +106,7 @@ def own_usage(store: Store, detail: Detail) -> list[Usage]:
     """
     bundle_id, found = bundle_of(detail), []
     with suppress(ResultLostError):
-        for index, attempt in _results(store, bundle_id, detail) if bundle_id else ():
+        for index, attempt in results_of(store, bundle_id, detail) if bundle_id else ():
             with suppress(ResultLostError):
                 result = load_result(store, bundle_id, index=index, attempt=attempt, is_light=True)
                 found.append(result.usage)
@@ -120,8 +120,8 @@ def attempt_in_bundle(detail: Detail) -> tuple[int | None, int | None]:
     return index_in_bundle(variables, split_child_id(detail["jobId"])[1]), attempt or None
 
 
-def _results(store: Store, bundle_id: str, detail: Detail) -> Iterator[tuple[int | None, int | None]]:
-    """Index and attempt of each result that is the job's own."""
+def results_of(store: Store, bundle_id: str, detail: Detail) -> Iterator[tuple[int | None, int | None]]:
+    """Index and attempt of each result that is the job's own, also of what is still under way."""
     if "size" not in (detail.get("arrayProperties") or {}):
         yield attempt_in_bundle(detail)
         return

@@ -222,16 +222,16 @@ class Watcher:
         A daemon that died is started again; one that the user stopped is waited for.
         """
         backend = self._backend
-        if self._failing_since is not None and backend.kind == "local":
-            backend.address.renew(start=False)
+        if self._failing_since is not None:
+            backend.renew(start=False)
         with self._lock:
             new = self._interest.new_ids()
             has_others = len(new) < len(self._interest.watches)
             ids = [*new, *self._interest.take_rested(time.monotonic())]
-        if new and not has_others and backend.kind == "local":
+        if new and not has_others and backend.tells_changes:
             self._cursor = self._newest_cursor(backend, poll)
         if not ids or self._cursor is None:
-            ids = self._wait_locally(backend, poll) if backend.kind == "local" else self._wait_remotely(poll)
+            ids = self._wait_locally(backend, poll) if backend.tells_changes else self._wait_remotely(poll)
         for batch in batches(ids, IDS_PER_CALL):
             with backend.errors():
                 details = backend.batch.describe_jobs(jobs=batch)["jobs"]
@@ -318,7 +318,7 @@ class Watcher:
 
     def _tell_missing(self, job_ids: Iterable[str], backend: Backend) -> None:
         """Jobs that are not there; on AWS a new one may take a while to appear."""
-        latest = time.monotonic() - (APPEARANCE if backend.kind == "aws" else 0.0)
+        latest = time.monotonic() - (0.0 if backend.tells_changes else APPEARANCE)
         for job_id in job_ids:
             error = UnknownNameError(
                 f"Backend {backend.name!r} knows no job {job_id!r}.", cure="Its record may have expired."
@@ -351,7 +351,7 @@ def watcher_of(backend: Backend) -> Watcher:
 
 
 def _identity(backend: Backend) -> tuple[Any, ...]:
-    return (backend.name, str(backend.home), backend.region)
+    return (backend.name, backend.identity)
 
 
 def _start_afresh() -> None:

@@ -22,8 +22,17 @@ def place_of(backend: Backend, options: Options) -> Place:
     UnknownNameError
         When the backend has no such queue; names the nearest ones.
     """
+    options = backend.suited(options)
     queue = queue_of(options)
     known = capacity_of(backend, queue)
     kind = backend.kind if backend.kind == backend.name else f"{backend.name}, {backend.kind}"
     price = None if options.definition else price_of(known, resources_of(options))
-    return Place(queue=queue, where=f"{kind}, {known.executor or backend.region}", price=price)
+    where = f"{kind}, {known.executor or backend.region}"
+    return Place(queue=queue, where=where, price=price, aside=_aside(known.executor, options))
+
+
+def _aside(executor: str, options: Options) -> str:
+    """Processes of this machine have its Python and files, whatever image is named."""
+    if executor != "process" or not options.image:
+        return ""
+    return f"image {options.image} is not used: without Docker, jobs here are processes of this machine"

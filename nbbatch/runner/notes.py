@@ -22,6 +22,9 @@ MARK = '@nbbatch {"kind": "'
 LONGEST = 4000
 """Bytes of a note: a pipe takes a longer line in pieces (PIPE_BUF), between which others may write."""
 
+place: dict[str, Any] = {}
+"""Where this process stands: `report` and `index` of its bundle, `item` of an array, `rules` for pickles."""
+
 _log = [1]
 
 
@@ -51,6 +54,8 @@ def note(kind: str, **body: Any) -> None:
         "attempt": int(os.environ.get("AWS_BATCH_JOB_ATTEMPT", "1")),
         "time": time.time_ns() // 1_000_000,
     }
+    if place.get("item") is not None:
+        head["item"] = place["item"]
     line = f"@nbbatch {json.dumps({**head, **body})}\n".encode("ascii")
     if len(line) > LONGEST:
         raise ValueError(f"a note of {len(line)} bytes; at most {LONGEST} can be told")

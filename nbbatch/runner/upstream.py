@@ -16,6 +16,7 @@ import pickle
 import sys
 
 from .payload import PayloadError
+from .place import place_of
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class _Bundle:
     """The bundle of an earlier job."""
 
     def __init__(self, url: str, job: str) -> None:
-        self._folder = url.removeprefix("file://")
+        self._place = place_of(url)
         self._job = job
         self._manifest: dict[str, Any] | None = None
 
@@ -128,6 +129,7 @@ class _Bundle:
 
     def _read_manifest(self) -> dict[str, Any]:
         if self._manifest is None:
+            self._place.gather()
             file = self._open("manifest.json")
             if file is None:
                 raise UpstreamError(f"The bundle of job {self._job} is gone.")
@@ -137,10 +139,8 @@ class _Bundle:
 
     def _open(self, path: str) -> BinaryIO | None:
         """A file of the bundle; None where there is none."""
-        try:
-            return open(os.path.join(self._folder, path), "rb")
-        except FileNotFoundError:
-            return None
+        is_here = os.path.exists(os.path.join(self._place.folder, path))
+        return self._place.open(path) if is_here or self._place.recall(path) else None
 
 
 class _Unpickler(pickle.Unpickler):

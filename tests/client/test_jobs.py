@@ -409,7 +409,7 @@ def test_listings_show_the_newest_first():
     assert rows[0].outcome is Outcome.EXITED
     assert rows[0].exit_code == 1
     assert rows[1].outcome is Outcome.SUCCEEDED
-    assert "FAILED (exited)" in repr(rows)
+    assert "FAILED (exit code 1)" in repr(rows)
     assert ">bad</td>" in rows._repr_html_()
     assert list(rows.frame()["name"]) == ["bad", "good"]
     assert all(row.status == "FAILED" for row in nbbatch.jobs(status="FAILED"))
