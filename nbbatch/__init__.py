@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HOME_OF = {
+    "all_of": "nbbatch.client.dependencies",
     "as_completed": "nbbatch.client.completed",
     "batch": "nbbatch.client.decorator",
     "command": "nbbatch.client.scripts",
@@ -25,6 +26,7 @@ _HOME_OF = {
     "interrupted": "nbbatch.runner.inside",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
+    "pipeline": "nbbatch.client.pipeline",
     "queues": "nbbatch.client.queues",
     "script": "nbbatch.client.scripts",
     "submit": "nbbatch.client.jobs",

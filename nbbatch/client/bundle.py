@@ -18,6 +18,7 @@ from typing import Any
 
 from nbbatch.client.capture import size_text
 from nbbatch.client.chunks import key_of
+from nbbatch.client.dependencies import Upstream, paired_arrays
 from nbbatch.client.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
 from nbbatch.client.names import Names, read_names
 from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
@@ -69,6 +70,8 @@ class Cell:
         Why so many, for the receipt.
     label : str
         File name shown in tracebacks, such as `In [5]`.
+    takes_values : bool
+        Handles among the inputs arrive as the values of their jobs, not as handles.
     """
 
     source: str
@@ -84,6 +87,7 @@ class Cell:
     chunk: int = 1
     chunk_why: str = ""
     label: str = "cell"
+    takes_values: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +218,8 @@ class Packed:
         Number of children, which may be 1 (then submit a plain job: its index is 0); None: no array.
     code, digest : str
         What is the same for every run of the same code, and for every run of it with the same values.
+    upstream : Upstream
+        Jobs whose values are among what was packed.
     """
 
     bundle_id: str
@@ -224,6 +230,7 @@ class Packed:
     receipt: Receipt
     code: str = ""
     digest: str = ""
+    upstream: Upstream = field(default_factory=Upstream)
 
 
 def pack(
@@ -313,6 +320,7 @@ def _sealed(parcel: Parcel, python: str) -> Packed:
         ),
         code=code,
         digest=manifest_digest(parcel.manifest, parcel.functions),
+        upstream=Upstream(references=tuple(parcel.references.found), paired=parcel.paired),
     )
 
 
@@ -340,6 +348,8 @@ def _add_cell(parcel: Parcel, cell: Cell) -> None:
         "sources": {cell.label: _shown_source(cell.source, names)},
     }
     parcel.back = tuple(candidates if outputs is None else outputs)
+    if cell.takes_values:
+        parcel.take_references()
     parcel.imports |= set(names.imports)
     parcel.codes.append(names.code)
     there = {*cell.inputs, *cell.modules, cell.item_name}
@@ -392,6 +402,7 @@ def _shell_text(name: str, value: Any) -> str:
 
 def _add_call(parcel: Parcel, call: Call) -> None:
     parcel.manifest |= {"kind": "call", "label": "call", "inputs": {}, "modules": {}}
+    parcel.take_references()
     name = getattr(call.function, "__name__", type(call.function).__name__)
     parcel.manifest["function"] = parcel.keep(name, call.function, is_named=True)
     names = _argument_names(call.function, len(call.args))
@@ -404,6 +415,8 @@ def _add_call(parcel: Parcel, call: Call) -> None:
     if call.calls is not None:
         parcel.keep_items("calls", call.calls, call.chunk)
         parcel.manifest["measured_as"] = key_of(call.function)
+        if parcel.references.found:
+            parcel.paired = paired_arrays(call.calls, call.chunk, parcel.references.found)
     parcel.keep_needs()
 
 

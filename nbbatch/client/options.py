@@ -25,6 +25,9 @@ MOST_DEPENDENCIES = 20
 MOST_TAGS = 50
 HIGHEST_PRIORITY = 9999
 
+SEQUENTIAL = "SEQUENTIAL"
+"""As a dependency of an array: each child waits for the one before it."""
+
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _SHARE = re.compile(r"[A-Za-z0-9]{1,255}")
 _VARIABLE = re.compile(r"[^=\0\s]+")
@@ -38,6 +41,12 @@ _WORDS = {
     "off": False,
     "0": False,
 }
+
+
+class WholeJob(str):
+    """Id of a job that is waited for as a whole, also where item by item would be possible."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +69,7 @@ class Options:
     env, tags : mapping of str to str
         Environment variables of the job; tags of the job.
     depends : tuple of str
-        Ids of jobs that must succeed first.
+        Ids of jobs that must succeed first, or `SEQUENTIAL`; see `nbbatch.client.dependencies`.
     spot : bool or None
         Spot capacity wanted (True), refused (False), or whatever the queue has.
     max_cost : float or None
@@ -283,14 +292,9 @@ def _read_tags(option: str, value: Any) -> dict[str, str]:
 
 def _read_depends(option: str, value: Any) -> tuple[str, ...]:
     """A job id or handle, several separated by commas, or a list of them."""
-    given = value.split(",") if isinstance(value, str) else value
-    ids = tuple(_read_text(option, getattr(one, "id", one)) for one in _listed(option, given))
-    if len(ids) > MOST_DEPENDENCIES:
-        raise OptionError(
-            f"{len(ids)} dependencies; AWS Batch allows {MOST_DEPENDENCIES}.",
-            cure="Submit them as one array job and depend on that.",
-        )
-    return ids
+    given = value.split(",") if isinstance(value, str) and not isinstance(value, WholeJob) else value
+    ids = (getattr(one, "id", one) for one in _listed(option, given))
+    return tuple(one if isinstance(one, WholeJob) else _read_text(option, one) for one in ids)
 
 
 def _read_size(option: str, value: Any) -> int:

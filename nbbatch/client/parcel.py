@@ -27,6 +27,7 @@ from nbbatch.client.digest import entry_key, function_digest
 from nbbatch.client.guards import held_back
 from nbbatch.client.inputs import Blocks, table_of
 from nbbatch.client.localmodules import local_modules, pack_modules
+from nbbatch.client.references import References
 from nbbatch.client.settings import settings_of
 from nbbatch.client.store import Store
 from nbbatch.client.workdir import Chosen, Files, Member, index_of, keep
@@ -42,6 +43,9 @@ ASK_BYTES = 256 << 20
 WARN_BYTES = 64 << 20
 """Above this the receipt warns."""
 
+
+UPSTREAM = "upstream"
+"""File of a bundle: URLs of the bundles whose results it reads, one a line."""
 
 _LIKELY: dict[str, str] = {}
 """Blob by name of the variable, as last sent by this process."""
@@ -85,9 +89,15 @@ class Parcel:
         self.sent: list[Sent] = []
         self.held_back: dict[str, str] = {}
         self.functions: dict[str, str] = {}
+        self.references = References()
+        self.paired: frozenset[str] = frozenset()
         self.environment: dict[str, str] = {}
         self._notes: tuple[str, ...] = ()
         self._blobs: dict[str, str] = {}
+
+    def take_references(self) -> None:
+        """From here on, where a value is a job's handle, the job's own value will arrive."""
+        self.captor.rules.replace = self.references.replace
 
     def keep(self, name: str, value: Any, *, is_named: bool, because: str = "") -> dict[str, Any]:
         """Keep a value and put it on the receipt."""
@@ -211,11 +221,21 @@ class Parcel:
     def seal(self) -> tuple[str, str]:
         """Make the bundle appear in the store; gives its id and URL."""
         bundle_id = str(uuid.uuid4())
+        self._note_upstream()
         blobs = {**self._blobs, "runner.pyz": self._put(runner_zip())}
         url = self.captor.store.create_bundle(
             bundle_id, manifest=msgspec.json.encode(self.manifest), blobs=blobs
         )
         return bundle_id, url
+
+    def _note_upstream(self) -> None:
+        """Say which earlier bundles the job reads: in the manifest, and for who mounts them in a file."""
+        urls = list(dict.fromkeys(one.url for one in self.references.found))
+        if urls:
+            self.manifest["upstream"] = urls
+            self._blobs[UPSTREAM] = self.captor.store.put_blob(
+                lambda sink: sink.write("\n".join(urls).encode())
+            ).name
 
     def warnings(self) -> tuple[str, ...]:
         """Say which values are large, and which files of a folder stay here."""

@@ -21,7 +21,7 @@ from nbbatch.client.jobs import Job, submit_packed
 from nbbatch.client.listing import find
 from nbbatch.client.mapping import chunk_of
 from nbbatch.client.names import Names, read_names
-from nbbatch.client.options import Options
+from nbbatch.client.options import SEQUENTIAL, Options
 from nbbatch.client.outcome import short_id
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import complete, pack_for
@@ -113,7 +113,10 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     """The line's options over the configured ones, with dependencies as full ids."""
     options = complete(line.options)
-    depends = tuple(find_job(text, namespace, options.backend).id for text in options.depends)
+    depends = tuple(
+        text if text == SEQUENTIAL else find_job(text, namespace, options.backend).id
+        for text in options.depends
+    )
     return replace(options, depends=depends)
 
 
