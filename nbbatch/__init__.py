@@ -18,6 +18,7 @@ _HOME_OF = {
     "command": "nbbatch.client.scripts",
     "costs": "nbbatch.client.costs",
     "events": "nbbatch.client.events",
+    "image": "nbbatch.client.image",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
     "script": "nbbatch.client.scripts",
