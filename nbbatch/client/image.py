@@ -215,7 +215,7 @@ def _build(
 ) -> None:
     """Get the wheels, lay out the context, let the engine build it."""
     _check_base(recipe)
-    say(f"image {tag}: {len(packages)} packages on {recipe.base}")
+    say(f"image {tag}: {len(packages)} Python packages on {recipe.base}")
     wheels = wheels_for(packages, target)
     say(f"{len(wheels)} wheels, {size_text(sum(path.stat().st_size for path in wheels.values()))}")
     with TemporaryDirectory(prefix="nbbatch-image-") as folder:

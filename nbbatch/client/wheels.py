@@ -36,7 +36,9 @@ _BLAME = (
     re.compile(r"Could not build wheels for (\S+)"),
     re.compile(r"satisfies the requirement (\S+)"),
 )
-_TAIL = 15
+_NO_NEWS = ("Looking in ", "ERROR: Ignored the following", "[notice]")
+_TAIL, _WIDTH = 15, 300
+"""Lines of pip's words that an error carries, and their length: a list of all versions helps nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +195,8 @@ def _failure(requirements: Sequence[str], said: str) -> EnvironmentMismatchError
     """Names the package, with the end of what pip said."""
     names = [match[1] for pattern in _BLAME for match in pattern.finditer(said)]
     which = names[0].rstrip(",.") if names else ", ".join(requirements[:3])
-    tail = "\n".join(said.strip().splitlines()[-_TAIL:])
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith(_NO_NEWS)]
+    tail = "\n".join(line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in lines[-_TAIL:])
     return EnvironmentMismatchError(
         f"No wheel of {which} can be had for the image; pip says:\n{tail}\n",
         cure="Name the packages that the job needs, packages=[...], or write another version of this one.",
