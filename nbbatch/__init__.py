@@ -24,6 +24,7 @@ _HOME_OF = {
     "events": "nbbatch.client.events",
     "checkpoint": "nbbatch.runner.inside",
     "interrupted": "nbbatch.runner.inside",
+    "image": "nbbatch.client.image",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
     "pipeline": "nbbatch.client.pipeline",
