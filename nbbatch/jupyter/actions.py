@@ -19,6 +19,7 @@ from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
+from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
 from nbbatch.model.jobs import TERMINAL
@@ -139,6 +140,8 @@ ACTIONS: Mapping[str, Action] = {
     "job": show_job,
     "logs": show_logs,
     "why": show_why,
+    "events": show_events,
+    "timeline": show_timeline,
     "attach": attach,
     "cancel": cancel,
     "terminate": terminate,
