@@ -103,46 +103,54 @@ def bridge_address() -> str:
 
 def complete_moto(patch: pytest.MonkeyPatch) -> None:
     """Let moto's jobs have and tell what AWS's have and tell."""
-    describe = Job.describe
-
-    def environment_of(job: Job) -> list[dict[str, str]]:
-        given = [*job.job_definition.container_properties.get("environment", ())]
-        given += job.container_overrides.get("environment", ())
-        return [{"name": one["name"], "value": one["value"]} for one in given]
+    asked_property, describe, describe_short = Job._get_container_property, Job.describe, Job.describe_short
+    terminate = Job.terminate
 
     def get_property(job: Job, name: str, default: Any) -> Any:
-        if name != "environment":
-            return own_property(job, name, default)
-        index = job.array_properties.get("index")
-        added = {**KEYS, "AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": "1"}
-        if index is not None:
-            added["AWS_BATCH_JOB_ARRAY_INDEX"] = str(index)
-        return environment_of(job) + [{"name": key, "value": value} for key, value in added.items()]
+        return _full_environment(job) if name == "environment" else asked_property(job, name, default)
 
-    def told(job: Job) -> dict[str, Any]:
-        detail = describe(job)
-        if "container" in detail:
-            detail["container"]["environment"] = environment_of(job)
-            if job.exit_code is not None:
-                detail["container"]["exitCode"] = job.exit_code
-        if "index" in job.array_properties:
-            detail["arrayProperties"] = {"index": job.array_properties["index"]}
-        summary = detail.get("arrayProperties", {}).get("statusSummary", {})
-        if (
-            summary.get("FAILED")
-            and summary["FAILED"] + summary["SUCCEEDED"] == detail["arrayProperties"]["size"]
-        ):
-            job.status = detail["status"] = "FAILED"
-            detail["statusReason"] = "Array Child Job failed"
-            detail["stoppedAt"] = int(datetime.now(UTC).timestamp() * 1000)
-        return detail
+    def stop(job: Job, reason: str) -> None:
+        job.is_terminated = True
+        terminate(job, reason)
 
-    def told_shortly(job: Job) -> dict[str, Any]:
-        index = job.array_properties.get("index")
-        return describe_short(job) | ({} if index is None else {"arrayProperties": {"index": index}})
-
-    own_property, describe_short = Job._get_container_property, Job.describe_short
     patch.setattr(settings, "moto_server_host", lambda: "http://127.0.0.1")  # else it asks Docker by a pipe
-    patch.setattr(Job, "describe_short", told_shortly)
+    patch.setattr(Job, "is_terminated", False, raising=False)
+    patch.setattr(Job, "terminate", stop)
     patch.setattr(Job, "_get_container_property", get_property)
-    patch.setattr(Job, "describe", told)
+    patch.setattr(Job, "describe", lambda job: _completed(job, describe(job)))
+    patch.setattr(Job, "describe_short", lambda job: describe_short(job) | _index_of(job))
+
+
+def _own_environment(job: Job) -> list[dict[str, str]]:
+    """What the definition and the submission say, moto's additions left out."""
+    given = [*job.job_definition.container_properties.get("environment", ())]
+    given += job.container_overrides.get("environment", ())
+    return [{"name": one["name"], "value": one["value"]} for one in given]
+
+
+def _full_environment(job: Job) -> list[dict[str, str]]:
+    """With what ECS and AWS Batch add."""
+    added = {**KEYS, "AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": "1"}
+    if "index" in job.array_properties:
+        added["AWS_BATCH_JOB_ARRAY_INDEX"] = str(job.array_properties["index"])
+    return _own_environment(job) + [{"name": key, "value": value} for key, value in added.items()]
+
+
+def _index_of(job: Job) -> dict[str, Any]:
+    index = job.array_properties.get("index")
+    return {} if index is None else {"arrayProperties": {"index": index}}
+
+
+def _completed(job: Job, detail: dict[str, Any]) -> dict[str, Any]:
+    """DescribeJobs' answer with exit code, index and who asked for the end; a parent ends when its children did."""
+    if "container" in detail:
+        ended = {} if job.exit_code is None else {"exitCode": job.exit_code}
+        detail["container"] |= {"environment": _own_environment(job), **ended}
+    detail |= _index_of(job) | ({"isTerminated": True} if job.is_terminated else {})
+    array = detail.get("arrayProperties", {})
+    summary = array.get("statusSummary", {})
+    if summary.get("FAILED") and summary["FAILED"] + summary["SUCCEEDED"] == array["size"]:
+        job.status = detail["status"] = "FAILED"
+        detail["statusReason"] = "Array Child Job failed"
+        detail["stoppedAt"] = int(datetime.now(UTC).timestamp() * 1000)
+    return detail
