@@ -132,7 +132,7 @@ class AwsBackend:
         """With a queue, an image, and one of Fargate's sizes; see `Backend`."""
         return suited(self, self.settings, options)
 
-    def definition_request(self, options: Options) -> dict[str, Any]:
+    def definition_request(self, options: Options, *, has_bundle: bool) -> dict[str, Any]:  # noqa: ARG002 - the Protocol's
         """Image, roles and log group of the settings, for the kind of hosts that the queue has."""
         return definition_request(self, self.settings, options)
 

@@ -134,8 +134,11 @@ class Backend(Protocol):
             Names the option and what to do.
         """
 
-    def definition_request(self, options: Options) -> dict[str, Any]:
-        """RegisterJobDefinition's parameters for a job that names no definition."""
+    def definition_request(self, options: Options, *, has_bundle: bool) -> dict[str, Any]:
+        """RegisterJobDefinition's parameters for a job that names no definition.
+
+        An image that runs its own program, without a bundle, runs it as its own user.
+        """
 
     def errors(self) -> AbstractContextManager[None]:
         """Turn boto3's errors into nbbatch's."""

@@ -166,11 +166,13 @@ class LocalBackend:
         """As they are: the default world has a queue for each kind of job, see `spec.queue_of`."""
         return options
 
-    def definition_request(self, options: Options) -> dict[str, Any]:
+    def definition_request(self, options: Options, *, has_bundle: bool) -> dict[str, Any]:
         """The kernel's own environment, or an image whose jobs own what they write as the user does."""
         if self.sees_this_python(options):
             return host_definition(folders=host.folders(), user=host.user())
-        return image_definition(options.image or host.python_image(), user=host.user())
+        return image_definition(
+            options.image or host.python_image(), user=host.user() if has_bundle else None
+        )
 
     @cached_property
     def batch(self) -> Any:

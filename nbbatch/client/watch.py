@@ -16,18 +16,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Protocol
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.longpoll import LongPoll
 from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.outcome import Detail
+from nbbatch.client.summaries import IDS_PER_CALL, batches
 from nbbatch.errors import BackendError, NbbatchError, UnknownNameError
 from nbbatch.model.jobs import TERMINAL
 
-IDS_PER_CALL = 100
-"""DescribeJobs: "Maximum number of jobs supported is  100"."""
 LONGEST_POLL = 25.0
 """Seconds a long poll stays open; the daemon's own limit is 30."""
 LINGER = 5.0
@@ -234,7 +232,7 @@ class Watcher:
             self._cursor = self._newest_cursor(backend, poll)
         if not ids or self._cursor is None:
             ids = self._wait_locally(backend, poll) if backend.tells_changes else self._wait_remotely(poll)
-        for batch in _batches(ids, IDS_PER_CALL):
+        for batch in batches(ids, IDS_PER_CALL):
             with backend.errors():
                 details = backend.batch.describe_jobs(jobs=batch)["jobs"]
             for detail in with_main_nodes(backend, details):
@@ -340,12 +338,6 @@ def _call(function: Callable[..., object], *arguments: object) -> None:
         function(*arguments)
     except Exception:  # noqa: BLE001 - see above
         _log.exception("A job's callback raised")
-
-
-def _batches(ids: Iterable[str], size: int) -> Iterable[list[str]]:
-    rest = iter(ids)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 _watchers: dict[tuple[Any, ...], Watcher] = {}
