@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
+sys.path.append(str(Path(__file__).parent))  # helpers of several floors: notebook_cells
 
 if TYPE_CHECKING:
     from nbbatch.client.backend import Backend

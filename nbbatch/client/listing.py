@@ -16,8 +16,8 @@ from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.backend import Backend, get_backend
-from nbbatch.client.capacity import queue_names
 from nbbatch.client.bundle import KIND_VARIABLE
+from nbbatch.client.capacity import queue_names
 from nbbatch.client.handle import describe
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.jobs import Job
@@ -166,7 +166,7 @@ def find(id_or_name: str, *, backend: str | None = None) -> Job | ArrayJob:
     return _kind_of(place, detail)(detail["jobId"], backend=place.name, name=detail["jobName"])
 
 
-def _kind_of(backend: Backend, detail: Detail) -> type[Job] | type[ArrayJob]:
+def _kind_of(backend: Backend, detail: Detail) -> type[Job | ArrayJob]:
     """The class of its handle."""
     is_array = _is_array(backend, detail)
     if KIND_VARIABLE not in environment_of(detail):

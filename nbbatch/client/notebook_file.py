@@ -219,7 +219,9 @@ def _existing(place: Any) -> str:
         return path
     path = str(Path(path).expanduser())
     if not Path(path).is_file():
-        near = get_close_matches(Path(path).name, [each.name for each in Path(path).parent.glob("*.ipynb")], n=1)
+        near = get_close_matches(
+            Path(path).name, [each.name for each in Path(path).parent.glob("*.ipynb")], n=1
+        )
         cure = f"Did you mean {str(Path(path).with_name(near[0]))!r}?" if near else "Check the path."
         raise UnknownNameError(f"There is no notebook {path}.", cure=cure)
     return path

@@ -127,9 +127,7 @@ class NotebookJob(ItemJob):
         return self._path
 
 
-def executed_at(
-    bundle: NotebookBundle, position: int, *, name: str, summary: Any = None
-) -> ExecutedNotebook:
+def executed_at(bundle: NotebookBundle, position: int, *, name: str, summary: Any = None) -> ExecutedNotebook:
     """What there is of one run."""
 
     def load() -> Any:

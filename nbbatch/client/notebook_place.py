@@ -6,7 +6,6 @@ from nbbatch.client.backend import Backend
 from nbbatch.client.options import Options
 from nbbatch.client.submission import sees_this_python
 from nbbatch.errors import EnvironmentMismatchError
-from nbbatch.runner.kernel import CURE
 
 NEEDED = ("nbclient", "nbformat")
 KERNEL_OF_PYTHON = "ipykernel"

@@ -18,8 +18,8 @@ import msgspec
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Notebook, Packed
-from nbbatch.client.executed import place_of
 from nbbatch.client.chunks import choose_chunk
+from nbbatch.client.executed import place_of
 from nbbatch.client.inputs import list_items
 from nbbatch.client.notebook_file import (
     Source,
@@ -248,8 +248,10 @@ def _pack(
 def _rows(items: Any, grid: Mapping[str, Any] | None, shared: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Parameters of each run."""
     if (items is None) == (grid is None):
-        raise OptionError("map_notebook takes either a table of parameters or a grid.", cure="Give one of them.")
-    given = grid if items is None else items
+        raise OptionError(
+            "map_notebook takes either a table of parameters or a grid.", cure="Give one of them."
+        )
+    given: Any = grid if items is None else items
     listed = given.to_dict("records") if hasattr(given, "iterrows") else given
     return [{**shared, **plain_parameters(row)} for row in list_items(listed)]
 

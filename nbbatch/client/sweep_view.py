@@ -95,7 +95,9 @@ def _names(rows: Any) -> list[str]:
 
 
 def _cells(run: Row, parameters: Sequence[str], values: Sequence[str]) -> list[str]:
-    told = [run.parameters.get(name, "") for name in parameters] + [run.values.get(name, "") for name in values]
+    told = [run.parameters.get(name, "") for name in parameters] + [
+        run.values.get(name, "") for name in values
+    ]
     colour = _COLOURS.get(run.status, "inherit")
     status = f'<span style="color:{colour}">{run.status}</span>'
     error = f"<br><small>{html.escape(run.error)}</small>" if run.error else ""

@@ -113,7 +113,7 @@ class Kernel:
         self._was_stopped = False
         self._client = self._new_client(notebook, on_output)
 
-    def __enter__(self) -> Kernel:
+    def __enter__(self) -> Kernel:  # noqa: PYI034 - Python 3.9 has no Self
         self._before = signal.signal(signal.SIGTERM, self._stop)
         self._open = contextlib.ExitStack()
         try:
