@@ -22,7 +22,9 @@ from nbbatch.client.handle import describe
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.jobs import Job
 from nbbatch.client.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
+from nbbatch.client.scripts import ScriptJob
 from nbbatch.client.shape import read_array
+from nbbatch.client.spec import SCRIPT_VARIABLE
 from nbbatch.errors import ResultLostError, UnknownNameError
 
 _FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}([:#]\d+)?")
@@ -170,11 +172,15 @@ def _kind_of(backend: Backend, detail: Detail) -> type[Job | ArrayJob]:
     """The class of its handle."""
     is_array = _is_array(backend, detail)
     if KIND_VARIABLE not in environment_of(detail):
-        return ArrayJob if is_array else Job
+        return ArrayJob if is_array else _kind(detail)
     from nbbatch.client.notebook_jobs import NotebookJob  # noqa: PLC0415 - most jobs are no notebooks
     from nbbatch.client.sweeps import Sweep  # noqa: PLC0415
 
     return Sweep if is_array else NotebookJob
+
+
+def _kind(detail: Detail) -> type[Job]:
+    return ScriptJob if SCRIPT_VARIABLE in environment_of(detail) else Job
 
 
 def _is_array(backend: Backend, detail: Detail) -> bool:

@@ -30,6 +30,8 @@ HOST_IMAGE = "nbbatch/host"
 """An image made of nothing; the definition mounts this machine's own folders into it."""
 DEFAULT_RESOURCES = Resources(vcpus=1, memory=2048)
 BUNDLE_VARIABLE = "NBBATCH_BUNDLE"
+SCRIPT_VARIABLE = "NBBATCH_SCRIPT"
+"""Marks a job that runs a script or a program, whose handle gives exit code and output."""
 LONGEST_OVERRIDES = 8192
 """Bytes of JSON that ECS takes as container overrides; a longer one fails at dispatch, unseen."""
 SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/etc", "/opt")

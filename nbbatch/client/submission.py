@@ -18,6 +18,7 @@ from nbbatch.client.config import load_config
 from nbbatch.client.definitions import definition_for, forget_definition
 from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
+from nbbatch.client.preflight import Preflight
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec, host_definition, image_definition
 from nbbatch.client.store import DryStore
 from nbbatch.client.workdir import Files
@@ -98,6 +99,7 @@ def pack_for(
         DryStore() if is_dry else backend.store,
         namespace=namespace,
         files=files_of(options),
+        preflight=lambda provided: Preflight(backend, options, provided=provided),
         python=sys.executable if is_same else "python3",
         is_same_environment=is_same,
         **limits,
@@ -146,7 +148,7 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
     check_fits(backend, spec.options)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
-    request = _definition_request(backend, spec.options)
+    request = _definition_request(backend, spec.options, has_bundle=bool(spec.bundle))
     try:
         return _submit(backend, spec.submission(definition_for(backend, request)))
     except ClientException as error:
@@ -156,10 +158,11 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
         return _submit(backend, spec.submission(definition_for(backend, request)))
 
 
-def _definition_request(backend: Backend, options: Options) -> dict[str, Any]:
+def _definition_request(backend: Backend, options: Options, *, has_bundle: bool) -> dict[str, Any]:
+    """The definition's content; an image that runs its own program runs it as its own user."""
     if sees_this_python(backend, options):
         return host_definition(folders=host.folders(), user=host.user())
-    user = host.user() if backend.kind == "local" else None
+    user = host.user() if backend.kind == "local" and has_bundle else None
     return image_definition(options.image or host.python_image(), user=user)
 
 

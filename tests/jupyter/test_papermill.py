@@ -14,13 +14,13 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from notebook_cells import text_of, write
 from papermill.exceptions import PapermillExecutionError
 
 import nbbatch
 from nbbatch.errors import OptionError
 
 ROOT = Path(__file__).resolve().parents[2]
-from notebook_cells import text_of, write
 
 DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
