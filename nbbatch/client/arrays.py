@@ -18,6 +18,7 @@ from nbbatch.client.chunks import Durations
 from nbbatch.client.config import home
 from nbbatch.client.handle import Handle
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of, read_indexes, retry_environment
+from nbbatch.client.inputs import labels_of
 from nbbatch.client.items import Item, Left, Reader, failed_children, first_error
 from nbbatch.client.jobs import Job, value_of
 from nbbatch.client.news import News
@@ -215,6 +216,12 @@ class ArrayJob(Handle):
         """
         items = sorted(self.coming().take(self.detail()), key=lambda item: item.position)
         return frame_of(items, self.reader.all_inputs())
+
+    def labels(self) -> Any:
+        """The index of the DataFrame or Series whose rows or values the items are; None of any others."""
+        if self._inputs is None and not self.reader.bundle.rows:
+            return None
+        return labels_of(self.reader.all_inputs())
 
     @property
     def reader(self) -> Reader:

@@ -139,6 +139,17 @@ def _generated(items: Iterable[Any]) -> list[Any]:
     return listed
 
 
+def labels_of(inputs: Sequence[Any]) -> Any:
+    """The index that labels the items in pandas; None where nothing does."""
+    match inputs:
+        case Rows(frame):
+            return frame.index
+        case Values(series):
+            return series.index
+        case _:
+            return None
+
+
 def table_of(items: Any) -> Any:
     """The DataFrame whose rows the items, or the calls' only arguments, are; None where there is none."""
     inputs = items.inputs if isinstance(items, Calls) and items.spread is Spread.WHOLE else items

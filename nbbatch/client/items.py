@@ -102,6 +102,8 @@ class Item:
 
 def label(value: Any) -> str:
     """An item's input in a few words: keyword arguments as `lr=0.1, depth=3`."""
+    if hasattr(value, "to_dict") and hasattr(value, "name"):  # a row of a table
+        return f"{value.name!r:.60}: {label({str(key): part for key, part in value.to_dict().items()})}"
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return ", ".join(f"{key}={_label.repr(part)}" for key, part in value.items())
     return " ".join(_label.repr(value).split())

@@ -21,7 +21,7 @@ from nbbatch.jupyter.format import plural
 from nbbatch.jupyter.gather import gather_values, gather_variables
 from nbbatch.jupyter.outputs import publish_here, show_outputs, show_result
 from nbbatch.jupyter.story import final_line, status_line
-from nbbatch.jupyter.waiting import Watched
+from nbbatch.jupyter.waiting import Watched, items_of
 
 MOST_OUTPUTS = 40
 """Outputs of an array's items that are shown; a cell with hundreds of figures helps nobody."""
@@ -63,8 +63,9 @@ def finish(ending: Ending) -> None:
         Unless the job SUCCEEDED.
     """
     detail, account = ending.watched.detail, ending.job.account()
-    ending.console.settle(status_line(detail, time.time(), account))
-    ending.console.line(final_line(detail, account))
+    items = items_of(ending.job)
+    ending.console.settle(status_line(detail, time.time(), account, items=items))
+    ending.console.line(final_line(detail, account, items=items))
     has_succeeded = outcome(detail) is Outcome.SUCCEEDED
     match ending.job:
         case ArrayJob() as array if has_succeeded:
@@ -130,7 +131,7 @@ def _gather(ending: Ending, array: ArrayJob) -> None:
     items = [item for result in results for item in result.items]
     variables = gather_variables(items, ending.outputs)
     ending.shell.user_ns.update(variables)
-    value, said = gather_values([item.value for item in items])
+    value, said = gather_values([item.value for item in items], array.labels())
     lists = [name for name, values in variables.items() if isinstance(values, list)]
     if lists:
         names = ", ".join(lists)

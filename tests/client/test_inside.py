@@ -1,7 +1,5 @@
 """`progress`, `log_metric`, `checkpoint` and their like: called in jobs, seen outside, quiet elsewhere."""
 
-
-
 from __future__ import annotations
 
 import os
