@@ -110,7 +110,7 @@ def test_documents_name_only_words_of_make_and_scripts() -> None:
 
 def test_documents_name_only_commands_of_the_cli() -> None:
     """Every `nbbatch WORD [WORD]` in the documents is a command."""
-    main = import_module("nbbatch.cli").main
+    main = import_module("nbbatch.cli.main").main
     for first, second in words_after(r"(?:^|[(\"/] ?)nbbatch ([a-z]+)(?: ([a-z]+))?"):
         assert first in main.commands
         if hasattr(main.commands[first], "commands") and second:

@@ -7,7 +7,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from nbbatch.cli import main
+from nbbatch.cli.main import main
 from nbbatch.version import __version__
 
 

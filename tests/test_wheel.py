@@ -45,9 +45,9 @@ def test_the_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> Non
     """Unpacked elsewhere, each of its floors imports from there, and the command line answers."""
     zipfile.ZipFile(wheel).extractall(tmp_path)
     program = (
-        "import nbbatch, nbbatch.cli, nbbatch.daemon.app, nbbatch.client.backend, nbbatch.jupyter.magics\n"
+        "import nbbatch, nbbatch.cli.main, nbbatch.daemon.app, nbbatch.client.backend, nbbatch.jupyter.magics\n"
         f"assert nbbatch.__file__.startswith({str(tmp_path)!r}), nbbatch.__file__\n"
-        "nbbatch.cli.main(['--version'])\n"
+        "nbbatch.cli.main.main(['--version'])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False

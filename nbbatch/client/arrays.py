@@ -59,8 +59,8 @@ class ArrayJob(Handle):
     @overload
     def __getitem__(self, position: int) -> Job: ...
     @overload
-    def __getitem__(self, position: slice) -> list[Job]: ...
-    def __getitem__(self, position: int | slice) -> Job | list[Job]:
+    def __getitem__(self, position: slice) -> Sequence[Job]: ...
+    def __getitem__(self, position: int | slice) -> Job | Sequence[Job]:
         """Handle of the child that runs the item; its `result()` is the item's. A slice gives a list."""
         count = len(self)
         if isinstance(position, slice):
@@ -123,6 +123,7 @@ class ArrayJob(Handle):
                 self._measure(seconds, len(values))
                 return values
         items = self.items(timeout)
+        self.bring_files()
         if return_exceptions:
             return [item.value if item.error is None else item.error for item in items]
         error = first_error(items)
@@ -200,7 +201,7 @@ class ArrayJob(Handle):
         detail = self.detail()
         request = resubmission(detail, environment=retry_environment(detail, indexes), size=size)
         job_id = submit_again(self.backend, request)
-        self._retry = ArrayJob(job_id, backend=self.backend_name, name=self._name, inputs=self._inputs)
+        self._retry = type(self)(job_id, backend=self.backend_name, name=self._name, inputs=self._inputs)
         return self._retry
 
     def frame(self) -> Any:
@@ -281,7 +282,7 @@ class ArrayJob(Handle):
         return self._child_id(index) if index in self.places else self.id
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.id, self.backend_name, self._name)
+        return _again, (type(self), self.id, self.backend_name, self._name)
 
 
 class Coming:
@@ -356,15 +357,15 @@ class ItemJob(Job):
             return ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _item_again, (self.id, self.backend_name, self._name, self.place)
+        return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
 
 
-def _again(job_id: str, backend: str, name: str) -> ArrayJob:
-    return ArrayJob(job_id, backend=backend, name=name)
+def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:
+    return kind(job_id, backend=backend, name=name)
 
 
-def _item_again(job_id: str, backend: str, name: str, place: int) -> ItemJob:
-    return ItemJob(job_id, backend=backend, name=name, place=place)
+def _item_again(kind: type[ItemJob], job_id: str, backend: str, name: str, place: int) -> ItemJob:
+    return kind(job_id, backend=backend, name=name, place=place)
 
 
 def _failed_count(detail: Detail) -> int:

@@ -1,7 +1,7 @@
 """Pack what a job runs into a bundle: code, values by name, local modules, and how to start them.
 
-The nouns a caller fills in are here (`Cell`, `Call`, `Command`), and what it gets back (`Packed`
-with its `Receipt`). Which names a cell needs is in `names.py`, which of them may go is in
+The nouns a caller fills in are here (`Cell`, `Call`, `Command`, `Notebook`), and what it gets back (`Packed`
+with its `Receipt`). Files sent along are in `workdir.py`. Which names a cell needs is in `names.py`, which of them may go is in
 `guards.py`, how a value becomes bytes in `capture.py`, what came back in `results.py`. The other
 end of the manifest is `nbbatch.runner`.
 """
@@ -14,16 +14,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from nbbatch.client.capture import size_text
 from nbbatch.client.chunks import key_of
+from nbbatch.client.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
 from nbbatch.client.names import Names, read_names
 from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
 from nbbatch.client.store import Store
+from nbbatch.client.workdir import Files, choose
 from nbbatch.errors import OptionError
 
+KIND_VARIABLE = "NBBATCH_KIND"
+"""Says of a notebook's job what it is, so that its handle is found without reading the bundle."""
 _CODE_WORDS = (
     ("function", "function", "functions"),
     ("class", "class", "classes"),
@@ -56,6 +59,8 @@ class Cell:
         Names that must come back; None: `candidates`, as far as they can travel.
     candidates : sequence of str
         Names the cell assigns; empty: `read_names(source).returns`.
+    stdin : str, optional
+        What a script reads on standard input.
     items : sequence, optional
         An array: the cell runs once for each, under the name `item_name` (a script: `$ITEM` and `$1`).
     chunk : int
@@ -68,6 +73,7 @@ class Cell:
 
     source: str
     language: str = "python"
+    stdin: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     named: AbstractSet[str] = frozenset()
     modules: Mapping[str, str] = field(default_factory=dict)
@@ -105,24 +111,64 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A program with files: only for images that have python3; others need no bundle at all.
+    """A program beside the runner: only for images that have python3; others need no bundle at all.
 
     Parameters
     ----------
     argv : sequence of str
         The program and its arguments.
-    files : mapping or sequence of paths
-        Files of this machine, placed in the working directory; a mapping says under which name.
-    fetch : sequence of str
-        Glob patterns of files to bring back.
+    stdin : str, optional
+        What it reads on standard input.
+    items : sequence, optional
+        An array: the program runs once for each, which is `$ITEM` in its environment.
+    chunk : int
+        Items per child, one after the other.
     """
 
     argv: Sequence[str]
-    files: Mapping[str, str] | Sequence[str] = ()
-    fetch: Sequence[str] = ()
+    stdin: str | None = None
+    items: Sequence[Any] | None = None
+    chunk: int = 1
 
 
-Payload = Cell | Call | Command
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notebook:
+    """A notebook, executed cell by cell in a kernel of its own.
+
+    Parameters
+    ----------
+    content : str
+        The notebook as JSON (nbformat 4), the cell of its parameters in it.
+    name : str
+        Of its file, for the receipt.
+    kernel, language : str
+        The kernel's name; of Python another one that is there will do as well.
+    runs : sequence of (parameters, source), optional
+        An array: the values of each run, and the code of its parameters' cell.
+    chunk : int
+        Runs per child, one after the other, each in a fresh kernel.
+    cell_timeout, start_timeout, autosave : int, optional
+        Seconds: of one cell, of the kernel's start, between two savings within a cell (0: none).
+    imports : set of str
+        Modules that its cells import; the local ones travel.
+    output : str
+        Where this machine wants the executed notebooks, a pattern; the runner does not need it.
+    """
+
+    content: str
+    name: str
+    kernel: str
+    language: str
+    runs: Sequence[tuple[Mapping[str, Any], str]] | None = None
+    chunk: int = 1
+    cell_timeout: int | None = None
+    start_timeout: int = 60
+    autosave: int = 30
+    imports: AbstractSet[str] = frozenset()
+    output: str = ""
+
+
+Payload = Cell | Call | Command | Notebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +212,8 @@ class Packed:
         Variables the job needs in addition to the user's.
     array_size : int, optional
         Number of children, which may be 1 (then submit a plain job: its index is 0); None: no array.
+    code, digest : str
+        What is the same for every run of the same code, and for every run of it with the same values.
     """
 
     bundle_id: str
@@ -174,6 +222,8 @@ class Packed:
     environment: Mapping[str, str]
     array_size: int | None
     receipt: Receipt
+    code: str = ""
+    digest: str = ""
 
 
 def pack(
@@ -181,6 +231,7 @@ def pack(
     store: Store,
     *,
     namespace: Mapping[str, Any] | None = None,
+    files: Files | None = None,
     python: str = "python3",
     is_same_environment: bool = False,
     local_modules: bool = True,
@@ -191,12 +242,14 @@ def pack(
 
     Parameters
     ----------
-    payload : Cell, Call or Command
+    payload : Cell, Call, Command or Notebook
         What to run.
     store : Store
         Where; a `DryStore` only weighs.
     namespace : mapping, optional
         The notebook's variables, in which its functions look up their globals; `__main__`'s by default.
+    files : Files, optional
+        What the job finds in its working directory, and what comes back from there.
     python : str
         The interpreter in the job: `sys.executable` where the job sees this environment.
     is_same_environment : bool
@@ -217,9 +270,14 @@ def pack(
     """
     variables = vars(sys.modules["__main__"]) if namespace is None else namespace
     parcel = Parcel(store, variables, limit_bytes=limit_bytes, ask_bytes=ask_bytes)
+    chosen = choose(files) if files else None  # before anything is kept: it may be refused
     _fill(parcel, payload)
+    if files and chosen:
+        parcel.add_files(files, chosen)
     if parcel.manifest["kind"] in ("cell", "call"):
         parcel.add_environment(with_modules=local_modules, is_same=is_same_environment)
+    if parcel.manifest["kind"] == "notebook":
+        parcel.add_paths(with_modules=local_modules, is_same=is_same_environment)
     return _sealed(parcel, python)
 
 
@@ -233,16 +291,19 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
             _add_call(parcel, payload)
         case Command():
             _add_command(parcel, payload)
+        case Notebook():
+            _add_notebook(parcel, payload)
 
 
 def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
-    folder = url.removeprefix("file://")
+    code = _code_of(parcel)
+    store = parcel.captor.store
     return Packed(
         bundle_id=bundle_id,
         url=url,
-        command=(python, f"{folder}/runner.pyz", folder),
-        environment={"NBBATCH_BUNDLE": url},
+        command=store.command(bundle_id, python),
+        environment={"NBBATCH_BUNDLE": url, CODE_VARIABLE: code, **store.environment(), **parcel.environment},
         array_size=parcel.array_size,
         receipt=Receipt(
             sent=tuple(parcel.sent),
@@ -250,7 +311,18 @@ def _sealed(parcel: Parcel, python: str) -> Packed:
             held_back=parcel.held_back,
             warnings=parcel.warnings(),
         ),
+        code=code,
+        digest=manifest_digest(parcel.manifest, parcel.functions),
     )
+
+
+def _code_of(parcel: Parcel) -> str:
+    """Digest of the code alone: a cell's or script's source, a called function, a command's words."""
+    manifest = parcel.manifest
+    if "function" in manifest:
+        key = entry_key(manifest["function"])
+        return parcel.functions.get(key) or digest(key)
+    return digest([manifest.get("source"), manifest.get("argv")])
 
 
 def _add_cell(parcel: Parcel, cell: Cell) -> None:
@@ -297,6 +369,7 @@ def _add_script(parcel: Parcel, cell: Cell) -> None:
         "kind": "script",
         "argv": ["bash", "-e"] if is_bash else shlex.split(cell.language),
         "source": cell.source,
+        "stdin": cell.stdin,
         "file_name": "cell.sh" if is_bash else "cell",
         "keeps_variables": is_bash,
         "variables": {name: _shell_text(name, value) for name, value in cell.inputs.items()},
@@ -342,17 +415,30 @@ def _argument_names(function: Any, count: int) -> list[str]:
 
 
 def _add_command(parcel: Parcel, command: Command) -> None:
-    files = (
-        command.files
-        if isinstance(command.files, Mapping)
-        else {Path(each).name: each for each in command.files}
-    )
-    for name in files:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise OptionError(f"{name!r} is not a path inside the job's working directory.")
     parcel.manifest |= {
         "kind": "command",
         "argv": list(command.argv),
-        "placed": {name: parcel.place(name, Path(path)) for name, path in files.items()},
-        "fetch": list(command.fetch),
+        "stdin": command.stdin,
+        "item_name": "ITEM",
     }
+    if command.items is not None:
+        parcel.keep_items("ITEM", command.items, command.chunk)
+
+
+def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
+    settings = {
+        "blob": parcel.keep_text(notebook.name, notebook.content),
+        "kernel": notebook.kernel,
+        "language": notebook.language,
+        "cell_timeout": notebook.cell_timeout,
+        "start_timeout": notebook.start_timeout,
+        "autosave": notebook.autosave,
+        "output": notebook.output,
+    }
+    parcel.manifest |= {"kind": "notebook", "notebook": settings, "inputs": {}, "modules": {}}
+    parcel.environment[KIND_VARIABLE] = "notebook"
+    parcel.imports |= notebook.imports
+    if notebook.runs is not None:
+        items = [((), dict(parameters)) for parameters, _ in notebook.runs]
+        parcel.keep_items("runs", items, notebook.chunk)
+        settings["sources"] = parcel.keep_list("sources", [source for _, source in notebook.runs])

@@ -62,13 +62,24 @@ def choose_inputs(names: Names, namespace: Mapping[str, Any], *, named: Collecti
     """
     found = {name: namespace[name] for name in names.reads if name in namespace}
     if named:
-        _check_names(named, namespace)
-        found = {name: value for name, value in found.items() if _is_code(value)}
-        found |= {name: namespace[name] for name in named}
+        values = named_values(named, namespace)
+        found = {name: value for name, value in found.items() if _is_code(value)} | values
     modules = {name: value.__name__ for name, value in found.items() if isinstance(value, ModuleType)}
     held = held_back({name: value for name, value in found.items() if name not in named})
     values = {name: value for name, value in found.items() if name not in modules and name not in held}
     return Chosen(values=values, modules=modules, held_back=held, named=frozenset(named))
+
+
+def named_values(named: Collection[str], namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables the user named.
+
+    Raises
+    ------
+    UnknownNameError
+        One of them is not in the namespace; says which ones are close.
+    """
+    _check_names(named, namespace)
+    return {name: namespace[name] for name in named}
 
 
 def held_back(values: Mapping[str, Any]) -> dict[str, str]:

@@ -15,10 +15,13 @@ from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
 from nbbatch.client.handle import Handle
 from nbbatch.client.indexes import bundle_of, retry_environment
-from nbbatch.client.logs import LogReader, streams_of, tail
+from nbbatch.client.logs import LogReader, group_of, streams_of
 from nbbatch.client.logs import StreamReader as _StreamReader
+from nbbatch.client.logs import tail as last_lines
+from nbbatch.client.missing import missing_file_cure
+from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import Options, split_options, suggestion
-from nbbatch.client.outcome import Detail, Outcome, error_of, outcome
+from nbbatch.client.outcome import Detail, Outcome, error_of, exit_code, outcome
 from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
 from nbbatch.client.spec import job_name, resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again
@@ -41,6 +44,8 @@ class Job(Handle):
     def result(self, timeout: float | None = None) -> Any:
         """What the function returned, or the value of the cell's last expression.
 
+        Files asked for by `fetch=` are brought first, from a failed job, too.
+
         Parameters
         ----------
         timeout : float or None
@@ -57,6 +62,7 @@ class Job(Handle):
             What else ended the job, with its log tail and what to do.
         """
         error = self.exception(timeout)
+        self.bring_files()
         if error is not None:
             raise error
         if not bundle_of(self.detail()):
@@ -80,8 +86,10 @@ class Job(Handle):
             return None
         info = self._remote_error(detail) if ended is Outcome.EXITED else None
         if info is not None:
-            return remote_error(info, self.id)
-        return error_of(detail, log_tail=tail(self.backend, detail, TAIL))
+            failure = remote_error(info, self.id)
+            failure.exit_code = exit_code(detail)
+            return failure
+        return error_of(detail, log_tail=last_lines(self.backend, detail, TAIL))
 
     def load(self, timeout: float | None = None) -> Result:
         """All that the job left: variables, rich outputs, files, use of the machine, its error.
@@ -102,33 +110,45 @@ class Job(Handle):
         index, attempt = attempt_in_bundle(detail)
         return load_result(self.backend.store, bundle_id, index=index, attempt=attempt)
 
-    @property
-    def attempts(self) -> list[Mapping[str, Any]]:
-        """Attempts that have ended, as DescribeJobs tells them."""
-        return list(self.detail().get("attempts") or ())
-
     @overload
-    def logs(self, follow: Literal[False] = False, *, lines: int | None = None) -> str: ...  # noqa: FBT002
+    def logs(
+        self,
+        follow: Literal[False] = False,  # noqa: FBT002 - logs(True) reads well
+        *,
+        tail: int | None = None,
+        since: Moment | None = None,
+    ) -> str: ...
     @overload
-    def logs(self, follow: Literal[True], *, lines: int | None = None) -> Iterator[str]: ...
-    def logs(self, follow: bool = False, *, lines: int | None = None) -> str | Iterator[str]:  # noqa: FBT001, FBT002
+    def logs(
+        self, follow: Literal[True], *, tail: int | None = None, since: Moment | None = None
+    ) -> Iterator[str]: ...
+    def logs(
+        self,
+        follow: bool = False,  # noqa: FBT001, FBT002
+        *,
+        tail: int | None = None,
+        since: Moment | None = None,
+    ) -> str | Iterator[str]:
         """The log of all attempts.
 
         Parameters
         ----------
         follow : bool
             Give an iterator of lines that waits for more until the job has ended.
-        lines : int, optional
-            Only the last so many, of the last attempt; not with `follow`.
+        tail : int, optional
+            Only the last so many, of the last attempt; with `follow`, of those that are there already.
+        since : str, datetime or float, optional
+            Only lines from then on: `"10m"` ago, a point in time, or epoch seconds.
         """
+        start = None if since is None else epoch_ms(since)
         if follow:
-            return self._follow()
+            return self._follow(tail, start)
         detail, backend = self.detail(), self.backend
-        if lines is not None:
-            return Text(tail(backend, detail, lines))
-        readers = [_StreamReader(backend, stream) for stream in streams_of(detail)]
-        every = [line for reader in readers for line in reader.read(is_over=True)]
-        return Text("\n".join(every))
+        if tail is not None and start is None:
+            return Text(last_lines(backend, detail, tail))
+        readers = [_StreamReader(backend, stream, group_of(detail), start) for stream in streams_of(detail)]
+        lines = [line for reader in readers for line in reader.read(is_over=True)]
+        return Text("\n".join(lines if tail is None else lines[max(0, len(lines) - tail) :]))
 
     def retry(self) -> Job:
         """Submit the same again: code, inputs, resources, queue; a new job with an id of its own.
@@ -148,9 +168,9 @@ class Job(Handle):
         request = resubmission(detail, environment=retry_environment(detail), size=None)
         return Job(submit_again(self.backend, request), backend=self.backend_name, name=detail["jobName"])
 
-    def _follow(self) -> Iterator[str]:
-        with LogReader(self) as reader:
-            yield from reader.follow()
+    def _follow(self, tail: int | None, since: int | None) -> Iterator[str]:
+        with LogReader(self, since=since) as reader:
+            yield from reader.follow(tail=tail)
 
     def _remote_error(self, detail: Detail) -> RemoteErrorInfo | None:
         """What the code itself raised; None when the process died otherwise or left nothing."""
@@ -181,8 +201,9 @@ def remote_error(info: RemoteErrorInfo, job_id: str, *, where: str = "") -> Remo
     error = RemoteError(
         f"{where}{info.type}: {info.message}" if info.message else f"{where}{info.type}",
         job_id=job_id,
-        cure=f"nbbatch.job({job_id!r}).logs() has its log.",
+        cure=missing_file_cure(info) or f"nbbatch.job({job_id!r}).logs() has its log.",
         remote_traceback=info.traceback,
+        remote_trace=info.trace,
         remote_type=info.type,
     )
     error.add_note(info.traceback)
@@ -290,7 +311,7 @@ def job(id_or_name: str, *, backend: str | None = None) -> Any:
     Parameters
     ----------
     id_or_name : str
-        The job's id, an array child's id, the first letters of an id, or a name that only one job has.
+        The job's id, an array child's id, the first letters of an id, or a name: the newest job of it.
     backend : str, optional
         A configured backend; the default one otherwise.
 
@@ -301,7 +322,8 @@ def job(id_or_name: str, *, backend: str | None = None) -> Any:
     Raises
     ------
     UnknownNameError
-        No job, or more than one, is meant.
+        No job is meant, or more than one: several ids begin like this, or several jobs of that name
+        have not ended.
     """
     from nbbatch.client.listing import find  # noqa: PLC0415 - listing and arrays stand above this module
 

@@ -34,12 +34,18 @@ def streams_of(detail: Detail) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
+def group_of(detail: Detail) -> str:
+    """Log group of a job: its definition's, else AWS Batch's own."""
+    settings = (detail.get("container") or {}).get("logConfiguration") or {}
+    return str((settings.get("options") or {}).get("awslogs-group") or LOG_GROUP)
+
+
 def tail(backend: Backend, detail: Detail, lines: int) -> str:
     """The last lines of the last attempt's log; empty where it has none."""
     streams = streams_of(detail)
     if not streams:
         return ""
-    found, shown = _Backwards(backend, streams[-1]), list[str]()
+    found, shown = _Backwards(backend, group_of(detail), streams[-1]), list[str]()
     while len(shown) <= lines and found.more(lines + 1):  # the first one may be the end of a broken line
         shown = without_notes(found.lines)
     return "\n".join(shown[-lines:])
@@ -50,6 +56,7 @@ class _Backwards:
     """Reads a stream from its end, as far as it is needed: lines with notes do not count."""
 
     backend: Backend
+    group: str
     stream: str
     lines: list[str] = field(default_factory=list, init=False)
     _token: str | None = field(default=None, init=False)
@@ -58,17 +65,19 @@ class _Backwards:
         """Put the lines before those read so far in front of them; False when there are none."""
         given = {"nextToken": self._token} if self._token else {"startFromHead": False}
         many = wanted if self._token is None else max(wanted, _SHORT)
-        page, _, self._token = _page(self.backend, self.stream, limit=many, **given)
+        page, _, self._token = _page(self.backend, self.group, self.stream, limit=many, **given)
         self.lines[:0] = page
         return bool(page)
 
 
 @dataclass(slots=True)
 class StreamReader:
-    """Reads one stream from its beginning, each line once."""
+    """Reads one stream from its beginning, or from `since` (epoch ms), each line once."""
 
     backend: Backend
     stream: str
+    group: str = LOG_GROUP
+    since: int | None = None
     token: str | None = field(default=None, init=False)
     _sieve: Sieve = field(default_factory=Sieve, init=False)
 
@@ -85,8 +94,9 @@ class StreamReader:
     def _read(self) -> list[str]:
         lines: list[str] = []
         while True:
-            given = {"nextToken": self.token} if self.token else {}
-            page, token, _ = _page(self.backend, self.stream, startFromHead=True, **given)
+            given: dict[str, object] = {"nextToken": self.token} if self.token else {}
+            given |= {} if self.since is None else {"startTime": self.since}
+            page, token, _ = _page(self.backend, self.group, self.stream, startFromHead=True, **given)
             lines += page
             is_last = token is None or token == self.token or self._is_short(page)
             self.token = token or self.token
@@ -95,7 +105,7 @@ class StreamReader:
 
     def _is_short(self, page: list[str]) -> bool:
         """Whether the daemon had nothing more to say; CloudWatch's pages may be short in between."""
-        return self.backend.kind == "local" and len(page) < _SHORT and sum(map(len, page)) < _SHORT * 64
+        return self.backend.tells_changes and len(page) < _SHORT and sum(map(len, page)) < _SHORT * 64
 
     @property
     def seen(self) -> int:
@@ -103,11 +113,13 @@ class StreamReader:
         return _offset(self.token)
 
 
-def _page(backend: Backend, stream: str, **how: object) -> tuple[list[str], str | None, str | None]:
+def _page(
+    backend: Backend, group: str, stream: str, **how: object
+) -> tuple[list[str], str | None, str | None]:
     """Lines of one page, and the tokens of the next and the one before; nothing where there is no stream yet."""
     with backend.errors():
         try:
-            page = backend.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, **how)
+            page = backend.logs.get_log_events(logGroupName=group, logStreamName=stream, **how)
         except backend.logs.exceptions.ResourceNotFoundException:
             return [], None, None
     lines = [event["message"] for event in page["events"]]
@@ -137,10 +149,13 @@ class LogReader:
     ----------
     job : Job
         A handle; its changes are told by the shared watcher until `close()`.
+    since : int, optional
+        Epoch ms: older lines are left out.
     """
 
-    def __init__(self, job: Following) -> None:
+    def __init__(self, job: Following, *, since: int | None = None) -> None:
         self._backend = job.backend
+        self._since = since
         self._watcher = watcher_of(self._backend)
         self._news = threading.Condition()
         self._detail: Detail | None = None
@@ -167,7 +182,8 @@ class LogReader:
             is_over = self.is_over
         lines, streams, told = [], streams_of(detail), len(self._notes)
         for stream in streams:
-            reader = self._readers.setdefault(stream, StreamReader(self._backend, stream))
+            fresh = StreamReader(self._backend, stream, group_of(detail), self._since)
+            reader = self._readers.setdefault(stream, fresh)
             lines += reader.read(is_over=is_over or stream != streams[-1])
             self._notes += reader.take_notes()
         self._was_fruitless = has_grown and not lines and len(self._notes) == told
@@ -202,8 +218,8 @@ class LogReader:
             if watch is not None:
                 self._watcher.forget_stream(watch)
 
-    def follow(self) -> Iterator[str]:
-        """Lines as they come, until the job has ended.
+    def follow(self, *, tail: int | None = None) -> Iterator[str]:
+        """Lines as they come, until the job has ended; of those already there only the last `tail`.
 
         Raises
         ------
@@ -211,9 +227,12 @@ class LogReader:
             When the job cannot be watched any more.
         """
         is_last = False
+        self.wait()
         while not is_last:
             is_last = self.is_over
-            yield from self.read()
+            lines = self.read()
+            yield from lines if tail is None else lines[max(0, len(lines) - tail) :]
+            tail = None
             if not is_last:
                 self.wait()
                 self._gather()
@@ -249,7 +268,7 @@ class LogReader:
 
     def _watch_stream(self) -> StreamWatch | None:
         """Ask to be woken when the newest stream grows."""
-        if self._backend.kind != "local" or not self._readers or self.is_over or self._was_fruitless:
+        if not self._backend.tells_changes or not self._readers or self.is_over or self._was_fruitless:
             return None
         newest = list(self._readers.values())[-1]
         watch = StreamWatch(stream=newest.stream, seen=newest.seen, wake=self._grow)

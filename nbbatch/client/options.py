@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
+from nbbatch.client.fileoptions import read_fetch, read_send, read_workdir
 from nbbatch.errors import OptionError
 from nbbatch.model.resources import parse_duration, parse_memory, parse_vcpus
 
@@ -64,6 +65,19 @@ class Options:
         Spot capacity wanted (True), refused (False), or whatever the queue has.
     max_cost : float or None
         Dollars that the job may cost, all attempts and children together; then it is stopped.
+    value_limit : int or None
+        Bytes above which a value that nobody named is not sent.
+    preset : str or None
+        Name of a preset whose options stand under these.
+    files : tuple of (str, str) or None
+        Files, folders and patterns of this machine that the job finds in its working directory: place
+        there (`""`: the same relative path) and path here.
+    workdir : str or None
+        A folder whose content, without what its ignore files name, the job finds there, too.
+    fetch : tuple of str or None
+        Patterns of files that come back from there.
+    fetch_to : str or None
+        Folder they come back to; None: the working directory.
     """
 
     backend: str | None = None
@@ -83,6 +97,12 @@ class Options:
     share: str | None = None
     spot: bool | None = None
     max_cost: float | None = None
+    value_limit: int | None = None
+    preset: str | None = None
+    files: tuple[tuple[str, str], ...] | None = None
+    workdir: str | None = None
+    fetch: tuple[str, ...] | None = None
+    fetch_to: str | None = None
 
     def __post_init__(self) -> None:
         if self.image and self.definition:
@@ -111,7 +131,7 @@ class Options:
             if name not in _READERS:
                 raise OptionError(f"There is no option {key!r}.", cure=suggestion(key, option_names()))
             if value is not None:
-                read[name] = _READERS[name](name, value)
+                read[name] = read_option(name, value)
         return cls(**read)
 
     def over(self, defaults: Options) -> Options:
@@ -130,6 +150,17 @@ class Options:
 def option_names() -> list[str]:
     """Every word that is an option, for keyword arguments, flags and completion."""
     return [*_READERS, *_ALIASES]
+
+
+def read_option(name: str, value: Any) -> Any:
+    """One option's value in AWS Batch's units, as the field of `Options` holds it.
+
+    Raises
+    ------
+    OptionError
+        When it is not understood.
+    """
+    return _READERS[name](name, value)
 
 
 def split_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -262,6 +293,14 @@ def _read_depends(option: str, value: Any) -> tuple[str, ...]:
     return ids
 
 
+def _read_size(option: str, value: Any) -> int:
+    """Bytes; a number without a unit counts MiB, as memory does."""
+    try:
+        return parse_memory(value) << 20
+    except OptionError as error:
+        raise OptionError(f"Option {option}: {error.message}", cure=error.cure) from error
+
+
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "backend": _read_text,
     "queue": _read_text,
@@ -276,9 +315,17 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "retries": _between(0, MOST_RETRIES, f"a whole number from 0 to {MOST_RETRIES}"),
     "tags": _read_tags,
     "max_cost": _read_dollars,
+    "files": read_send,
+    "workdir": read_workdir,
+    "fetch": read_fetch,
+    "fetch_to": read_workdir,
     "depends": _read_depends,
     "priority": _between(0, HIGHEST_PRIORITY, f"a whole number from 0 to {HIGHEST_PRIORITY}"),
     "share": _read_share,
     "spot": _read_flag,
+    "value_limit": _read_size,
+    "preset": _read_text,
 }
 _ALIASES = {"after": "depends"}
+NOT_DEFAULTS = ("name", "depends", "after", "preset")
+"""Options that belong to one job, and make no sense ahead of it."""

@@ -262,9 +262,12 @@ def error_of(detail: Detail, *, log_tail: str = "") -> JobError:
     ended = outcome(detail)
     if ended is None or ended is Outcome.SUCCEEDED:
         raise ValueError(f"not a failed job: {detail.get('jobId')} is {detail.get('status')}")
-    return _STORIES[ended].error(
+    error = _STORIES[ended].error(
         in_words(detail), job_id=detail.get("jobId", ""), log_tail=log_tail, cure=cure(detail, ended)
     )
+    if isinstance(error, JobFailedError):
+        error.exit_code = exit_code(detail)
+    return error
 
 
 def cure(detail: Detail, ended: Outcome) -> str:

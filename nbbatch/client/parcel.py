@@ -23,11 +23,14 @@ import msgspec
 from nbbatch.client.bytecode import global_names, submodules
 from nbbatch.client.capture import Captor, size_text
 from nbbatch.client.carried import cloudpickle_zip, runner_zip
+from nbbatch.client.digest import entry_key, function_digest
 from nbbatch.client.guards import held_back
 from nbbatch.client.inputs import Blocks, table_of
 from nbbatch.client.localmodules import local_modules, pack_modules
-from nbbatch.client.store import Sink, Store
-from nbbatch.errors import OptionError, UnknownNameError
+from nbbatch.client.settings import settings_of
+from nbbatch.client.store import Store
+from nbbatch.client.workdir import Chosen, Files, Member, index_of, keep
+from nbbatch.errors import OptionError
 from nbbatch.runner.payload import MANIFEST_VERSION
 from nbbatch.runner.pickling import Rules
 from nbbatch.version import __version__
@@ -81,6 +84,9 @@ class Parcel:
         self._ask_bytes = ask_bytes
         self.sent: list[Sent] = []
         self.held_back: dict[str, str] = {}
+        self.functions: dict[str, str] = {}
+        self.environment: dict[str, str] = {}
+        self._notes: tuple[str, ...] = ()
         self._blobs: dict[str, str] = {}
 
     def keep(self, name: str, value: Any, *, is_named: bool, because: str = "") -> dict[str, Any]:
@@ -92,6 +98,8 @@ class Parcel:
         size = entry.get("size", len(entry.get("data", "")) * 3 // 4)
         is_new = entry.get("blob") is None or entry["blob"] in self.captor.new
         self.sent.append(Sent(name=name, kind=_kind(value), size=size, is_new=is_new, because=because))
+        if code := function_digest(value):
+            self.functions[entry_key(entry)] = code
         return self._linked(entry)
 
     def keep_items(self, name: str, items: Sequence[Any], chunk: int) -> None:
@@ -111,6 +119,16 @@ class Parcel:
         entry = {**self._linked(kept), "count": len(items), "rows": rows}
         self.manifest |= {"items": entry, "chunk": chunk}
         self.array_size = ceil(len(items) / chunk)
+
+    def keep_list(self, name: str, items: Sequence[Any]) -> dict[str, Any]:
+        """Keep a list of which each item can be read by itself; gives its entry."""
+        return self._linked(self.captor.keep_items(name, items))
+
+    def keep_text(self, name: str, text: str) -> str:
+        """Keep a text as a file; gives its blob."""
+        content = text.encode()
+        self.sent.append(Sent(name=name, kind="file", size=len(content)))
+        return self._put(content)
 
     def keep_inputs(
         self, values: Mapping[str, Any], modules: Mapping[str, str], named: AbstractSet[str]
@@ -149,8 +167,13 @@ class Parcel:
         self.manifest["sources"] = self.manifest.get("sources", {}) | _sources(
             code.co_filename for code in codes
         )
-        self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
+        self.manifest["settings"] = settings_of()
         self.manifest["cloudpickle"] = None if is_same else self._put(cloudpickle_zip())
+        self.add_paths(with_modules=with_modules, is_same=is_same)
+
+    def add_paths(self, *, with_modules: bool, is_same: bool) -> None:
+        """Add where modules are found: this Python's paths where the job sees it, and the local modules."""
+        self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
         if with_modules:
             self._add_local_modules()
 
@@ -166,21 +189,20 @@ class Parcel:
         )
         self.sent += [Sent(name=name, kind="module", size=0) for name in modules]
 
-    def place(self, name: str, path: Path) -> dict[str, Any]:
-        """Keep a file that is to be in the working directory."""
-        if not path.is_file():
-            raise UnknownNameError(
-                f"There is no file {path}.", cure="Check the path; it is relative to the notebook."
-            )
-
-        def write(sink: Sink) -> None:
-            with path.open("rb") as file:
-                while part := file.read(1 << 20):
-                    sink.write(part)
-
-        blob = self.captor.store.put_blob(write)
-        self.sent.append(Sent(name=name, kind="file", size=blob.size, is_new=blob.is_new))
-        return {**self._linked({"blob": blob.name}), "mode": path.stat().st_mode & 0o777 | 0o600}
+    def add_files(self, files: Files, chosen: Chosen) -> None:
+        """Keep files that the job shall find in its working directory, and note what it shall bring back."""
+        members = chosen.members
+        if members:
+            rows, is_new = keep(members, self.captor.store.put_blob)
+            for _, _, blob, _, _ in rows:
+                self._linked({"blob": blob} if blob else {})
+            self.manifest["files"] = self._put(index_of(rows))
+            self.sent += [_group(name, group, is_new) for name, group in chosen.groups.items()]
+        if files.fetch:
+            self.manifest |= {"fetch": list(files.fetch), "fetch_to": files.fetch_to}
+            self.environment["NBBATCH_FETCH"] = files.fetch_to or "."
+            self.back += files.fetch
+        self._notes += chosen.notes
 
     def hold_back(self, values: Mapping[str, Any]) -> None:
         """Note which of these values, which the code reads and nobody sends, are credentials."""
@@ -196,9 +218,9 @@ class Parcel:
         return bundle_id, url
 
     def warnings(self) -> tuple[str, ...]:
-        """Say which values are large."""
+        """Say which values are large, and which files of a folder stay here."""
         large = [each for each in self.sent if each.size > WARN_BYTES and each.is_new]
-        return tuple(
+        return self._notes + tuple(
             f"{each.name} is large ({size_text(each.size)}); sending it takes time" for each in large
         )
 
@@ -211,6 +233,19 @@ class Parcel:
         blob = self.captor.store.put_blob(lambda sink: sink.write(content))
         self._blobs[f"blobs/{blob.name}"] = blob.name
         return blob.name
+
+
+def _group(name: str, members: Sequence[Member], is_new: Mapping[str, bool]) -> Sent:
+    """The receipt's line for one thing asked for: a file, or all of a folder or a pattern."""
+    found = [member for member in members if member.path is not None]
+    told = name if [member.name for member in found] == [name] else _files_of(len(found), name)
+    size = sum(member.size for member in found)
+    return Sent(name=told, kind="file", size=size, is_new=any(is_new[member.name] for member in found))
+
+
+def _files_of(count: int, name: str) -> str:
+    """As in `3 files of data/*.csv`."""
+    return f"{count:,} {'file' if count == 1 else 'files'} of {name}"
 
 
 def _kind(value: Any) -> str:

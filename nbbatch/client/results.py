@@ -31,12 +31,15 @@ class RemoteErrorInfo:
         As Python prints it, with the cell's own lines and numbers, without the runner's frames.
     exception : BaseException, optional
         The exception itself where it could travel.
+    trace : mapping
+        The traceback as facts, `trace` and `files`; empty where text says it better.
     """
 
     type: str
     message: str
     traceback: str
     exception: BaseException | None = None
+    trace: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,8 @@ class Result:
         Fetched files: path in the working directory -> path in the bundle (`store.open`).
     python : str
         The interpreter's version in the job.
+    has_cleared : bool
+        The cell cleared what it had shown before `outputs`; the log still has it.
     """
 
     status: str
@@ -104,6 +109,7 @@ class Result:
     usage: Usage
     files: Mapping[str, str]
     python: str
+    has_cleared: bool = False
 
     @property
     def value(self) -> Any:
@@ -324,6 +330,7 @@ class _Reader:
             message=entry["message"],
             traceback=entry["traceback"],
             exception=exception if isinstance(exception, BaseException) else None,
+            trace={name: entry[name] for name in ("trace", "files") if name in entry},
         )
 
     def _open(self, entry: Mapping[str, Any]) -> BinaryIO:
@@ -345,6 +352,7 @@ def _result(content: Mapping[str, Any], attempt: int, reader: _Reader) -> Result
         usage=Usage(**content["usage"]),
         files=content["files"],
         python=content["python"],
+        has_cleared=content.get("has_cleared", False),
     )
 
 

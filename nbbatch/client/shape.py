@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError
-from nbbatch.runner.items import ItemFile
+from nbbatch.runner.items import ItemFile, read_item
 
 MOST_CHILDREN = 10_000
 """AWS Batch's largest array."""
@@ -80,8 +80,8 @@ class ArrayBundle:
         """One item as it was given: a call's keyword arguments as a dict, its only argument by itself."""
         with self._open() as file:
             if self.rows:
-                return ItemFile(file).read(position // self.rows).iloc[position % self.rows]
-            item = ItemFile(file).read(position)
+                return read_item(file, position // self.rows).iloc[position % self.rows]
+            item = read_item(file, position)
         return input_of_call(*item) if self.is_call else item
 
     def inputs(self) -> Iterator[Any]:
@@ -138,7 +138,7 @@ def read_array(store: Store, bundle_id: str) -> ArrayBundle | None:
         bundle_id,
         shape,
         entry["blob"],
-        manifest["kind"] == "call",
+        manifest["kind"] in ("call", "notebook"),
         rows=entry.get("rows", 0),
         measured_as=manifest.get("measured_as", ""),
     )

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from nbbatch.client.options import Options
@@ -29,7 +30,11 @@ from nbbatch.model.resources import NOTHING, Resources
 HOST_IMAGE = "nbbatch/host"
 """An image made of nothing; the definition mounts this machine's own folders into it."""
 DEFAULT_RESOURCES = Resources(vcpus=1, memory=2048)
+OWN_NAME = re.compile(r"nbbatch-.*-[0-9a-f]{8}")
+"""Names of the definitions that are made here."""
 BUNDLE_VARIABLE = "NBBATCH_BUNDLE"
+SCRIPT_VARIABLE = "NBBATCH_SCRIPT"
+"""Marks a job that runs a script or a program, whose handle gives exit code and output."""
 LONGEST_OVERRIDES = 8192
 """Bytes of JSON that ECS takes as container overrides; a longer one fails at dispatch, unseen."""
 SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/etc", "/opt")
@@ -183,21 +188,38 @@ def host_definition(*, folders: Sequence[str], user: str) -> dict[str, Any]:
     )
 
 
-def image_definition(image: str, *, user: str | None) -> dict[str, Any]:
+def image_definition(
+    image: str,
+    *,
+    user: str | None,
+    container: Mapping[str, Any] = MappingProxyType({}),
+    members: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
     """RegisterJobDefinition's parameters for jobs in a named image.
 
-    `user` is `uid:gid` where the job writes into a bundle on this machine, None to keep the image's.
+    Parameters
+    ----------
+    image : str
+        Its name, as Docker or ECS fetches it.
+    user : str or None
+        `uid:gid` where the job writes into a bundle on this machine, None to keep the image's.
+    container, members : mapping
+        Further `containerProperties`, such as roles, and further members of the request.
     """
-    return _definition(_slug(image), {"image": image} | ({"user": user} if user else {}))
+    own = {"image": image} | ({"user": user} if user else {})
+    return _definition(_slug(image), {**own, **container}, members)
 
 
-def _definition(label: str, container: Mapping[str, Any]) -> dict[str, Any]:
+def _definition(
+    label: str, container: Mapping[str, Any], members: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     container = {**container, "resourceRequirements": _requirements(DEFAULT_RESOURCES)}
-    digest = sha256(json.dumps(container, sort_keys=True).encode()).hexdigest()[:8]
+    digest = sha256(json.dumps({**container, **members}, sort_keys=True).encode()).hexdigest()[:8]
     return {
         "jobDefinitionName": f"nbbatch-{label}-{digest}",
         "type": "container",
         "containerProperties": container,
+        **members,
     }
 
 

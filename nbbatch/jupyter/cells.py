@@ -6,33 +6,42 @@ anything is sent, and whatever fails later raises, so that Run All stops.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Cell, Packed, Receipt
+from nbbatch.client.bundle import Cell, Packed
 from nbbatch.client.chunks import Chunk, key_of
-from nbbatch.client.guards import Chosen, choose_inputs
+from nbbatch.client.guards import Chosen, choose_inputs, named_values
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
 from nbbatch.client.jobs import Job, submit_packed
 from nbbatch.client.listing import find
 from nbbatch.client.mapping import chunk_of
-from nbbatch.client.names import Names, read_names, to_python
+from nbbatch.client.names import Names, read_names
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import short_id
 from nbbatch.client.spec import job_name
-from nbbatch.client.submission import pack_for, resolve
+from nbbatch.client.submission import complete, pack_for
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.errors import no_python
 from nbbatch.jupyter.finish import Ending, finish
 from nbbatch.jupyter.flags import CellLine
+from nbbatch.jupyter.local import run_here
 from nbbatch.jupyter.places import place_of
+from nbbatch.jupyter.receipts import (
+    cost_lines,
+    estimate_asked,
+    estimate_seen,
+    in_receipt,
+    receipt_of,
+    remember,
+)
 from nbbatch.jupyter.story import Place, packing_words, receipt_line, receipt_notes
+from nbbatch.jupyter.syntax import check_magics
 from nbbatch.jupyter.waiting import follow
 
 
@@ -65,20 +74,25 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         When interrupted while waiting; the job goes on.
     """
     options = options_of(line, shell.user_ns)
+    if line.local:
+        run_here(shell, make_cell(shell, line, source, options), options, line.outputs, console)
+        return None
     backend = get_backend(options.backend)
     place = place_of(backend, options)
     cell = make_cell(shell, line, source, options)
     packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=line.dry_run)
-    _tell_receipt(console, packed, place, cell)
+    _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
     if line.dry_run:
-        console.line("dry run: nothing was sent")
+        _tell_cost(console, packed, cell, options)
         return None
     job = _submit(cell, packed, options)
     if line.bind:
         shell.user_ns[line.bind] = job
     if line.detach:
         return _say_detached(console, job, line.bind)
-    finish(Ending(shell, console, job, follow(job, console), line.outputs))
+    watched = follow(job, console)
+    remember(job, packed, cell, watched.detail)
+    finish(Ending(shell, console, job, watched, line.outputs))
     return None
 
 
@@ -98,10 +112,7 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
 
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     """The line's options over the configured ones, with dependencies as full ids."""
-    defaults = resolve({"backend": line.options.backend})
-    if line.options.spot is not None:
-        defaults = replace(defaults, queue=None)
-    options = line.options.over(defaults)
+    options = complete(line.options)
     depends = tuple(find_job(text, namespace, options.backend).id for text in options.depends)
     return replace(options, depends=depends)
 
@@ -118,15 +129,20 @@ def find_job(text: str, namespace: Mapping[str, Any], backend: str | None) -> An
     return handle if isinstance(handle, Handle) else find(text, backend=backend)
 
 
-def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell) -> None:
+def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell, estimate: str) -> None:
     items = None if cell.items is None else len(cell.items)
-    receipt = packed.receipt
-    if cell.language == "python" and cell.outputs is None:
-        receipt = without_imports(receipt, to_python(cell.source)[0])
+    receipt = receipt_of(packed, cell)
     packing = packing_words(cell.chunk, cell.chunk_why)
-    console.line(receipt_line(receipt, place, items, packing))
-    for note in receipt_notes(receipt):
+    console.line(receipt_line(receipt, place, items, packing=packing, estimate=estimate))
+    for note in (*filter(None, [place.aside]), *receipt_notes(receipt)):
         console.line(note)
+
+
+def _tell_cost(console: Console, packed: Packed, cell: Cell, options: Options) -> None:
+    """The end of a dry run."""
+    for text in cost_lines(estimate_asked(packed, cell, options)):
+        console.line(text)
+    console.line("dry run: nothing was sent")
 
 
 def _submit(cell: Cell, packed: Packed, options: Options) -> Job | ArrayJob:
@@ -158,6 +174,8 @@ def make_cell(shell: Any, line: CellLine, source: str, options: Options) -> Cell
         return Cell(
             source=source,
             language=language,
+            inputs=named_values(line.inputs or (), shell.user_ns),
+            outputs=line.outputs,
             items=items,
             chunk=chunk.size,
             chunk_why=chunk.why,
@@ -166,6 +184,8 @@ def make_cell(shell: Any, line: CellLine, source: str, options: Options) -> Cell
         )
     source = with_magic_line(source)
     names = _names_of(source, label)
+    if names.is_ipython:
+        check_magics(names.python, shell)
     chosen = _choose(names, line, shell.user_ns, has_items=items is not None)
     returned = tuple(name for name in names.returns if name != line.item or items is None)
     return Cell(
@@ -188,16 +208,6 @@ def _names_of(source: str, label: str) -> Names:
         return read_names(source, label=label)
     except SyntaxError as error:
         raise no_python(error) from error
-
-
-def without_imports(receipt: Receipt, source: str) -> Receipt:
-    """The receipt without the modules that the cell imports: they come back, but are no news."""
-    statements = [
-        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)
-    ]
-    aliases = [alias for statement in statements for alias in statement.names]
-    imported = {alias.asname or alias.name.partition(".")[0] for alias in aliases}
-    return replace(receipt, back=tuple(name for name in receipt.back if name not in imported))
 
 
 def with_magic_line(source: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbbatch.client.bundle import Receipt
+from nbbatch.client.format import clock, dollars, memory, plural
 from nbbatch.client.handle import Account
 from nbbatch.client.outcome import (
     Detail,
@@ -27,7 +28,6 @@ from nbbatch.client.outcome import (
     seconds,
     short_id,
 )
-from nbbatch.jupyter.format import clock, dollars, memory, plural
 
 _WORTH_SAYING = 1e-6
 """Dollars below which a running job's cost is not told yet."""
@@ -44,17 +44,23 @@ class Place:
         The job queue, and the backend in words (`local, docker`).
     price : (float, float) or None
         Dollars per hour on demand and Spot while one attempt runs; None where unknown.
+    aside : str
+        Why something that was asked for does not count there; mostly empty.
     """
 
     queue: str
     where: str = ""
     price: tuple[float, float] | None = None
+    aside: str = ""
 
 
-def receipt_line(receipt: Receipt, place: Place, items: int | None = None, packing: str = "") -> str:
+def receipt_line(
+    receipt: Receipt, place: Place, items: int | None = None, *, packing: str = "", estimate: str = ""
+) -> str:
     """The first line: what is sent, what comes back, where to, at what price.
 
-    The price is a rate and no guess at the cost: nobody knows beforehand how long the cell runs.
+    The price is a rate and no guess at the cost: nobody knows beforehand how long a cell runs that
+    has not run yet.
 
     Parameters
     ----------
@@ -66,12 +72,15 @@ def receipt_line(receipt: Receipt, place: Place, items: int | None = None, packi
         Items of an array; None for a single job.
     packing : str
         How they are packed, from `packing_words`.
+    estimate : str
+        What it will cost by earlier runs, in words; empty where there were none.
     """
     parts = [
         str(receipt),
         f"array of {plural(items, 'item')}{packing}" if items is not None else "",
         f"queue {place.queue} ({place.where})" if place.where else f"queue {place.queue}",
         _price(place, "each " if items is not None else ""),
+        estimate,
     ]
     return _joined(parts)
 
@@ -220,7 +229,7 @@ def final_line(detail: Detail, account: Account | None = None, *, items: int | N
         head = _ending(detail) if ran is None else f"{_ending(detail)} in {duration_in_words(ran)}"
     if account is None:
         return head
-    return _joined([head, _used(detail, account), _cost(account)])
+    return _joined([head, _used(detail, account), cost_in_words(account)])
 
 
 def _array_end(detail: Detail, items: int | None) -> str:
@@ -258,7 +267,8 @@ def _used(detail: Detail, account: Account) -> str:
     return f"used {', '.join(parts)}" if parts else ""
 
 
-def _cost(account: Account) -> str:
+def cost_in_words(account: Account) -> str:
+    """What it has cost, at either price."""
     return f"{dollars(account.on_demand)} on demand ({dollars(account.spot)} spot)"
 
 

@@ -31,7 +31,7 @@ _ASK_AGAIN = 5.0
 _LONGEST_SILENCE = 60.0
 """Seconds between two questions for an array's notes, in the end, while there are none."""
 _WAITING = ("PENDING", "RUNNABLE")
-_TRACEBACK = "Traceback (most recent call last)"
+_TRACEBACK = ("Traceback (most recent call last)", "  + Exception Group Traceback (most recent call last)")
 _HOLD = 1.5
 """Seconds a traceback in the log is held back."""
 
@@ -118,7 +118,7 @@ def _follow(job: Handle, console: Console) -> Watched:
     return Watched(job.detail(), log.shown, log.held)
 
 
-def items_of(job: Handle) -> int | None:
+def items_of(job: Handle | None) -> int | None:
     """Items of an array that nbbatch made, for the story; None of any other job."""
     try:
         return len(job) if isinstance(job, ArrayJob) else None

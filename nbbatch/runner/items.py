@@ -43,6 +43,11 @@ def write_items(items: Iterable[Any], file: Any, dump: Callable[[Any, Any], None
     file.write(struct.pack(f"<{len(offsets) + 1}Q", *offsets, len(offsets) - 1))
 
 
+def read_item(file: Any, position: int) -> Any:
+    """Load a single item; see `ItemFile`."""
+    return ItemFile(file).read(position)
+
+
 class ItemFile:
     """Reads items one by one; the one behind the last is read without looking for it.
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, BinaryIO
 
+    from .place import Folder
+
 MANIFEST_VERSION = 1
 
 
@@ -37,13 +39,14 @@ class Payload:
 
     Parameters
     ----------
-    folder : str
+    place : Folder
         The bundle.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        with open(os.path.join(folder, "manifest.json"), "rb") as file:
+    def __init__(self, place: Folder) -> None:
+        self.folder = place.folder
+        self._place = place
+        with place.open("manifest.json") as file:
             self.manifest: dict[str, Any] = json.load(file)
         self._items: items.ItemFile | None = None
         self._block: tuple[int, Any] = (-1, None)
@@ -124,7 +127,7 @@ class Payload:
         sys.path.remove(self.blob(carried))
 
     def _open(self, entry: Mapping[str, Any]) -> BinaryIO:
-        return open(self.blob(entry["blob"]), "rb")
+        return self._place.open(f"blobs/{entry['blob']}")
 
 
 def use_paths(payload: Payload) -> None:
@@ -135,7 +138,8 @@ def use_paths(payload: Payload) -> None:
     manifest = payload.manifest
     found = [folder for folder in manifest.get("path", ()) if os.path.exists(folder)]
     rest = [folder for folder in sys.path[1:] if folder not in found]
-    sys.path[:] = [*_local_modules(payload), *found, *rest, sys.path[0]]
+    sent = [os.getcwd()] if manifest.get("files") else []  # modules among them, as in the notebook's folder
+    sys.path[:] = [*_local_modules(payload), *sent, *found, *rest, sys.path[0]]
 
 
 def _local_modules(payload: Payload) -> list[str]:

@@ -86,7 +86,7 @@ class Rules:
             By name it would not be found on the other side, and by value it is cloudpickle's matter.
         """
         if thing is FunctionType:
-            return (getattr, (_Module("types"), "FunctionType"))
+            return (getattr, (Module("types"), "FunctionType"))
         if isinstance(thing, ModuleType) and sys.modules.get(thing.__name__) is thing:
             return (importlib.import_module, (thing.__name__,))
         if getattr(thing, "__module__", None) != "__main__" or self.is_known(thing):
@@ -112,10 +112,10 @@ class _MainGlobals:
     """Unpickles as the variables of `__main__`."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (getattr, (_Module("__main__"), "__dict__"))
+        return (getattr, (Module("__main__"), "__dict__"))
 
 
-class _Module:
+class Module:
     """Unpickles as a module."""
 
     def __init__(self, name: str) -> None:

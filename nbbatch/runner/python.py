@@ -59,6 +59,7 @@ class Run:
         entries: list[dict[str, Any]] = []
         for position in (None,) if positions is None else positions:
             entries.append(self._done[position] if position in self._done else self._entry(position))
+            self._report.collect(position)
             if positions is not None and len(positions) > 1:
                 self._report.keep_item(positions[len(entries) - 1], entries[-1])
             if self._is_over:
@@ -99,10 +100,12 @@ class Run:
     def _cell(self, main: Main, position: int | None) -> dict[str, Any]:
         if position is not None:
             main.add(self._manifest["item_name"], self._payload.item(position))
-        program = execute.Program(self._manifest["source"], self._manifest["label"])
+        interactivity = self._displays.settings.get("interactivity", "last_expr")
+        program = execute.Program(self._manifest["source"], self._manifest["label"], interactivity)
         if self._manifest.get("is_ipython"):
             self._offer_shell(main)
-        value = program.run(main.namespace)
+        shows_all = interactivity == "all" and not program.is_quiet
+        value = program.run(main.namespace, self._displays.result if shows_all else None)
         if not program.is_quiet:
             self._displays.result(value)
         self._displays.show_figures()
@@ -184,7 +187,7 @@ class Run:
 
     def _failed(self, error: BaseException, main: Main | None) -> dict[str, Any]:
         self._displays.show_figures()
-        entry = failures.describe(error, self._manifest.get("held_back", {}))
+        entry = failures.describe(error, self._manifest)
         failures.print_failure(entry)
         try:
             entry["exception"] = self._keep(

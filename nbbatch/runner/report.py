@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .place import Folder
+
 RESULT_VERSION = 1
 MOST_ATTEMPTS = 10
 """AWS Batch's limit; a later number is that of a job which repeats another, marked by `<index>.again`."""
@@ -37,24 +39,44 @@ class Report:
 
     Parameters
     ----------
-    folder : str
+    place : Folder
         The bundle.
     index, attempt : int
         Which child, and which try.
     """
 
-    def __init__(self, folder: str, index: int, attempt: int) -> None:
+    def __init__(self, place: Folder, index: int, attempt: int) -> None:
+        self._place = place
         self.attempt = attempt
-        self.index_path = os.path.join(folder, "results", str(index))
+        self.index_path = os.path.join(place.folder, "results", str(index))
         self._path = f"{self.index_path}.{attempt}"
         self._data: Any = None
         self._items: Any = None
         self.files: dict[str, str] = {}
+        self.collect: Callable[[int | None], None] = lambda _position: None
 
-    @property
-    def files_folder(self) -> str:
-        """Where fetched files go."""
-        return f"{self._path}.files"
+    def keep_file(self, path: str, name: str, position: int | None) -> None:
+        """Keep a fetched file; that of an array's item under its position.
+
+        Raises
+        ------
+        StoreError
+            The disk does not take it.
+        """
+        import shutil
+
+        place = name if position is None else f"{position}/{name}"
+        target = os.path.join(f"{self._path}.files", place)
+        try:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy(path, target)
+        except OSError as error:
+            raise StoreError(f"{name} cannot be brought back: {error.strerror}.") from None
+        self.files[place] = os.path.relpath(target, os.path.dirname(os.path.dirname(self.index_path)))
+
+    def path_of(self, name: str) -> str:
+        """Where something that is no value goes, under a name of this child and attempt."""
+        return f"{self._path}.{name}"
 
     def keep(self, value: Any, rules: pickling.Rules, limit: int | None = None) -> dict[str, Any]:
         """Keep a value and return its entry.
@@ -103,10 +125,10 @@ class Report:
         if self._data is not None:
             _settle(self._data)
             self._data.close()
-        with open(f"{self._path}.part", "w", encoding="utf-8") as file:
-            file.write(
-                json.dumps({"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()})
-            )
+        content = {"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()}
+        # A lone surrogate, somewhere in a display, must not make the whole result unreadable.
+        with open(f"{self._path}.part", "w", encoding="utf-8", errors="replace") as file:
+            file.write(json.dumps(content, ensure_ascii=False))
             _settle(file)
         if self.attempt > MOST_ATTEMPTS:
             open(f"{self.index_path}.again", "w").close()
@@ -114,14 +136,15 @@ class Report:
         if self._items is not None and len(outcome["items"]) > 1:
             self._items.close()
             os.remove(f"{self._path}.items")
+        self._place.keep_results(os.path.relpath(f"{self._path}.json", self._place.folder))
 
-    def write_failure(self, error: BaseException, outputs: list[dict[str, Any]]) -> int:
+    def write_failure(self, error: BaseException, outputs: dict[str, Any]) -> int:
         """Write the result of a job that came to nothing; returns its exit code."""
         entry = failures.describe(error, {})
         failures.print_failure(entry)
         code = failures.exit_code_of(error)
         with contextlib.suppress(OSError):  # a full disk must not hide the error, which the log has now
-            self.write({**head(code, error), "outputs": outputs, "items": placed([{"error": entry}], None)})
+            self.write({**head(code, error), **outputs, "items": placed([{"error": entry}], None)})
         return code
 
 

@@ -1,4 +1,4 @@
-"""Run a script or a command beside the runner, with files placed before and fetched after.
+"""Run a script or a command beside the runner.
 
 Its output goes straight to the job's log. A script's `--out NAME` comes back as text: the shell
 variable of that name (bash), else the content of the file of that name in the working directory.
@@ -7,7 +7,6 @@ variable of that name (bash), else the content of the file of that name in the w
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -42,7 +41,7 @@ def run_script(payload: Payload, report: Report, position: int | None) -> dict[s
         environment["ITEM"] = environment[manifest["item_name"]] = item
         arguments = [item]
     argv = [*manifest["argv"], _written(manifest), *arguments]
-    _run(argv, environment)
+    _run(argv, environment, stdin=manifest.get("stdin"))
     return {
         "variables": {
             name: report.keep(_output(name), pickling.Rules({}, {})) for name in manifest["outputs"] or ()
@@ -50,14 +49,13 @@ def run_script(payload: Payload, report: Report, position: int | None) -> dict[s
     }
 
 
-def run_command(payload: Payload, report: Report) -> dict[str, Any]:
-    """Run a program with its files; gives the entry of its one item."""
+def run_command(payload: Payload, position: int | None) -> dict[str, Any]:
+    """Run a program; gives the entry of its one item."""
     manifest = payload.manifest
-    for name, file in manifest["placed"].items():
-        _place(payload.blob(file["blob"]), name, file["mode"])
-    _run(manifest["argv"], {})
-    for pattern in manifest["fetch"]:
-        _fetch(pattern, report)
+    environment: dict[str, str] = {}
+    if position is not None:
+        environment["ITEM"] = environment[manifest["item_name"]] = _text(payload.item(position))
+    _run(manifest["argv"], environment, stdin=manifest.get("stdin"))
     return {}
 
 
@@ -94,7 +92,7 @@ def _as_text(data: bytes) -> str | bytes:
         return data
 
 
-def _run(argv: list[str], environment: dict[str, str]) -> None:
+def _run(argv: list[str], environment: dict[str, str], *, stdin: str | None) -> None:
     """Run a program to its end; signals that ask the job to stop go on to it, even as it starts."""
     child: subprocess.Popen[bytes] | None = None
     received: list[int] = []
@@ -107,7 +105,8 @@ def _run(argv: list[str], environment: dict[str, str]) -> None:
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     sys.stdout.flush()
     try:
-        child = subprocess.Popen(argv, env={**os.environ, **environment}, stdin=subprocess.DEVNULL)
+        with _input(stdin) as file:
+            child = subprocess.Popen(argv, env={**os.environ, **environment}, stdin=file)
         for number in received:
             child.send_signal(number)
         code = child.wait()
@@ -128,19 +127,15 @@ def _ending(program: str, code: int) -> str:
     return f"{name} exited with code {code}." if code > 0 else f"{name} was killed by signal {-code}."
 
 
-def _place(blob: str, name: str, mode: int) -> None:
-    if os.path.dirname(name):
-        os.makedirs(os.path.dirname(name), exist_ok=True)
-    shutil.copyfile(blob, name)
-    os.chmod(name, mode)
+def _input(text: str | None) -> Any:
+    """What the program reads on standard input: nothing, or a text of any length."""
+    import contextlib
 
+    if text is None:
+        return contextlib.nullcontext(subprocess.DEVNULL)
+    import tempfile
 
-def _fetch(pattern: str, report: Report) -> None:
-    import glob
-
-    for name in sorted(glob.glob(pattern, recursive=True)):
-        if os.path.isfile(name):
-            target = os.path.join(report.files_folder, name)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copyfile(name, target)
-            report.files[name] = os.path.join("results", os.path.basename(report.files_folder), name)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.write(text.encode())
+    file.seek(0)
+    return file

@@ -110,7 +110,7 @@ def test_notes_are_read_outside_and_hidden_in_every_log():
     job = nbbatch.submit(talks)
     assert list(job.logs(follow=True)) == SHOWN.split("\n")
     assert str(job.logs()) == SHOWN
-    assert str(job.logs(lines=2)) == "\n".join(SHOWN.split("\n")[-2:])
+    assert str(job.logs(tail=2)) == "\n".join(SHOWN.split("\n")[-2:])
     assert tail(job.backend, job.detail(), 50) == SHOWN
     found = notes_of(job.backend, job.id)
     assert [note.kind for note in found] == ["progress", "metric", "metric", "metric", "progress"]

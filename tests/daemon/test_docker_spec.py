@@ -257,7 +257,7 @@ def test_only_the_results_of_a_bundle_can_be_written(tmp_path):
 @pytest.mark.parametrize(
     "url",
     ["file:///etc", "file://{home}/bundles", "file://{home}/bundles/../logs", "file://{home}/bundles/link",
-     "file://{home}/bundles/missing", "s3://bucket/b", "{home}/bundles/b", ""],
+     "file://{home}/bundles/missing", "{home}/bundles/b", ""],
 )  # fmt: skip
 def test_no_bundle_leaves_its_folder(tmp_path, url):
     """Whatever does not resolve to a folder inside the bundles is refused."""
@@ -266,6 +266,11 @@ def test_no_bundle_leaves_its_folder(tmp_path, url):
     (tmp_path / "bundles" / "link").symlink_to(tmp_path / "logs")
     with pytest.raises(CouldNotStartError, match="CannotStartContainerError: NBBATCH_BUNDLE="):
         bundle_folder((("NBBATCH_BUNDLE", url.format(home=tmp_path)),), tmp_path)
+
+
+def test_a_bundle_in_s3_is_the_jobs_own_matter(tmp_path):
+    """Nothing of the home is mounted for it."""
+    assert bundle_folder((("NBBATCH_BUNDLE", "s3://bucket/bundles/b"),), tmp_path) is None
 
 
 def test_frames_come_apart_however_they_are_cut():

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from nbbatch.client.bundle import Cell, Command
-from nbbatch.client.results import load_result, open_file
-from nbbatch.errors import OptionError, UnknownNameError
+from nbbatch.client.bundle import Cell
+from nbbatch.client.results import load_result
+from nbbatch.errors import OptionError
 
 
 def test_bash_gets_variables_and_gives_some_back(desk) -> None:
@@ -74,40 +74,3 @@ def test_stopping_a_script_stops_its_program(desk) -> None:
     assert out == "bye\n"
     assert child.returncode == 143
     assert load_result(desk.store, packed.bundle_id).status == "stopped"
-
-
-def test_command_with_files(desk, tmp_path) -> None:
-    """Files are placed in the working directory, the program runs, what it made is fetched."""
-    tool = tmp_path / "tool.sh"
-    tool.write_text("#!/bin/sh\nmkdir -p out\nrev data/in.txt > out/r.txt\n")
-    tool.chmod(0o755)
-    (tmp_path / "in.txt").write_text("abc\n")
-    command = Command(
-        argv=["./tool.sh"],
-        files={"tool.sh": str(tool), "data/in.txt": str(tmp_path / "in.txt")},
-        fetch=["out/*", "none*"],
-    )
-    ran = desk.run(command)
-    assert ran.code == 0, ran.stderr
-    with open_file(desk.store, ran.packed.bundle_id, ran.result, "out/r.txt") as file:
-        assert file.read() == b"cba\n"
-    assert list(ran.result.files) == ["out/r.txt"]
-
-
-def test_placed_files_may_be_changed_without_changing_the_store(desk, tmp_path) -> None:
-    """A job that writes into a placed file writes into its own copy."""
-    (tmp_path / "in.txt").write_text("abc\n")
-    command = Command(argv=["sh", "-c", "echo more >> in.txt"], files=[str(tmp_path / "in.txt")], fetch=["*"])
-    ran = desk.run(command)
-    again = desk.run(command)
-    with open_file(desk.store, again.packed.bundle_id, again.result, "in.txt") as file:
-        assert file.read() == b"abc\nmore\n"
-    assert ran.code == 0
-
-
-def test_files_outside_are_refused(desk) -> None:
-    """A file that is not there, or whose place would be outside, is refused."""
-    with pytest.raises(UnknownNameError):
-        desk.pack(Command(argv=["true"], files=["/no/such/file"]))
-    with pytest.raises(OptionError):
-        desk.pack(Command(argv=["true"], files={"../up": "/etc/hostname"}))

@@ -283,7 +283,7 @@ def bundle_folder(environment: Sequence[tuple[str, str]], home: Path) -> Path | 
     Returns
     -------
     Path or None
-        None when the job has no bundle.
+        None when the job has no bundle, or fetches it from S3 by itself.
 
     Raises
     ------
@@ -294,6 +294,8 @@ def bundle_folder(environment: Sequence[tuple[str, str]], home: Path) -> Path | 
     if url is None:
         return None
     parts = urlsplit(url)
+    if parts.scheme == "s3":
+        return None
     folder, bundles = Path(unquote(parts.path)), home / "bundles"
     inside = parts.scheme == "file" and bundles.resolve() in folder.resolve().parents
     if not inside or not folder.is_dir():

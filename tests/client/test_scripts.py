@@ -1,0 +1,183 @@
+"""Scripts, programs and images as jobs: output, exit code, files, arrays."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+
+import pytest
+
+import nbbatch
+from nbbatch.client.backend import get_backend
+from nbbatch.client.image_facts import facts_of
+from nbbatch.client.scripts import ScriptJob
+from nbbatch.errors import (
+    CouldNotStartError,
+    EnvironmentMismatchError,
+    JobFailedError,
+    OptionError,
+    UnknownNameError,
+)
+from nbbatch.model.jobs import TERMINAL
+
+IMAGE, NO_PYTHON = "nbbatch-test/python:3.11", "nbbatch-test/no-python:1"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """The notebook's working directory, with a table and a tool."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.txt").write_text("abc\n")
+    (tmp_path / "mytool").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "mytool").chmod(0o755)
+    return tmp_path
+
+
+def test_a_script_gives_output_files_and_variables(shared_daemon, here) -> None:
+    """Several lines of bash with files before and after."""
+    job = nbbatch.script(
+        "rev in.txt > out.txt\nsaid=$(cat out.txt)\necho $said $HELLO",
+        files=["in.txt"],
+        fetch=["out.txt"],
+        outputs=["said"],
+        env={"HELLO": "hello"},
+    )
+    result = job.result()
+    assert (result.exit_code, result.output, dict(result.variables)) == (0, "cba hello", {"said": "cba"})
+    assert result.files == (here / "out.txt",)
+    assert (here / "out.txt").read_text() == "cba\n"
+
+
+def test_a_failed_script_raises_with_its_exit_code_and_log(shared_daemon, here) -> None:
+    """Bash stops at the first failing line; the error has the code and the end of the log."""
+    job = nbbatch.script("echo before\n(exit 7)\necho after")
+    with pytest.raises(JobFailedError, match="exit code 7") as caught:
+        job.result()
+    assert (caught.value.exit_code, job.exit_code) == (7, 7)
+    assert "before" in caught.value.log_tail
+    assert "after" not in caught.value.log_tail
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lang"),
+    [
+        ("x.py", "print(6 * 7)", None),
+        ("x.sh", "echo $((6 * 7))", None),
+        ("x", "#!/usr/bin/env python3\nprint(6 * 7)", None),
+        ("x", "print(6 * 7)", "python"),
+        ("x", "BEGIN {print 6 * 7}", "awk -f"),
+    ],
+)
+def test_a_script_file_is_run_by_what_it_is_for(shared_daemon, here, name, text, lang) -> None:
+    """By what is asked for, its first line, or its ending."""
+    (here / name).write_text(text)
+    assert nbbatch.script(Path(name), lang=lang).result().output == "42"
+
+
+def test_a_program_gets_its_words_as_they_are(shared_daemon, here) -> None:
+    """No shell comes between; an own program is sent along; standard input is a text."""
+    with pytest.raises(OptionError, match="files"):
+        nbbatch.command(["./mytool"])
+    assert nbbatch.command(["./mytool", "a b", "$HOME", 3], files=["mytool"]).result().output == "a b $HOME 3"
+    assert nbbatch.command(["rev"], stdin="abc").result().output == "cba"
+    assert nbbatch.command([Path("mytool"), "x"], files=["mytool"]).result().output == "x"
+
+
+def test_items_are_an_array(shared_daemon, here) -> None:
+    """Each item is $ITEM, and its files have a folder of their own."""
+    array = nbbatch.script("echo $ITEM > r", items=["a", "b", "c"], fetch="r", name="many")
+    assert array.results() == [None, None, None]
+    assert [(here / "many" / str(n) / "r").read_text() for n in range(3)] == ["a\n", "b\n", "c\n"]
+
+
+def test_a_handle_is_found_again(shared_daemon, here) -> None:
+    """By its id from anywhere, and from a pickle, with the same result."""
+    job = nbbatch.script("echo here")
+    assert job.result().output == "here"
+    again = nbbatch.job(job.id)
+    assert isinstance(again, ScriptJob)
+    assert again.result() == pickle.loads(pickle.dumps(job)).result() == job.result()
+    assert job.exception() is None
+    assert job.status in TERMINAL
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: nbbatch.script(""), OptionError),
+        (lambda: nbbatch.script(Path("none.sh")), UnknownNameError),
+        (lambda: nbbatch.command("ls -l"), OptionError),
+        (lambda: nbbatch.command([]), OptionError),
+        (lambda: nbbatch.script("true", items=[]), OptionError),
+        (lambda: nbbatch.script("true", outputs=["a b"]), OptionError),
+        (lambda: nbbatch.script("true", vcpu=1), OptionError),
+    ],
+)
+def test_mistakes_are_refused(shared_daemon, here, call, error) -> None:
+    """Before anything is sent."""
+    with pytest.raises(error):
+        call()
+
+
+@pytest.fixture(scope="module")
+def no_python() -> str:
+    """An image with a shell and no python3, which runs as a user of its own."""
+    import docker
+
+    client = docker.from_env()
+    try:
+        lines = (
+            f"FROM {IMAGE}",
+            "RUN rm -f /usr/bin/python3* && useradd -m worker",
+            "USER worker",
+            "WORKDIR /home/worker",
+        )
+        client.images.build(fileobj=io.BytesIO("\n".join(lines).encode()), tag=NO_PYTHON, rm=True)
+    finally:
+        client.close()
+    return NO_PYTHON
+
+
+@pytest.fixture
+def docker_daemon(home, here, monkeypatch):
+    """A daemon that runs containers."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "docker")
+    return get_backend("local")
+
+
+@pytest.mark.docker
+def test_an_image_without_python_runs_its_own_programs(docker_daemon, no_python) -> None:
+    """As its own user, in its own folder; several lines and the exit code are as elsewhere."""
+    result = nbbatch.script("id -un\npwd", image=no_python).result()
+    assert result.output == "worker\n/home/worker"
+    assert nbbatch.command(["echo", "$HOME"], image=no_python).result().output == "$HOME"
+    failed = nbbatch.script("echo a\nfalse\necho b", image=no_python)
+    assert (failed.error().exit_code, failed.logs()) == (1, "a")
+    with pytest.raises(CouldNotStartError):
+        nbbatch.command(["no-such-program"], image=no_python).result()
+
+
+@pytest.mark.docker
+def test_what_needs_python_in_the_image_is_refused_without_it(docker_daemon, no_python) -> None:
+    """Files, items and input are placed by the runner; the error says so before anything is sent."""
+    for more in ({"files": "in.txt"}, {"fetch": "x"}, {"items": [1]}, {"stdin": "x"}):
+        with pytest.raises(EnvironmentMismatchError, match="has no python3"):
+            nbbatch.script("true", image=no_python, **more)
+
+
+@pytest.mark.docker
+def test_an_image_is_asked_what_it_has(docker_daemon, no_python) -> None:
+    """Python, modules, shell; an image that is not here is unknown, one without anything has nothing."""
+    facts = facts_of(docker_daemon, IMAGE)
+    assert (facts.python, facts.shell) == ("3.11", "bash")
+    assert {"json", "sqlite3", "sys"} <= set(facts.modules)
+    assert facts_of(docker_daemon, no_python).python == ""
+    assert facts_of(docker_daemon, "no/such:image") is None
+
+
+@pytest.mark.docker
+def test_an_image_with_python_gets_files_too(docker_daemon) -> None:
+    """The runner places them in the image, and brings back what a script of several lines made."""
+    job = nbbatch.script("for i in 1 2\ndo cat in.txt >> out; done", image=IMAGE, files="in.txt", fetch="out")
+    assert job.result().files[0].read_text() == "abc\nabc\n"
