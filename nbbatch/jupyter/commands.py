@@ -89,6 +89,7 @@ COMMANDS = (
         "every setting, its value and where it comes from",
         switches=(Switch(("--preset",), "NAME"), Switch(("--backend",), "NAME")),
     ),
+    Command("doctor", "what is in order and what is not, here and on a backend", may_take="NAME"),
     Command("help", "this list"),
 )
 

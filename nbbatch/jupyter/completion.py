@@ -139,7 +139,7 @@ def _own_words(command: Command, live: Live) -> Iterable[str]:
     """What a command is about: a job, or whatever else it may take."""
     if command.takes_job or command.may_take == "ID":
         return live.jobs()
-    return live.backends() if command.name == "backend" else ()
+    return live.backends() if command.may_take == "NAME" else ()
 
 
 def make_matcher(live: Live) -> Callable[[CompletionContext], SimpleMatcherResult]:
