@@ -18,6 +18,7 @@ _HOME_OF = {
     "as_completed": "nbbatch.client.completed",
     "batch": "nbbatch.client.decorator",
     "command": "nbbatch.client.scripts",
+    "cache_clear": "nbbatch.client.cache",
     "costs": "nbbatch.client.costs",
     "estimate": "nbbatch.client.estimate",
     "events": "nbbatch.client.events",
