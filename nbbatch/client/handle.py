@@ -20,6 +20,8 @@ from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.callbacks import callbacks
 from nbbatch.client.events import Event, events
 from nbbatch.client.fetched import Fetched, asks_for_files, fetch
+from nbbatch.client.indexes import bundle_of
+from nbbatch.client.moments import moment_of
 from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
@@ -89,6 +91,7 @@ class Handle(Referable):
         self._name = name
         self._final: Detail | None = None
         self._place: tuple[int, Backend] | None = None
+        self.is_cached = False
         self._has_fetched = False
 
     @property
@@ -97,6 +100,11 @@ class Handle(Referable):
         if self._place is None or self._place[0] != os.getpid():
             self._place = os.getpid(), get_backend(self.backend_name)
         return self._place[1]
+
+    def note_cached(self, bundle_id: str, *, is_asked: bool) -> None:
+        """Find out whether the job was there already instead of being submitted with this bundle."""
+        if is_asked and bundle_of(self.detail()) != bundle_id:
+            self.is_cached, self._name = True, ""
 
     @property
     def name(self) -> str:
@@ -381,7 +389,13 @@ class Handle(Referable):
 
     def __repr__(self) -> str:
         state = self._final["status"] if self._final else self.backend_name
-        return f"<{type(self).__name__} {self._name or '?'} {short_id(self.id)} · {state}>"
+        told = f"{state}{self._told_cached()}"
+        return f"<{type(self).__name__} {self._name or '?'} {short_id(self.id)} · {told}>"
+
+    def _told_cached(self) -> str:
+        """Since when a result is there that was taken from the cache."""
+        stopped = moment_of((self._final or {}).get("stoppedAt")) if self.is_cached else None
+        return "" if stopped is None else f" · cached, of {stopped.astimezone():%Y-%m-%d %H:%M:%S}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: how the job stands now, as text and as a small static table."""

@@ -280,6 +280,7 @@ def _word(key: str) -> str:
 def _options(given: Mapping[str, Any]) -> Options:
     named = {key: value for key, value in given.items() if key not in _CELL_KEYS}
     named |= {key: _paths(given[key]) for key in ("files", "fetch")}
+    named["cache"] = given["cache"] or None
     named["spot"] = True if given["spot"] else False if given["on_demand"] else None
     jobs = [*(given["depends"] or ()), *(named.pop("after") or ())]
     named["depends"] = [job for text in jobs for job in text.split(",")] or None
