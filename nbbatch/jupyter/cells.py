@@ -94,7 +94,8 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
     if line.detach:
         return _say_detached(console, job, line.bind)
     watched = follow(job, console)
-    remember(job, packed, cell, watched.detail)
+    if not job.is_cached:
+        remember(job, packed, cell, watched.detail)
     finish(Ending(shell, console, job, watched, line.outputs))
     return None
 
