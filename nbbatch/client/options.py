@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
+from nbbatch.client.built import Image
 from nbbatch.client.fileoptions import read_fetch, read_send, read_workdir
 from nbbatch.errors import OptionError
 from nbbatch.model.resources import parse_duration, parse_memory, parse_vcpus
@@ -199,6 +200,11 @@ def _read_text(option: str, value: Any) -> str:
     return value.strip()
 
 
+def _read_image(option: str, value: Any) -> str:
+    """A name, or what `nbbatch.image` gave."""
+    return _read_text(option, str(value) if isinstance(value, Image) else value)
+
+
 def _read_name(option: str, value: Any) -> str:
     if not isinstance(value, str) or not _JOB_NAME.fullmatch(value):
         raise _refuse(option, value, "up to 128 letters, digits, - and _, and starts with a letter or digit")
@@ -314,7 +320,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "vcpus": lambda _, value: parse_vcpus(value),
     "memory": lambda _, value: parse_memory(value),
     "gpus": _between(0, 1024, "a whole number of GPUs"),
-    "image": _read_text,
+    "image": _read_image,
     "definition": _read_text,
     "name": _read_name,
     "env": _read_env,

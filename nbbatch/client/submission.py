@@ -20,6 +20,7 @@ from nbbatch.client.definitions import definition_for, forget_definition
 from nbbatch.client.dependencies import merged, with_dependencies
 from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
+from nbbatch.client.preflight import Preflight
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
 from nbbatch.client.store import DryStore
 from nbbatch.client.workdir import Files
@@ -87,6 +88,7 @@ def pack_for(
         DryStore() if is_dry else backend.store,
         namespace=namespace,
         files=files_of(options),
+        preflight=lambda provided: Preflight(backend, options, provided=provided),
         python=sys.executable if is_same else "python3",
         is_same_environment=is_same,
         **limits,
