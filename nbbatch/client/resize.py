@@ -122,7 +122,7 @@ def resize_advice(handle: Handle) -> Advice:
     if detail["status"] not in TERMINAL:
         raise UserError(f"{handle!r} has not ended.", cure="Wait for it: then it is known what it used.")
     use = handle.usage()
-    children = list(islice(own_usage(handle.backend.store, detail), MOST_CHILDREN))
+    children = own_usage(handle.backend.store, detail, most=MOST_CHILDREN)
     had = Resources(vcpus=use.vcpus, memory=use.memory, gpus=use.gpus)
     advised, because = advise(use, children, lacked_memory=_lacked_memory(handle))
     capacity = capacity_of(handle.backend, detail["jobQueue"])
