@@ -26,6 +26,7 @@ from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
 from nbbatch.client.references import Referable
+from nbbatch.client.resize import Advice, resize_advice
 from nbbatch.client.results import Usage
 from nbbatch.client.shown import shown
 from nbbatch.client.timeline import timeline
@@ -266,6 +267,16 @@ class Handle(Referable):
     def usage(self) -> Use:
         """What the job asked for and what it used of that, over all attempts and children."""
         return use_of(self.detail(), self.account(), lambda detail: own_usage(self.backend.store, detail))
+
+    def resize_advice(self) -> Advice:
+        """What the next run should ask for, by what this one used; `nbbatch.client.resize` has the rule.
+
+        Raises
+        ------
+        UserError
+            It has not ended, or nobody measured what it used.
+        """
+        return resize_advice(self)
 
     def events(self, *, follow: bool = False) -> Iterator[Event]:
         """The job's state changes, of an array those of its children too, in EventBridge's shape.

@@ -264,3 +264,11 @@ def test_unloading_takes_everything_back(batch_shell):
     run(batch_shell, "%unload_ext nbbatch")
     assert batch_shell.find_cell_magic("batch") is None
     assert len(batch_shell.Completer.custom_matchers) == count - 1
+
+
+def test_resize_says_what_would_have_sufficed(batch_shell, capsys):
+    """The options for the next run, in one line."""
+    run(batch_shell, "%%batch --as sized --vcpus 1 --memory 3G\n1")
+    run(batch_shell, "sized.wait(60)")
+    batch_shell.run_line_magic("batch", "resize sized")
+    assert "instead of --vcpus 1 --memory 3G" in capsys.readouterr().out
