@@ -34,10 +34,11 @@ def test_show_shows_where_it_stands(desk) -> None:
     assert [one["output_type"] for one in outputs] == ["stream", "display_data", "stream"]
 
 
-def test_figure_as_last_value_is_shown_once(desk) -> None:
-    """A figure that is the cell's value is not shown a second time for being open."""
-    data = shown(desk.run("import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nfig"))
-    assert ["image/png" in one for one in data] == [True]
+def test_figure_as_last_value_is_shown_as_the_inline_backend_does(desk) -> None:
+    """An open figure that is the cell's value is its value and is shown at its end; a closed one once."""
+    source = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nfig"
+    assert ["image/png" in one for one in shown(desk.run(source))] == [True, True]
+    assert len(shown(desk.run(source.replace("\nfig", "\nplt.close()\nfig")))) == 1
 
 
 def test_plotly_figure_is_its_json(desk) -> None:
@@ -72,16 +73,19 @@ def test_own_repr_methods(desk) -> None:
     )
     ran = desk.run(source)
     first, second, third = shown(ran)
-    assert (first["text/html"], first["image/png"]) == ("<i>h</i>", "cG5n\n")
+    assert (first["text/html"], first["image/png"]) == ("<i>h</i>", "cG5n")
     assert ran.result.displays[0]["metadata"] == {"image/png": {"width": 3}}
     assert second["text/x"] == 1
     assert set(third) == {"text/plain"}
 
 
 def test_failing_repr_does_not_fail_the_cell(desk) -> None:
-    """An object whose repr raises is shown as such."""
-    ran = desk.run("class R:\n    def __repr__(self): raise ValueError('no')\nR()")
-    assert "its repr raised ValueError: no" in shown(ran)[0]["text/plain"]
+    """An object whose repr raises shows the error, with the cell's own lines, and the cell goes on."""
+    ran = desk.run("class R:\n    def __repr__(self): raise ValueError('no')\nprint(1)\nx = 2\nR()")
+    assert (ran.code, ran.result.variables["x"]) == (0, 2)
+    (output,) = ran.result.displays
+    assert (output["output_type"], output["ename"], output["evalue"]) == ("error", "ValueError", "no")
+    assert "line 2, in __repr__" in output["traceback"][1]
 
 
 @pytest.mark.parametrize(
