@@ -17,6 +17,8 @@ from IPython.core.display_functions import clear_output, publish_display_data
 from nbbatch.client.results import Result
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.tracebacks import traceback_lines
+from nbbatch.jupyter.widgets import open_models
+from nbbatch.runner.outputs import WIDGETS
 
 Output = Mapping[str, Any]
 _LONGEST_REPLAY = 1_000_000
@@ -135,16 +137,24 @@ def show_outputs(shell: Any, outputs: Iterable[Output], result: Result | None = 
                 stream.write(text_of(output))
                 stream.flush()
             case "execute_result":
-                publish_value(shell, output["data"], output.get("metadata"), result)
+                publish_value(shell, _shown_data(output["data"]), output.get("metadata"), result)
             case "error":
                 _publish_error(shell, output)
             case kind:
                 publish_display_data(  # type: ignore[no-untyped-call]
-                    dict(output["data"]),
+                    _shown_data(output["data"]),
                     dict(output.get("metadata") or {}),
                     transient=output.get("transient"),
                     update=kind == "update_display_data",
                 )
+
+
+def _shown_data(data: Output) -> dict[str, Any]:
+    """The MIME bundle to publish, once the widgets that it refers to are there."""
+    shown = dict(data)
+    if WIDGETS in shown:
+        open_models(shown.pop(WIDGETS))
+    return shown
 
 
 def _publish_error(shell: Any, output: Output) -> None:

@@ -56,7 +56,7 @@ def _configured() -> dict[str, dict[str, Any]]:
         return {}
     chosen = module.InlineBackend.instance()
     options = {"bbox_inches": "tight", **chosen.print_figure_kwargs}
-    return {name: options for name in sorted(chosen.figure_formats)}
+    return dict.fromkeys(sorted(chosen.figure_formats), options)
 
 
 def _format_of(mime: str) -> str:

@@ -59,7 +59,7 @@ def _offer_figure_options(shell: Any) -> None:
     with contextlib.suppress(ImportError):
         from matplotlib_inline.config import InlineBackend
 
-        chosen = InlineBackend.instance(parent=shell)
+        chosen = InlineBackend.instance(parent=shell)  # type: ignore[no-untyped-call]
         chosen.shell = shell
         shell.configurables.append(chosen)
 

@@ -32,7 +32,10 @@ def test_a_magic_the_job_cannot_know_is_refused(batch_shell, cell, said):
 
 def test_a_magic_of_the_notebook_is_refused_by_its_name(batch_shell):
     """One that a cell has registered is told to be the notebook's."""
-    run(batch_shell, "from IPython.core.magic import register_line_magic\n@register_line_magic\ndef shout(line):\n    return line.upper()")
+    run(
+        batch_shell,
+        "from IPython.core.magic import register_line_magic\n@register_line_magic\ndef shout(line):\n    return line.upper()",
+    )
     with pytest.raises(UserError, match="%shout is a magic of this notebook"):
         run(batch_shell, "%%batch\nx = 1\n%shout hey")
 

@@ -81,4 +81,6 @@ def test_without_ipython_the_traceback_is_pythons(batch_shell):
 
     error = failure(batch_shell, ERRS)
     assert traceback_lines(error.remote_traceback, {})[0] == "Traceback (most recent call last):"
-    assert traceback_lines(error.remote_traceback, {"trace": {}, "files": {}})[-1].startswith("ZeroDivisionError")
+    assert traceback_lines(error.remote_traceback, {"trace": {}, "files": {}})[-1].startswith(
+        "ZeroDivisionError"
+    )

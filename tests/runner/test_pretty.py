@@ -71,7 +71,17 @@ def test_any_value_is_laid_out_as_by_ipython(value) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [list(range(1500)), set(range(1500)), collections.Counter("abca"), os.environ, Plain(), pretty, [], (), set()],
+    [
+        list(range(1500)),
+        set(range(1500)),
+        collections.Counter("abca"),
+        os.environ,
+        Plain(),
+        pretty,
+        [],
+        (),
+        set(),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_long_and_special_values(value) -> None:
