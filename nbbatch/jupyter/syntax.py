@@ -63,9 +63,13 @@ def _check_origin(shell: Any, kind: Kind, name: str, sign: str) -> None:
         close = get_close_matches(name, known, n=1)
         raise UserError(
             f"There is no magic {sign}{name}.",
-            cure=f"Did you mean {sign}{close[0]}?" if close else "Load its extension in the cell: %load_ext NAME.",
+            cure=f"Did you mean {sign}{close[0]}?"
+            if close
+            else "Load its extension in the cell: %load_ext NAME.",
         )
-    owner = type(getattr(found, "__self__", None)).__module__ if hasattr(found, "__self__") else found.__module__
+    owner = (
+        type(getattr(found, "__self__", None)).__module__ if hasattr(found, "__self__") else found.__module__
+    )
     if not owner.startswith("IPython."):
         where = "this notebook" if owner == "__main__" else owner
         raise UserError(

@@ -57,9 +57,7 @@ def traceback_lines(text: str, facts: Mapping[str, Any]) -> list[str]:
 def _drawn(trace: Trace, files: Mapping[str, str], shell: Any) -> list[str]:
     with _known_sources(files, shell):
         error = _rebuilt(trace)
-        shown = shell.InteractiveTB.structured_traceback(
-            type(error), error, error.__traceback__, tb_offset=0
-        )
+        shown = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=0)
     text = shown if isinstance(shown, str) else "\n".join(shown)
     return (text if _wants_colours() else _COLOURS.sub("", text)).splitlines()
 
@@ -92,9 +90,7 @@ def _known_sources(files: Mapping[str, str], shell: Any) -> Iterator[None]:
 
 def _rebuilt(trace: Trace) -> BaseException:
     text = trace["text"]
-    kind = type(
-        trace["type"], (Exception,), {"__module__": trace["module"], "__str__": lambda _: str(text)}
-    )
+    kind = type(trace["type"], (Exception,), {"__module__": trace["module"], "__str__": lambda _: str(text)})
     error: BaseException = kind()
     for note in trace["notes"]:
         error.add_note(note)
@@ -131,13 +127,13 @@ def _code(source: str, file: str) -> CodeType:
 def _frame(code: CodeType) -> TracebackType:
     """Run code that only raises; gives its frame as a traceback."""
     function = FunctionType(code, {"stop": _Stop, "__name__": "__main__"})
+    entry: Any = None
     try:
         function(*(None for _ in range(code.co_argcount)))
     except _Stop as stop:
-        assert stop.__traceback__ is not None  # noqa: S101 - it was raised just now
-        assert stop.__traceback__.tb_next is not None  # noqa: S101 - by the function
-        return stop.__traceback__.tb_next
-    raise AssertionError("code that only raises has returned")
+        entry = stop.__traceback__
+    own: TracebackType = entry.tb_next  # the first one is this function's
+    return own
 
 
 def _place_here(file: str) -> str:

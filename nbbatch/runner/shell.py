@@ -59,7 +59,7 @@ def _offer_figure_options(shell: Any) -> None:
     with contextlib.suppress(ImportError):
         from matplotlib_inline.config import InlineBackend
 
-        chosen = InlineBackend.instance(parent=shell)  # type: ignore[no-untyped-call]
+        chosen = InlineBackend.instance(parent=shell)
         chosen.shell = shell
         shell.configurables.append(chosen)
 
@@ -82,7 +82,12 @@ class LittleShell:
 
     def run_line_magic(self, name: str, line: str, **_options: Any) -> Any:
         """`%time`, `%env`, `%cd` and `%pwd`; `%matplotlib` is not needed."""
-        known = {"time": self._time, "env": self._env, "cd": self._cd, "pwd": lambda _: os.getcwd()}
+        known: dict[str, Callable[[str], Any]] = {
+            "time": self._time,
+            "env": self._env,
+            "cd": self._cd,
+            "pwd": lambda _: os.getcwd(),
+        }
         if name == "matplotlib":
             return None
         if name not in known:
