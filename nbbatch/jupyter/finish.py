@@ -96,8 +96,10 @@ def _failure(ending: Ending, job: Job) -> JobError:
     error = job.error() or JobFailedError(f"Job {job.name} failed.", job_id=job.id)
     log = _whole_log(ending, error.remote_traceback if isinstance(error, RemoteError) else "")
     with contextlib.suppress(ResultLostError):
-        show_result(ending.shell, ending.console, job.load(), log)
-    if isinstance(error, RemoteError) and not missing_file_cure(job.load().error):
+        result = job.load()
+        show_result(ending.shell, ending.console, result, log)
+        error.__cause__ = result.error.exception if result.error is not None else None
+    if isinstance(error, RemoteError) and not missing_file_cure(result.error):
         error.cure = f"The whole log: %batch logs {short_id(job.id)}. Change the cell and run it again."
     vars(error)["_is_log_shown"] = bool(log)
     return error

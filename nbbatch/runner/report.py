@@ -128,7 +128,7 @@ class Report:
         content = {"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()}
         # A lone surrogate, somewhere in a display, must not make the whole result unreadable.
         with open(f"{self._path}.part", "w", encoding="utf-8", errors="replace") as file:
-            file.write(json.dumps(content, ensure_ascii=False))
+            file.write(_as_json(content))
             _settle(file)
         if self.attempt > MOST_ATTEMPTS:
             open(f"{self.index_path}.again", "w").close()
@@ -158,6 +158,29 @@ def head(code: int, error: BaseException | None) -> dict[str, Any]:
 def placed(entries: list[dict[str, Any]], positions: range | None) -> list[dict[str, Any]]:
     """Items with their positions among all of the array; that of a plain job is 0."""
     return [{"position": position, **entry} for position, entry in zip(positions or range(1), entries)]  # noqa: B905 - a stopped job has fewer
+
+
+def _as_json(content: Any) -> str:
+    """JSON of a result; whatever a display holds, the result is one that can be read."""
+    try:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(_cleaned(content), ensure_ascii=False)
+
+
+def _cleaned(value: Any) -> Any:
+    """With numbers of numpy as numbers, NaN as null, and anything else as text."""
+    if isinstance(value, dict):
+        return {str(key): _cleaned(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(each) for each in value]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    for number in (int, float):
+        with contextlib.suppress(Exception):
+            if number(value) == value and abs(number(value)) != float("inf"):
+                return number(value)
+    return None if isinstance(value, float) else repr(value)
 
 
 def _settle(file: Any) -> None:
