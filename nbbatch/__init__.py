@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HOME_OF = {
+    "all_of": "nbbatch.client.dependencies",
     "as_completed": "nbbatch.client.completed",
     "batch": "nbbatch.client.decorator",
     "command": "nbbatch.client.scripts",
     "costs": "nbbatch.client.costs",
+    "doctor": "nbbatch.client.doctor",
     "estimate": "nbbatch.client.estimate",
     "events": "nbbatch.client.events",
     "checkpoint": "nbbatch.runner.inside",
     "interrupted": "nbbatch.runner.inside",
+    "image": "nbbatch.client.image",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
+    "pipeline": "nbbatch.client.pipeline",
     "queues": "nbbatch.client.queues",
     "script": "nbbatch.client.scripts",
     "submit": "nbbatch.client.jobs",

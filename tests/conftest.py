@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ import pytest
 if TYPE_CHECKING:
     from nbbatch.client.backend import Backend
 
+sys.path.insert(0, str(Path(__file__).parent))
 TEST_IMAGE = os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 

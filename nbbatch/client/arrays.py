@@ -10,32 +10,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, overload
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed
 from nbbatch.client.chunks import Durations
+from nbbatch.client.coming import Coming, failed_count
 from nbbatch.client.config import home
 from nbbatch.client.handle import Handle
-from nbbatch.client.indexes import INDEXES, bundle_of, environment_of, read_indexes, retry_environment
+from nbbatch.client.indexes import (
+    ATTEMPTS_PER_RETRY,
+    INDEXES,
+    RETRY_BASE,
+    bundle_of,
+    environment_of,
+    read_indexes,
+    retry_environment,
+)
 from nbbatch.client.inputs import labels_of
-from nbbatch.client.items import Item, Left, Reader, failed_children, first_error
+from nbbatch.client.items import Item, Reader, failed_children, first_error
 from nbbatch.client.jobs import Job, value_of
 from nbbatch.client.news import News
 from nbbatch.client.notes import Note
 from nbbatch.client.options import Options
-from nbbatch.client.outcome import Detail
+from nbbatch.client.outcome import Detail, short_id
+from nbbatch.client.references import Reference
 from nbbatch.client.results import ItemResult
 from nbbatch.client.shape import read_array
-from nbbatch.client.spec import resubmission
+from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
 from nbbatch.client.submission import send, submit_again
 from nbbatch.client.table import frame_of
 from nbbatch.client.told import Progress
 from nbbatch.errors import ResultLostError, UserError
 from nbbatch.model.jobs import TERMINAL
-
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
-"""Seconds between two looks for items of children that go on: doubled while there are none."""
 
 
 class ArrayJob(Handle):
@@ -52,6 +60,7 @@ class ArrayJob(Handle):
         self._inputs = inputs
         self._known: tuple[Reader, dict[int, int]] | None = None
         self._retry: ArrayJob | None = None
+        self._origin: tuple[str, int] | None = None
 
     def __len__(self) -> int:
         return self.reader.shape.items
@@ -72,7 +81,32 @@ class ArrayJob(Handle):
         if index not in self.places:
             raise IndexError(f"item {position} is not among those that {self!r} repeats")
         place = position - self.reader.shape.positions(index).start
-        return ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
+        job = ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
+        job.array, job.index = self, index
+        return job
+
+    def reference(self) -> Reference:
+        """What stands for the list of all values as an argument of another job."""
+        if self._retry is not None:
+            return self._retry.reference()
+        url, base = self.origin()
+        return Reference(
+            url=url,
+            indexes=tuple(range(self.reader.shape.children)),
+            bases=tuple(range(base, -1, -ATTEMPTS_PER_RETRY)),
+            place=None,
+            job=short_id(self.id),
+            job_id=self.id,
+            backend=self.backend_name,
+            name=self._name,
+        )
+
+    def origin(self) -> tuple[str, int]:
+        """URL of the bundle, and the number from which its attempts count; asked once."""
+        if self._origin is None:
+            variables = environment_of(self.detail())
+            self._origin = variables[BUNDLE_VARIABLE], int(variables.get(RETRY_BASE, 0))
+        return self._origin
 
     def __iter__(self) -> Iterator[Job]:
         shape = self.reader.shape
@@ -258,7 +292,7 @@ class ArrayJob(Handle):
         retried = self._retry.failures() if self._retry is not None else {}
         if len(self.places) == 1:
             return {index: detail for index in self.places if detail["status"] == "FAILED"} | retried
-        if not _failed_count(detail):
+        if not failed_count(detail):
             return retried
         by_place = {one["arrayProperties"]["index"]: one for one in failed_children(self.backend, self.id)}
         found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
@@ -285,63 +319,21 @@ class ArrayJob(Handle):
         return _again, (type(self), self.id, self.backend_name, self._name)
 
 
-class Coming:
-    """The items of an array as they end, each given once.
-
-    Of a child with several items those that ended well are there before the child has ended.
-    """
-
-    def __init__(self, array: ArrayJob) -> None:
-        self._array = array
-        self._ended: set[int] = set()
-        self._given: dict[int, set[int]] = {}
-        self._pause = _SHORTEST_PAUSE
-
-    @property
-    def pause(self) -> float | None:
-        """Seconds after which to look again though nothing seems to have changed; None: not at all."""
-        return self._pause if self._array.reader.shape.chunk > 1 else None
-
-    def take(self, detail: Detail) -> list[Item]:
-        """Items that have ended since the last call; `detail` is the array's newest."""
-        array, reader = self._array, self._array.reader
-        failures = array.failures() if _failed_count(detail) else {}
-        left = reader.left()
-        ended = set(array.places) if detail["status"] in TERMINAL else self._has_ended(left, failures)
-        items = [
-            item
-            for index in sorted(ended - self._ended)
-            for item in reader.ended(index, left, array.job_id(index), failures.get(index))
-            if item.position not in self._given.get(index, ())
-        ]
-        self._ended |= ended
-        items += [item for index in left.partial for item in self._of_running(index, left)]
-        self._pause = _SHORTEST_PAUSE if items else min(2 * self._pause, _LONGEST_PAUSE)
-        return items
-
-    def _has_ended(self, left: Left, failures: Mapping[int, Detail]) -> set[int]:
-        """Children that ended while others go on: a failed attempt may be followed by another one."""
-        reader, places = self._array.reader, self._array.places
-        new = {index: attempt for index, attempt in left.results.items() if index not in self._ended}
-        succeeded = {index for index, attempt in new.items() if reader.has_succeeded(index, attempt)}
-        return self._ended | ((succeeded | set(failures)) & set(places))
-
-    def _of_running(self, index: int, left: Left) -> list[Item]:
-        if index in self._ended or index not in self._array.places:
-            return []
-        given = self._given.setdefault(index, set())
-        found = self._array.reader.so_far(index, left, self._array.job_id(index))
-        items = [item for item in found if item.position not in given]
-        given.update(item.position for item in items)
-        return items
-
-
 class ItemJob(Job):
     """A child of an array as the handle of one of its items, the one at `place` in its chunk."""
 
     def __init__(self, job_id: str, *, backend: str, name: str = "", place: int = 0) -> None:
         super().__init__(job_id, backend=backend, name=name)
         self.place = place
+        self.array: ArrayJob | None = None
+        self.index = 0
+
+    def reference(self, variable: str | None = None) -> Reference:
+        """What stands for the item's value as an argument of another job; its array is asked only once."""
+        if self.array is None:
+            return replace(super().reference(variable), place=self.place)
+        url, base = self.array.origin()
+        return replace(self._refer(url, self.index, base, variable), place=self.place)
 
     def result(self, timeout: float | None = None) -> Any:
         """The item's value; see `Job.result`."""
@@ -366,12 +358,6 @@ def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJ
 
 def _item_again(kind: type[ItemJob], job_id: str, backend: str, name: str, place: int) -> ItemJob:
     return kind(job_id, backend=backend, name=name, place=place)
-
-
-def _failed_count(detail: Detail) -> int:
-    if "statusSummary" in detail.get("arrayProperties", {}):
-        return int(detail["arrayProperties"]["statusSummary"].get("FAILED", 0))
-    return int(detail["status"] == "FAILED")
 
 
 def map_packed(

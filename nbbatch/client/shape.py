@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from nbbatch.client.references import know_references
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError
 from nbbatch.runner.items import ItemFile, read_item
@@ -78,6 +79,7 @@ class ArrayBundle:
 
     def input(self, position: int) -> Any:
         """One item as it was given: a call's keyword arguments as a dict, its only argument by itself."""
+        know_references()
         with self._open() as file:
             if self.rows:
                 return read_item(file, position // self.rows).iloc[position % self.rows]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.doctor import Report, doctor
 from nbbatch.client.handle import Handle
 from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
@@ -18,6 +19,7 @@ from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
+from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
 from nbbatch.jupyter.waiting import items_of
@@ -125,6 +127,11 @@ def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
     return queues(backend=backend)
 
 
+def show_doctor(_shell: Any, call: Call, backend: str | None) -> Report:
+    """`%batch doctor [NAME]`: every check with what was found, and what to do."""
+    return doctor(call.job or backend)
+
+
 def show_help(_shell: Any, _call: Call, _backend: str | None) -> None:
     """`%batch help`."""
     print(command_help())  # noqa: T201 - help is what was asked for
@@ -135,6 +142,8 @@ ACTIONS: Mapping[str, Action] = {
     "job": show_job,
     "logs": show_logs,
     "why": show_why,
+    "events": show_events,
+    "timeline": show_timeline,
     "attach": attach,
     "cancel": cancel,
     "terminate": terminate,
@@ -143,6 +152,7 @@ ACTIONS: Mapping[str, Action] = {
     "cost": show_cost,
     "backend": use_backend,
     "config": show_config,
+    "doctor": show_doctor,
     "help": show_help,
 }
 

@@ -92,6 +92,8 @@ class Payload:
                 f"{name} needs the package {error.name or '?'}, which the job's image does not have ({error})."
                 " Use an image that has it."
             ) from error
+        except PayloadError:
+            raise
         except Exception as error:
             raise UnpicklableError(
                 f"{name} cannot be unpickled in the job: {type(error).__name__}: {error}"
