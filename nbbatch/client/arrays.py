@@ -154,7 +154,7 @@ class ArrayJob(Handle):
             plain = self.reader.plain(self.reader.left())
             if plain is not None:
                 values, seconds = plain
-                self._measure(seconds, len(values))
+                self.measure(seconds, len(values))
                 return values
         items = self.items(timeout)
         self.bring_files()
@@ -181,10 +181,10 @@ class ArrayJob(Handle):
             self._retry.items(None if deadline is None else deadline - time.monotonic())
         items = list(self._items(range(self.reader.shape.children), self.failures()))
         took = [item.seconds for item in items if item.seconds is not None and item.error is None]
-        self._measure(sum(took), len(took))
+        self.measure(sum(took), len(took))
         return items
 
-    def _measure(self, seconds: float, items: int) -> None:
+    def measure(self, seconds: float, items: int) -> None:
         """Remember how long an item took, for the next array of the same function."""
         key = self.reader.bundle.measured_as
         if key and items:
@@ -294,7 +294,12 @@ class ArrayJob(Handle):
             return {index: detail for index in self.places if detail["status"] == "FAILED"} | retried
         if not failed_count(detail):
             return retried
-        by_place = {one["arrayProperties"]["index"]: one for one in failed_children(self.backend, self.id)}
+        # A summary does not say who ended a child; one that never started ended with its array.
+        asked = {flag: True for flag in ("isCancelled", "isTerminated") if detail.get(flag)}
+        by_place = {
+            one["arrayProperties"]["index"]: one if "startedAt" in one else {**one, **asked}
+            for one in failed_children(self.backend, self.id)
+        }
         found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
         return found | retried
 

@@ -27,6 +27,7 @@ class Coming:
         self._ended: set[int] = set()
         self._given: dict[int, set[int]] = {}
         self._pause = _SHORTEST_PAUSE
+        self._took: list[float] = []
 
     @property
     def pause(self) -> float | None:
@@ -48,6 +49,9 @@ class Coming:
         self._ended |= ended
         items += [item for index in left.partial for item in self._of_running(index, left)]
         self._pause = _SHORTEST_PAUSE if items else min(2 * self._pause, _LONGEST_PAUSE)
+        self._took += [item.seconds for item in items if item.seconds is not None and item.error is None]
+        if detail["status"] in TERMINAL:
+            array.measure(sum(self._took), len(self._took))
         return items
 
     def _has_ended(self, left: Left, failures: Mapping[int, Detail]) -> set[int]:
