@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
-from nbbatch.client.arrays import ArrayJob, Coming
+from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.coming import Coming
 from nbbatch.client.executed import ExecutedNotebook, NotebookBundle, read_bundle
 from nbbatch.client.indexes import bundle_of
 from nbbatch.client.items import Item

@@ -154,7 +154,10 @@ def load_children(array: ArrayJob, detail: Detail) -> list[Result]:
         return []
     attempts = bundle.newest_attempts()
     children = range(bundle.shape.children)
-    return [load_result(store, bundle_id, index=index, attempt=attempts.get(index)) for index in children]
+    results = [load_result(store, bundle_id, index=index, attempt=attempts.get(index)) for index in children]
+    took = [item.seconds for result in results for item in result.items if item.seconds is not None]
+    array.measure(sum(took), len(took))
+    return results
 
 
 def _show_outputs(ending: Ending, results: Sequence[Result]) -> None:
