@@ -31,7 +31,7 @@ from nbbatch.client.notebook_file import (
     read_notebook,
 )
 from nbbatch.client.notebook_jobs import NotebookJob
-from nbbatch.client.notebook_place import check_place
+from nbbatch.client.notebook_place import check_imports, check_place
 from nbbatch.client.options import Options, option_names, suggestion
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import pack_for, resolve, send
@@ -227,7 +227,8 @@ def _pack(
     runs: Sequence[tuple[Mapping[str, Any], str]] | None = None,
     chunk: int = 1,
 ) -> Packed:
-    check_place(get_backend(options.backend), options, kernel=source.kernel, language=source.language)
+    backend = get_backend(options.backend)
+    check_place(backend, options, kernel=source.kernel, language=source.language)
     payload = Notebook(
         content=msgspec.json.encode(node).decode(),
         name=f"{source.name}.ipynb",
@@ -242,6 +243,7 @@ def _pack(
         output=output,
     )
     with modules_beside(source):
+        check_imports(backend, options, [names.python for names in source.names])
         return pack_for(payload, options)
 
 
