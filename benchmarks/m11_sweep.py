@@ -60,6 +60,4 @@ def one_after_the_other(source: Path, folder: Path, runs: int) -> None:
 
     (folder / "mill").mkdir(exist_ok=True)
     for seed in range(runs):
-        papermill.execute_notebook(
-            source, folder / f"mill/{seed}.ipynb", {"seed": seed}, progress_bar=False
-        )
+        papermill.execute_notebook(source, folder / f"mill/{seed}.ipynb", {"seed": seed}, progress_bar=False)

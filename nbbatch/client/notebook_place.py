@@ -49,7 +49,9 @@ def check_imports(backend: Backend, options: Options, cells: Sequence[str]) -> N
     if options.files or options.workdir or not cell_needs("\n".join(cells)):
         return
     needs = {
-        name: f"cell {place}, {why}" for place, cell in enumerate(cells) for name, why in cell_needs(cell).items()
+        name: f"cell {place}, {why}"
+        for place, cell in enumerate(cells)
+        for name, why in cell_needs(cell).items()
     }
     Preflight(backend, options).check(needs)
 

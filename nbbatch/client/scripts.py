@@ -17,9 +17,10 @@ from typing import Any
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Command
+from nbbatch.client.chunks import choose_chunk
 from nbbatch.client.image_facts import ImageFacts, facts_of
 from nbbatch.client.indexes import bundle_of
-from nbbatch.client.inputs import list_items, read_chunk
+from nbbatch.client.inputs import list_items
 from nbbatch.client.jobs import TAIL, Job
 from nbbatch.client.logs import tail
 from nbbatch.client.options import Options
@@ -265,7 +266,7 @@ def _array(items: Any, chunk: int | str) -> dict[str, Any]:
     if items is None:
         return {}
     listed = list_items(items)
-    return {"items": listed, "chunk": read_chunk(chunk, len(listed))}
+    return {"items": listed, "chunk": choose_chunk(chunk, len(listed)).size}
 
 
 def _runs_beside_the_runner(options: Options, is_simple: bool, *, prefers_plain: bool = False) -> bool:  # noqa: FBT001
