@@ -39,6 +39,7 @@ def run_items(
     """
     entries: list[dict[str, Any]] = []
     last: BaseException | None = None
+    kernel.warm(payload.manifest["notebook"], sys.argv[0])
     for position in (None,) if positions is None else positions:
         entry, error = (done[position], None) if position in done else _entry(payload, report, position)
         last = error or last
