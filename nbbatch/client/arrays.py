@@ -262,7 +262,7 @@ class ArrayJob(Handle):
         """Items of children that have ended."""
         reader = self.reader
         left = reader.left()
-        for index in indexes:
+        for index in reader.expected(indexes, left):
             yield from reader.ended(index, left, self.job_id(index), failures.get(index))
 
     def job_id(self, index: int) -> str:
@@ -298,7 +298,7 @@ class Coming:
         ended = set(array.places) if detail["status"] in TERMINAL else self._has_ended(left, failures)
         items = [
             item
-            for index in sorted(ended - self._ended)
+            for index in reader.expected(sorted(ended - self._ended), left)
             for item in reader.ended(index, left, array.job_id(index), failures.get(index))
             if item.position not in self._given.get(index, ())
         ]
