@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+sys.path.append(str(Path(__file__).parent))  # helpers of several floors: notebook_cells
+
 if TYPE_CHECKING:
     from nbbatch.client.backend import Backend
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from statistics import fmean
+from dataclasses import replace
 from typing import Any, overload
 
 from nbbatch.client.backend import get_backend
@@ -18,16 +18,26 @@ from nbbatch.client.bundle import Packed
 from nbbatch.client.chunks import Durations
 from nbbatch.client.config import home
 from nbbatch.client.handle import Handle
-from nbbatch.client.indexes import INDEXES, bundle_of, environment_of, read_indexes, retry_environment
+from nbbatch.client.indexes import (
+    ATTEMPTS_PER_RETRY,
+    INDEXES,
+    RETRY_BASE,
+    bundle_of,
+    environment_of,
+    read_indexes,
+    retry_environment,
+)
+from nbbatch.client.inputs import labels_of
 from nbbatch.client.items import Item, Left, Reader, failed_children, first_error
 from nbbatch.client.jobs import Job, value_of
 from nbbatch.client.news import News
 from nbbatch.client.notes import Note
 from nbbatch.client.options import Options
-from nbbatch.client.outcome import Detail
+from nbbatch.client.outcome import Detail, short_id
+from nbbatch.client.references import Reference
 from nbbatch.client.results import ItemResult
 from nbbatch.client.shape import read_array
-from nbbatch.client.spec import resubmission
+from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
 from nbbatch.client.submission import send, submit_again
 from nbbatch.client.table import frame_of
 from nbbatch.client.told import Progress
@@ -52,6 +62,7 @@ class ArrayJob(Handle):
         self._inputs = inputs
         self._known: tuple[Reader, dict[int, int]] | None = None
         self._retry: ArrayJob | None = None
+        self._origin: tuple[str, int] | None = None
 
     def __len__(self) -> int:
         return self.reader.shape.items
@@ -59,8 +70,8 @@ class ArrayJob(Handle):
     @overload
     def __getitem__(self, position: int) -> Job: ...
     @overload
-    def __getitem__(self, position: slice) -> list[Job]: ...
-    def __getitem__(self, position: int | slice) -> Job | list[Job]:
+    def __getitem__(self, position: slice) -> Sequence[Job]: ...
+    def __getitem__(self, position: int | slice) -> Job | Sequence[Job]:
         """Handle of the child that runs the item; its `result()` is the item's. A slice gives a list."""
         count = len(self)
         if isinstance(position, slice):
@@ -72,7 +83,32 @@ class ArrayJob(Handle):
         if index not in self.places:
             raise IndexError(f"item {position} is not among those that {self!r} repeats")
         place = position - self.reader.shape.positions(index).start
-        return ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
+        job = ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
+        job.array, job.index = self, index
+        return job
+
+    def reference(self) -> Reference:
+        """What stands for the list of all values as an argument of another job."""
+        if self._retry is not None:
+            return self._retry.reference()
+        url, base = self.origin()
+        return Reference(
+            url=url,
+            indexes=tuple(range(self.reader.shape.children)),
+            bases=tuple(range(base, -1, -ATTEMPTS_PER_RETRY)),
+            place=None,
+            job=short_id(self.id),
+            job_id=self.id,
+            backend=self.backend_name,
+            name=self._name,
+        )
+
+    def origin(self) -> tuple[str, int]:
+        """URL of the bundle, and the number from which its attempts count; asked once."""
+        if self._origin is None:
+            variables = environment_of(self.detail())
+            self._origin = variables[BUNDLE_VARIABLE], int(variables.get(RETRY_BASE, 0))
+        return self._origin
 
     def __iter__(self) -> Iterator[Job]:
         shape = self.reader.shape
@@ -116,6 +152,12 @@ class ArrayJob(Handle):
             The first failed item's, which says which input it was and how many failed. The others'
             values are not lost: `return_exceptions=True` has them.
         """
+        if self._wait_for_end(timeout)["status"] == "SUCCEEDED" and self._retry is None:
+            plain = self.reader.plain(self.reader.left())
+            if plain is not None:
+                values, seconds = plain
+                self._measure(seconds, len(values))
+                return values
         items = self.items(timeout)
         self.bring_files()
         if return_exceptions:
@@ -140,15 +182,15 @@ class ArrayJob(Handle):
         if self._retry is not None:
             self._retry.items(None if deadline is None else deadline - time.monotonic())
         items = list(self._items(range(self.reader.shape.children), self.failures()))
-        self._measure(items)
+        took = [item.seconds for item in items if item.seconds is not None and item.error is None]
+        self._measure(sum(took), len(took))
         return items
 
-    def _measure(self, items: Sequence[Item]) -> None:
+    def _measure(self, seconds: float, items: int) -> None:
         """Remember how long an item took, for the next array of the same function."""
         key = self.reader.bundle.measured_as
-        took = [item.seconds for item in items if item.seconds is not None and item.error is None]
-        if key and took:
-            Durations(home()).note(key, fmean(took))
+        if key and items:
+            Durations(home()).note(key, seconds / items)
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Item]:
         """Items as they end, those that ended already first.
@@ -211,6 +253,12 @@ class ArrayJob(Handle):
         """
         items = sorted(self.coming().take(self.detail()), key=lambda item: item.position)
         return frame_of(items, self.reader.all_inputs())
+
+    def labels(self) -> Any:
+        """The index of the DataFrame or Series whose rows or values the items are; None of any others."""
+        if self._inputs is None and not self.reader.bundle.rows:
+            return None
+        return labels_of(self.reader.all_inputs())
 
     @property
     def reader(self) -> Reader:
@@ -330,6 +378,15 @@ class ItemJob(Job):
     def __init__(self, job_id: str, *, backend: str, name: str = "", place: int = 0) -> None:
         super().__init__(job_id, backend=backend, name=name)
         self.place = place
+        self.array: ArrayJob | None = None
+        self.index = 0
+
+    def reference(self, variable: str | None = None) -> Reference:
+        """What stands for the item's value as an argument of another job; its array is asked only once."""
+        if self.array is None:
+            return replace(super().reference(variable), place=self.place)
+        url, base = self.array.origin()
+        return replace(self._refer(url, self.index, base, variable), place=self.place)
 
     def result(self, timeout: float | None = None) -> Any:
         """The item's value; see `Job.result`."""

@@ -11,16 +11,18 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbbatch.client.capture import size_text
 from nbbatch.client.chunks import key_of
+from nbbatch.client.dependencies import Upstream, paired_arrays
 from nbbatch.client.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
 from nbbatch.client.names import Names, read_names
 from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
+from nbbatch.client.preflight import Preflight, cell_needs, function_needs
 from nbbatch.client.store import Store
 from nbbatch.client.workdir import Files, choose
 from nbbatch.errors import OptionError
@@ -69,6 +71,8 @@ class Cell:
         Why so many, for the receipt.
     label : str
         File name shown in tracebacks, such as `In [5]`.
+    takes_values : bool
+        Handles among the inputs arrive as the values of their jobs, not as handles.
     """
 
     source: str
@@ -84,6 +88,7 @@ class Cell:
     chunk: int = 1
     chunk_why: str = ""
     label: str = "cell"
+    takes_values: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +219,8 @@ class Packed:
         Number of children, which may be 1 (then submit a plain job: its index is 0); None: no array.
     code, digest : str
         What is the same for every run of the same code, and for every run of it with the same values.
+    upstream : Upstream
+        Jobs whose values are among what was packed.
     """
 
     bundle_id: str
@@ -224,6 +231,7 @@ class Packed:
     receipt: Receipt
     code: str = ""
     digest: str = ""
+    upstream: Upstream = field(default_factory=Upstream)
 
 
 def pack(
@@ -232,6 +240,7 @@ def pack(
     *,
     namespace: Mapping[str, Any] | None = None,
     files: Files | None = None,
+    preflight: Callable[[Collection[str]], Preflight] | None = None,
     python: str = "python3",
     is_same_environment: bool = False,
     local_modules: bool = True,
@@ -250,6 +259,8 @@ def pack(
         The notebook's variables, in which its functions look up their globals; `__main__`'s by default.
     files : Files, optional
         What the job finds in its working directory, and what comes back from there.
+    preflight : callable, optional
+        Given the top-level names of files that are sent along, makes the look at the job's image.
     python : str
         The interpreter in the job: `sys.executable` where the job sees this environment.
     is_same_environment : bool
@@ -261,6 +272,8 @@ def pack(
 
     Raises
     ------
+    EnvironmentMismatchError
+        The image surely lacks a module, or has another Python.
     UnpicklableError
         Names the variable and the attribute that cannot travel.
     ValueTooLargeError
@@ -271,14 +284,27 @@ def pack(
     variables = vars(sys.modules["__main__"]) if namespace is None else namespace
     parcel = Parcel(store, variables, limit_bytes=limit_bytes, ask_bytes=ask_bytes)
     chosen = choose(files) if files else None  # before anything is kept: it may be refused
+    if preflight is not None and _runs_python(payload):
+        parcel.preflight = preflight({_top(name) for name in chosen.members} if chosen else ())
+        parcel.preflight.check_python()
     _fill(parcel, payload)
     if files and chosen:
         parcel.add_files(files, chosen)
     if parcel.manifest["kind"] in ("cell", "call"):
+        parcel.check_modules()
         parcel.add_environment(with_modules=local_modules, is_same=is_same_environment)
     if parcel.manifest["kind"] == "notebook":
         parcel.add_paths(with_modules=local_modules, is_same=is_same_environment)
     return _sealed(parcel, python)
+
+
+def _runs_python(payload: Payload) -> bool:
+    return isinstance(payload, Call) or (isinstance(payload, Cell) and payload.language == "python")
+
+
+def _top(name: str) -> str:
+    """What a file sent along can be imported as."""
+    return name.partition("/")[0].removesuffix(".py")
 
 
 def _fill(parcel: Parcel, payload: Payload) -> None:
@@ -313,6 +339,7 @@ def _sealed(parcel: Parcel, python: str) -> Packed:
         ),
         code=code,
         digest=manifest_digest(parcel.manifest, parcel.functions),
+        upstream=Upstream(references=tuple(parcel.references.found), paired=parcel.paired),
     )
 
 
@@ -340,7 +367,10 @@ def _add_cell(parcel: Parcel, cell: Cell) -> None:
         "sources": {cell.label: _shown_source(cell.source, names)},
     }
     parcel.back = tuple(candidates if outputs is None else outputs)
+    if cell.takes_values:
+        parcel.take_references()
     parcel.imports |= set(names.imports)
+    parcel.check(cell_needs(names.python))
     parcel.codes.append(names.code)
     there = {*cell.inputs, *cell.modules, cell.item_name}
     variables = parcel.captor.rules.namespace
@@ -392,6 +422,8 @@ def _shell_text(name: str, value: Any) -> str:
 
 def _add_call(parcel: Parcel, call: Call) -> None:
     parcel.manifest |= {"kind": "call", "label": "call", "inputs": {}, "modules": {}}
+    parcel.check(function_needs(call.function))
+    parcel.take_references()
     name = getattr(call.function, "__name__", type(call.function).__name__)
     parcel.manifest["function"] = parcel.keep(name, call.function, is_named=True)
     names = _argument_names(call.function, len(call.args))
@@ -404,6 +436,8 @@ def _add_call(parcel: Parcel, call: Call) -> None:
     if call.calls is not None:
         parcel.keep_items("calls", call.calls, call.chunk)
         parcel.manifest["measured_as"] = key_of(call.function)
+        if parcel.references.found:
+            parcel.paired = paired_arrays(call.calls, call.chunk, parcel.references.found)
     parcel.keep_needs()
 
 
@@ -426,7 +460,7 @@ def _add_command(parcel: Parcel, command: Command) -> None:
 
 
 def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "blob": parcel.keep_text(notebook.name, notebook.content),
         "kernel": notebook.kernel,
         "language": notebook.language,

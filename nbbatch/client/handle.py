@@ -23,6 +23,7 @@ from nbbatch.client.fetched import Fetched, asks_for_files, fetch
 from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
+from nbbatch.client.references import Referable
 from nbbatch.client.results import Usage
 from nbbatch.client.shown import shown
 from nbbatch.client.timeline import timeline
@@ -76,8 +77,11 @@ class Account:
         )
 
 
-class Handle:
-    """A job of AWS Batch, found by its id."""
+class Handle(Referable):
+    """A job of AWS Batch, found by its id.
+
+    As an argument of another job it stands for its value, which the other job waits for.
+    """
 
     def __init__(self, job_id: str, *, backend: str, name: str = "") -> None:
         self.id = job_id

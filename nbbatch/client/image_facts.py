@@ -73,7 +73,7 @@ def facts_of(backend: Backend, image: str) -> ImageFacts | None:
     noted = _read().get(image)
     if noted is not None:
         return noted
-    return _ask(image) if runs_containers_here(backend) else None
+    return facts_of_local(image) if runs_containers_here(backend) else None
 
 
 def note_facts(names: tuple[str, ...], facts: ImageFacts) -> None:
@@ -131,8 +131,8 @@ def image_id(name: str) -> str:
         return ""
 
 
-def _ask(image: str) -> ImageFacts | None:
-    """Ask the image itself, if it is here."""
+def facts_of_local(image: str) -> ImageFacts | None:
+    """What an image on this machine has, asked of itself; None where it is not here."""
     identity = image_id(image)
     if not identity:
         return None

@@ -14,20 +14,21 @@ from typing import Any, Literal, overload
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
 from nbbatch.client.handle import Handle
-from nbbatch.client.indexes import bundle_of, retry_environment
+from nbbatch.client.indexes import RETRY_BASE, bundle_of, environment_of, index_in_bundle, retry_environment
 from nbbatch.client.logs import LogReader, group_of, streams_of
 from nbbatch.client.logs import StreamReader as _StreamReader
 from nbbatch.client.logs import tail as last_lines
 from nbbatch.client.missing import missing_file_cure
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import Options, split_options, suggestion
-from nbbatch.client.outcome import Detail, Outcome, error_of, exit_code, outcome
+from nbbatch.client.outcome import Detail, Outcome, error_of, exit_code, outcome, short_id
+from nbbatch.client.references import Reference
 from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
-from nbbatch.client.spec import job_name, resubmission
+from nbbatch.client.spec import BUNDLE_VARIABLE, job_name, resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again
 from nbbatch.client.usage import attempt_in_bundle
 from nbbatch.errors import JobError, OptionError, RemoteError, ResultLostError, UserError
-from nbbatch.model.jobs import TERMINAL
+from nbbatch.model.jobs import TERMINAL, split_child_id
 from nbbatch.runner.report import LAST_VALUE
 
 TAIL = 20
@@ -149,6 +150,38 @@ class Job(Handle):
         readers = [_StreamReader(backend, stream, group_of(detail), start) for stream in streams_of(detail)]
         lines = [line for reader in readers for line in reader.read(is_over=True)]
         return Text("\n".join(lines if tail is None else lines[max(0, len(lines) - tail) :]))
+
+    def reference(self, variable: str | None = None) -> Reference:
+        """What stands for the job's value, or for a variable of its cell, as an argument of another job.
+
+        Raises
+        ------
+        OptionError
+            It runs a command of its own and has no value.
+        """
+        detail = self.detail()
+        url = environment_of(detail).get(BUNDLE_VARIABLE)
+        if not url:
+            raise OptionError(
+                f"Job {self.name} runs a command of its own and has no value to pass on.",
+                cure="after=job waits for it without taking its value.",
+            )
+        variables = environment_of(detail)
+        index = index_in_bundle(variables, split_child_id(self.id)[1]) or 0
+        return self._refer(url, index, int(variables.get(RETRY_BASE, 0)), variable)
+
+    def _refer(self, url: str, index: int, base: int, variable: str | None = None) -> Reference:
+        return Reference(
+            url=url,
+            indexes=(index,),
+            bases=(base,),
+            place=0,
+            variable=variable,
+            job=short_id(self.id),
+            job_id=self.id,
+            backend=self.backend_name,
+            name=self._name,
+        )
 
     def retry(self) -> Job:
         """Submit the same again: code, inputs, resources, queue; a new job with an id of its own.

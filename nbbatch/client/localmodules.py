@@ -46,8 +46,13 @@ def local_modules(names: Iterable[str]) -> dict[str, Path]:
         if name in found or (place := _local_place(name)) is None:
             continue
         found[name] = place
-        waiting += [each for source in _sources(place) for each in _imports(source)]
+        waiting += imports_of(place)
     return found
+
+
+def imports_of(place: Path) -> list[str]:
+    """Top-level names of what a module file or package folder imports absolutely."""
+    return [each for source in _sources(place) for each in _imports(source)]
 
 
 def pack_modules(modules: dict[str, Path]) -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
+from nbbatch.client.built import Image
 from nbbatch.client.fileoptions import read_fetch, read_send, read_workdir
 from nbbatch.errors import OptionError
 from nbbatch.model.resources import parse_duration, parse_memory, parse_vcpus
@@ -24,6 +25,9 @@ MOST_RETRIES = 9
 MOST_DEPENDENCIES = 20
 MOST_TAGS = 50
 HIGHEST_PRIORITY = 9999
+
+SEQUENTIAL = "SEQUENTIAL"
+"""As a dependency of an array: each child waits for the one before it."""
 
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _SHARE = re.compile(r"[A-Za-z0-9]{1,255}")
@@ -38,6 +42,12 @@ _WORDS = {
     "off": False,
     "0": False,
 }
+
+
+class WholeJob(str):
+    """Id of a job that is waited for as a whole, also where item by item would be possible."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +70,7 @@ class Options:
     env, tags : mapping of str to str
         Environment variables of the job; tags of the job.
     depends : tuple of str
-        Ids of jobs that must succeed first.
+        Ids of jobs that must succeed first, or `SEQUENTIAL`; see `nbbatch.client.dependencies`.
     spot : bool or None
         Spot capacity wanted (True), refused (False), or whatever the queue has.
     max_cost : float or None
@@ -187,6 +197,11 @@ def _read_text(option: str, value: Any) -> str:
     return value.strip()
 
 
+def _read_image(option: str, value: Any) -> str:
+    """A name, or what `nbbatch.image` gave."""
+    return _read_text(option, str(value) if isinstance(value, Image) else value)
+
+
 def _read_name(option: str, value: Any) -> str:
     if not isinstance(value, str) or not _JOB_NAME.fullmatch(value):
         raise _refuse(option, value, "up to 128 letters, digits, - and _, and starts with a letter or digit")
@@ -283,14 +298,9 @@ def _read_tags(option: str, value: Any) -> dict[str, str]:
 
 def _read_depends(option: str, value: Any) -> tuple[str, ...]:
     """A job id or handle, several separated by commas, or a list of them."""
-    given = value.split(",") if isinstance(value, str) else value
-    ids = tuple(_read_text(option, getattr(one, "id", one)) for one in _listed(option, given))
-    if len(ids) > MOST_DEPENDENCIES:
-        raise OptionError(
-            f"{len(ids)} dependencies; AWS Batch allows {MOST_DEPENDENCIES}.",
-            cure="Submit them as one array job and depend on that.",
-        )
-    return ids
+    given = value.split(",") if isinstance(value, str) and not isinstance(value, WholeJob) else value
+    ids = (getattr(one, "id", one) for one in _listed(option, given))
+    return tuple(one if isinstance(one, WholeJob) else _read_text(option, one) for one in ids)
 
 
 def _read_size(option: str, value: Any) -> int:
@@ -307,7 +317,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "vcpus": lambda _, value: parse_vcpus(value),
     "memory": lambda _, value: parse_memory(value),
     "gpus": _between(0, 1024, "a whole number of GPUs"),
-    "image": _read_text,
+    "image": _read_image,
     "definition": _read_text,
     "name": _read_name,
     "env": _read_env,

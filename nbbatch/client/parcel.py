@@ -24,9 +24,12 @@ from nbbatch.client.bytecode import global_names, submodules
 from nbbatch.client.capture import Captor, size_text
 from nbbatch.client.carried import cloudpickle_zip, runner_zip
 from nbbatch.client.digest import entry_key, function_digest
+from nbbatch.client.fetched import FETCH_VARIABLE
 from nbbatch.client.guards import held_back
 from nbbatch.client.inputs import Blocks, table_of
 from nbbatch.client.localmodules import local_modules, pack_modules
+from nbbatch.client.preflight import Preflight
+from nbbatch.client.references import References
 from nbbatch.client.settings import settings_of
 from nbbatch.client.store import Store
 from nbbatch.client.workdir import Chosen, Files, Member, index_of, keep
@@ -42,6 +45,9 @@ ASK_BYTES = 256 << 20
 WARN_BYTES = 64 << 20
 """Above this the receipt warns."""
 
+
+UPSTREAM = "upstream"
+"""File of a bundle: URLs of the bundles whose results it reads, one a line."""
 
 _LIKELY: dict[str, str] = {}
 """Blob by name of the variable, as last sent by this process."""
@@ -85,9 +91,16 @@ class Parcel:
         self.sent: list[Sent] = []
         self.held_back: dict[str, str] = {}
         self.functions: dict[str, str] = {}
+        self.references = References()
+        self.paired: frozenset[str] = frozenset()
         self.environment: dict[str, str] = {}
+        self.preflight: Preflight | None = None
         self._notes: tuple[str, ...] = ()
         self._blobs: dict[str, str] = {}
+
+    def take_references(self) -> None:
+        """From here on, where a value is a job's handle, the job's own value will arrive."""
+        self.captor.rules.replace = self.references.replace
 
     def keep(self, name: str, value: Any, *, is_named: bool, because: str = "") -> dict[str, Any]:
         """Keep a value and put it on the receipt."""
@@ -158,6 +171,18 @@ class Parcel:
         read = (name for code in self.captor.rules.codes for name in global_names(code))
         return [name for name in dict.fromkeys(read) if name in self.captor.rules.namespace]
 
+    def check(self, needs: Mapping[str, str]) -> None:
+        """Look whether the image has these modules, before more is kept; see `preflight.py`."""
+        if self.preflight is not None:
+            self.preflight.check(needs)
+
+    def check_modules(self) -> None:
+        """The same for what the values that go refer to."""
+        self.check(
+            dict.fromkeys(sorted(self.captor.rules.modules), "a value that is sent is made of it")
+            | dict.fromkeys(self.manifest["modules"].values(), "the notebook's import")
+        )
+
     def add_environment(self, *, with_modules: bool, is_same: bool) -> None:
         """Add what makes the job's Python like this one: version, paths, local modules, cloudpickle."""
         self.manifest["python"] = "{}.{}".format(*sys.version_info[:2])
@@ -200,7 +225,7 @@ class Parcel:
             self.sent += [_group(name, group, is_new) for name, group in chosen.groups.items()]
         if files.fetch:
             self.manifest |= {"fetch": list(files.fetch), "fetch_to": files.fetch_to}
-            self.environment["NBBATCH_FETCH"] = files.fetch_to or "."
+            self.environment[FETCH_VARIABLE] = files.fetch_to or "."
             self.back += files.fetch
         self._notes += chosen.notes
 
@@ -211,17 +236,30 @@ class Parcel:
     def seal(self) -> tuple[str, str]:
         """Make the bundle appear in the store; gives its id and URL."""
         bundle_id = str(uuid.uuid4())
+        self._note_upstream()
         blobs = {**self._blobs, "runner.pyz": self._put(runner_zip())}
         url = self.captor.store.create_bundle(
             bundle_id, manifest=msgspec.json.encode(self.manifest), blobs=blobs
         )
         return bundle_id, url
 
+    def _note_upstream(self) -> None:
+        """Say which earlier bundles the job reads: in the manifest, and for who mounts them in a file."""
+        urls = list(dict.fromkeys(one.url for one in self.references.found))
+        if urls:
+            self.manifest["upstream"] = urls
+            self._blobs[UPSTREAM] = self.captor.store.put_blob(
+                lambda sink: sink.write("\n".join(urls).encode())
+            ).name
+
     def warnings(self) -> tuple[str, ...]:
         """Say which values are large, and which files of a folder stay here."""
         large = [each for each in self.sent if each.size > WARN_BYTES and each.is_new]
-        return self._notes + tuple(
-            f"{each.name} is large ({size_text(each.size)}); sending it takes time" for each in large
+        unknown = self.preflight.notes() if self.preflight is not None else ()
+        return (
+            self._notes
+            + unknown
+            + tuple(f"{each.name} is large ({size_text(each.size)}); sending it takes time" for each in large)
         )
 
     def _linked(self, entry: dict[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from nbbatch.client.references import know_references
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError
-from nbbatch.runner.items import read_item
+from nbbatch.runner.items import ItemFile, read_item
 
 MOST_CHILDREN = 10_000
 """AWS Batch's largest array."""
@@ -78,6 +79,7 @@ class ArrayBundle:
 
     def input(self, position: int) -> Any:
         """One item as it was given: a call's keyword arguments as a dict, its only argument by itself."""
+        know_references()
         with self._open() as file:
             if self.rows:
                 return read_item(file, position // self.rows).iloc[position % self.rows]
@@ -87,9 +89,9 @@ class ArrayBundle:
     def inputs(self) -> Iterator[Any]:
         """All items in order, the rows of a table as DataFrames of some rows each."""
         with self._open() as file:
-            blocks = -(-self.shape.items // (self.rows or 1))
-            for number in range(blocks):
-                item = read_item(file, number)
+            items = ItemFile(file)
+            for number in range(-(-self.shape.items // (self.rows or 1))):
+                item = items.read(number)
                 yield input_of_call(*item) if self.is_call and not self.rows else item
 
     def _open(self) -> BinaryIO:

@@ -67,6 +67,8 @@ class JobSpec:
         URL of the job's bundle, empty for a command without one.
     size : int or None
         Number of array children, 2..10000; None for a single job.
+    depends_on : sequence of mapping
+        SubmitJob's `dependsOn`, made of the options' `depends` by `nbbatch.client.dependencies`.
     """
 
     options: Options
@@ -75,6 +77,7 @@ class JobSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     bundle: str = ""
     size: int | None = None
+    depends_on: Sequence[Mapping[str, str]] = ()
 
     def submission(self, definition: str) -> dict[str, Any]:
         """SubmitJob's parameters, with the definition as `name:revision` or ARN.
@@ -93,8 +96,8 @@ class JobSpec:
         }
         if self.size is not None:
             request["arrayProperties"] = {"size": self.size}
-        if options.depends:
-            request["dependsOn"] = [{"jobId": job_id} for job_id in options.depends]
+        if self.depends_on:
+            request["dependsOn"] = [dict(one) for one in self.depends_on]
         if options.retries is not None:
             request["retryStrategy"] = {"attempts": options.retries + 1}
         if options.timeout is not None:

@@ -16,8 +16,10 @@ from nbbatch.client.bundle import Packed, Payload, pack
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
 from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
+from nbbatch.client.dependencies import merged, with_dependencies
 from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
+from nbbatch.client.preflight import Preflight
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
 from nbbatch.client.store import DryStore
 from nbbatch.client.workdir import Files
@@ -80,15 +82,18 @@ def pack_for(
     if options.value_limit is not None:
         limits.setdefault("ask_bytes", options.value_limit)
     is_same = backend.sees_this_python(options)
-    return pack(
+    packed = pack(
         payload,
         DryStore() if is_dry else backend.store,
         namespace=namespace,
         files=files_of(options),
+        preflight=lambda provided: Preflight(backend, options, provided=provided),
         python=sys.executable if is_same else "python3",
         is_same_environment=is_same,
         **limits,
     )
+    packed.upstream.check(backend)
+    return packed
 
 
 def files_of(options: Options) -> Files:
@@ -112,7 +117,7 @@ def send(packed: Packed, options: Options, *, name: str) -> str:
     size = packed.array_size
     variables = {**options.env, **packed.environment, **(FIRST_CHILD_ONLY if size == 1 else {})}
     spec = JobSpec(
-        options=options,
+        options=replace(options, depends=merged(options.depends, packed.upstream.ids())),
         name=options.name or name,
         command=packed.command,
         environment=variables,
@@ -132,6 +137,7 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
     """
     spec = replace(spec, options=backend.suited(spec.options))
     check_fits(backend, spec.options)
+    spec = with_dependencies(backend, spec, submit_spec)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
     request = backend.definition_request(spec.options, has_bundle=bool(spec.bundle))

@@ -22,7 +22,7 @@ from nbbatch.errors import NbbatchBugError, NbbatchError, StoreError
 from nbbatch.model.events import AttemptExited, Effect, Event, StartAttempt, StopAttempt, Ticked
 from nbbatch.model.jobs import JobStatus, Run
 from nbbatch.scheduler.draining import standing_stops
-from nbbatch.scheduler.placement import start_order
+from nbbatch.scheduler.orders import start_order
 from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.state import Changes, LiveJob, SchedulerState
 

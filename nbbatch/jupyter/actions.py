@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.doctor import Report, doctor
 from nbbatch.client.handle import Handle
 from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
@@ -18,8 +19,10 @@ from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
+from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
+from nbbatch.jupyter.waiting import items_of
 from nbbatch.model.jobs import TERMINAL
 
 Action = Callable[[Any, Call, str | None], Any]
@@ -37,12 +40,13 @@ def show_job(shell: Any, call: Call, backend: str | None) -> Any:
     job = find_job(call.job, shell.user_ns, backend)
     detail, console = job.detail(), console_for(shell)
     is_over = detail["status"] in TERMINAL
+    told = Told()
+    told.take(job.notes())
     if is_over:
-        console.line(f"job {short_id(job.id)} {job.name} · {final_line(detail, job.account())}")
+        line = final_line(detail, job.account(), items=items_of(job))
+        console.line(" · ".join(filter(None, [f"job {short_id(job.id)} {job.name}", line, str(told)])))
     else:
-        told = Told()
-        told.take(job.notes())
-        console.line(status_line(detail, time.time(), job.account(), told=str(told)))
+        console.line(status_line(detail, time.time(), job.account(), told=str(told), items=items_of(job)))
     console.line(in_words(detail) if is_over else job.why())
     return job
 
@@ -123,6 +127,11 @@ def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
     return queues(backend=backend)
 
 
+def show_doctor(_shell: Any, call: Call, backend: str | None) -> Report:
+    """`%batch doctor [NAME]`: every check with what was found, and what to do."""
+    return doctor(call.job or backend)
+
+
 def show_help(_shell: Any, _call: Call, _backend: str | None) -> None:
     """`%batch help`."""
     print(command_help())  # noqa: T201 - help is what was asked for
@@ -133,6 +142,8 @@ ACTIONS: Mapping[str, Action] = {
     "job": show_job,
     "logs": show_logs,
     "why": show_why,
+    "events": show_events,
+    "timeline": show_timeline,
     "attach": attach,
     "cancel": cancel,
     "terminate": terminate,
@@ -141,6 +152,7 @@ ACTIONS: Mapping[str, Action] = {
     "cost": show_cost,
     "backend": use_backend,
     "config": show_config,
+    "doctor": show_doctor,
     "help": show_help,
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
+from nbbatch.client.built import Image
 from nbbatch.client.bundle import Cell, Packed
 from nbbatch.client.chunks import Chunk, key_of
 from nbbatch.client.guards import Chosen, choose_inputs, named_values
@@ -21,7 +22,7 @@ from nbbatch.client.jobs import Job, submit_packed
 from nbbatch.client.listing import find
 from nbbatch.client.mapping import chunk_of
 from nbbatch.client.names import Names, read_names
-from nbbatch.client.options import Options
+from nbbatch.client.options import SEQUENTIAL, Options
 from nbbatch.client.outcome import short_id
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import complete, pack_for
@@ -112,9 +113,18 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
 
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     """The line's options over the configured ones, with dependencies as full ids."""
-    options = complete(line.options)
-    depends = tuple(find_job(text, namespace, options.backend).id for text in options.depends)
+    options = complete(_with_image(line.options, namespace))
+    depends = tuple(
+        text if text == SEQUENTIAL else find_job(text, namespace, options.backend).id
+        for text in options.depends
+    )
     return replace(options, depends=depends)
+
+
+def _with_image(options: Options, namespace: Mapping[str, Any]) -> Options:
+    """An image named by the variable that holds it, as `env` or `$env`, by its real name."""
+    held = namespace.get((options.image or "").removeprefix("$"))
+    return replace(options, image=str(held)) if isinstance(held, Image) else options
 
 
 def find_job(text: str, namespace: Mapping[str, Any], backend: str | None) -> Any:

@@ -73,16 +73,22 @@ def with_log(outputs: Sequence[Output], log: str) -> list[Output]:
         if output["output_type"] != "stream":
             displays.append(output)
             continue
-        for line in text_of(output).splitlines(keepends=True):
-            place = log.find(line.rstrip("\n"), at)
+        for line in _lines(text_of(output)):
+            place = log.find(line, at)
             if place > at:
                 _add_text(merged, log[at:place])
             at = place + len(line) if place >= 0 else at
             merged += displays
             displays.clear()
             _add_text(merged, line, output["name"])
-    _add_text(merged, log[at:])
+    _add_text(merged, log[at:] if log[at:].strip("\n") else "")  # the reader ends a last line that has no end
     return merged + displays
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends; only a line feed ends one, as in the log."""
+    parts = text.split("\n")
+    return [*(f"{part}\n" for part in parts[:-1]), *filter(None, parts[-1:])]
 
 
 def _add_text(outputs: list[Output], text: str, name: str = "stdout") -> None:

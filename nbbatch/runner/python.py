@@ -89,6 +89,10 @@ class Run:
 
     def _enter_main(self) -> Main:
         main = Main()
+        if self._manifest.get("upstream"):
+            from . import upstream
+
+            upstream.settle(self._payload, main)
         for name, module in self._manifest["modules"].items():
             main.add(name, _import(name, module))
         for module in self._manifest["submodules"]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import pickle
-import sys
 import time
-from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+from notebook_cells import text_of, write
 
 import nbbatch
+from nbbatch.client.backend import get_backend
 from nbbatch.client.executed import ExecutedNotebook
 from nbbatch.client.notebook_jobs import NotebookJob
 from nbbatch.errors import (
@@ -19,14 +20,25 @@ from nbbatch.errors import (
     EnvironmentMismatchError,
     JobTerminatedError,
     OptionError,
+    RemoteError,
     UnknownNameError,
 )
 
-sys.path.append(str(Path(__file__).parent))
-from notebook_cells import text_of, write
-
 DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
+
+
+@pytest.fixture
+def test_image():
+    """A bare Python image without any package."""
+    return os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
+
+
+@pytest.fixture
+def daemon_on_docker(monkeypatch, home):
+    """A daemon of the test's own that runs containers."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "docker")
+    return get_backend("local")
 
 
 def wait_for(job, text):
@@ -90,13 +102,18 @@ def test_a_failed_cell_is_named_and_what_ran_before_is_kept(tmp_path):
 def test_sys_exit_ends_a_notebook_well(tmp_path):
     """As with papermill: a notebook may end itself early."""
     path = write(tmp_path / "exits.ipynb", "import sys; print('so far'); sys.exit(0)", "1 / 0")
-    assert nbbatch.run_notebook(path).result(DEADLINE).frame()["status"].tolist()[1:] == ["completed", "pending"]
+    assert nbbatch.run_notebook(path).result(DEADLINE).frame()["status"].tolist()[1:] == [
+        "completed",
+        "pending",
+    ]
 
 
 def test_a_terminated_notebook_keeps_its_outputs(tmp_path):
     """What a running cell has shown can be seen while it runs, and after the job was stopped."""
     source = "import time\nprint('shown', flush=True)\nwhile True: time.sleep(0.1)"
-    job = nbbatch.run_notebook(write(tmp_path / "long.ipynb", source), autosave=1, output=tmp_path / "out.ipynb")
+    job = nbbatch.run_notebook(
+        write(tmp_path / "long.ipynb", source), autosave=1, output=tmp_path / "out.ipynb"
+    )
     assert "shown\n" in wait_for(job, "shown\n")
     assert job.frame()["status"].tolist() == ["completed", "running"]
     job.terminate()
@@ -109,7 +126,11 @@ def test_a_terminated_notebook_keeps_its_outputs(tmp_path):
 
 def test_a_kernel_that_dies_is_told_with_its_signal(tmp_path):
     """Killed as for its memory: the job's exit code is a shell's for that signal."""
-    path = write(tmp_path / "dies.ipynb", "print('x', flush=True)", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    path = write(
+        tmp_path / "dies.ipynb",
+        "print('x', flush=True)",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+    )
     job = nbbatch.run_notebook(path)
     with pytest.raises(CellFailedError, match="killed by signal 9, perhaps for using more memory") as caught:
         job.result(DEADLINE)
@@ -171,11 +192,25 @@ def test_without_a_cell_for_parameters_they_stand_at_the_top(tmp_path):
 def test_parameters_of_any_kind_arrive(tmp_path):
     """Numbers of numpy, lists, dicts, None and text with quotes; from a YAML file, too."""
     np = pytest.importorskip("numpy")
-    path = write(tmp_path / "p.ipynb", "import nbbatch\nnbbatch.record('got', [a, b, c, d])", parameters="a = b = c = d = 0")
+    path = write(
+        tmp_path / "p.ipynb",
+        "import nbbatch\nnbbatch.record('got', [a, b, c, d])",
+        parameters="a = b = c = d = 0",
+    )
     given = {"a": np.float64(0.5), "b": [1, {"x": None}], "c": 'it\'s "so"', "d": np.int64(3)}
-    assert nbbatch.run_notebook(path, given).result(DEADLINE).values["got"] == [0.5, [1, {"x": None}], 'it\'s "so"', 3]
+    assert nbbatch.run_notebook(path, given).result(DEADLINE).values["got"] == [
+        0.5,
+        [1, {"x": None}],
+        'it\'s "so"',
+        3,
+    ]
     (tmp_path / "p.yaml").write_text("a: 1\nb: [2]\nc: x\nd: null\n")
-    assert nbbatch.run_notebook(path, str(tmp_path / "p.yaml")).result(DEADLINE).values["got"] == [1, [2], "x", None]
+    assert nbbatch.run_notebook(path, str(tmp_path / "p.yaml")).result(DEADLINE).values["got"] == [
+        1,
+        [2],
+        "x",
+        None,
+    ]
 
 
 def test_recorded_values_of_all_kinds_come_back(tmp_path):
@@ -194,7 +229,9 @@ display({"application/papermill.record+json": {"old": 7}}, raw=True)
     values = nbbatch.run_notebook(write(tmp_path / "r.ipynb", source)).result(DEADLINE).values
     assert str(values["nan"]) == "{'deep': [nan, inf]}"
     assert values["array"] == [0, 1, 2]
-    pd.testing.assert_frame_equal(values["table"], pd.DataFrame({"a": [1, 2]}, index=["x", "y"]), check_names=False)
+    pd.testing.assert_frame_equal(
+        values["table"], pd.DataFrame({"a": [1, 2]}, index=["x", "y"]), check_names=False
+    )
     assert values["series"].tolist() == [1.5]
     assert (values["glued"], values["old"]) == ([1], 7)
 
@@ -220,7 +257,7 @@ def test_files_sent_along_are_found_by_relative_paths(tmp_path, monkeypatch):
     (tmp_path / "data.csv").write_text("a\n1\n")
     path = write(tmp_path / "n.ipynb", "print(open('data.csv').read())")
     assert "a\n1" in text_of(nbbatch.run_notebook(path, files="data.csv").result(DEADLINE).notebook.cells[1])
-    with pytest.raises(CellFailedError, match="--files data.csv"):
+    with pytest.raises(CellFailedError, match=r"--files data\.csv"):
         nbbatch.run_notebook(path).result(DEADLINE)
 
 
@@ -241,7 +278,7 @@ def test_options_come_from_the_call_the_environment_and_the_notebook(tmp_path, m
 def test_what_is_no_notebook_is_told(tmp_path):
     """A missing file with the nearest name, a file of another kind with its problem."""
     write(tmp_path / "train.ipynb", "1")
-    with pytest.raises(UnknownNameError, match="Did you mean .*train.ipynb"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean .*train\.ipynb"):
         nbbatch.run_notebook(tmp_path / "trian.ipynb")
     (tmp_path / "no.ipynb").write_text("not json")
     with pytest.raises(OptionError, match="is not a notebook"):
@@ -262,7 +299,9 @@ def test_a_missing_kernel_is_told_before_submitting(tmp_path):
     path = write(tmp_path / "n.ipynb", "1", kernelspec={"name": "ir", "language": "R", "display_name": "R"})
     with pytest.raises(EnvironmentMismatchError, match="no kernel 'ir' on this machine"):
         nbbatch.run_notebook(path)
-    odd = write(tmp_path / "o.ipynb", "2", kernelspec={"name": "my-env", "language": "python", "display_name": ""})
+    odd = write(
+        tmp_path / "o.ipynb", "2", kernelspec={"name": "my-env", "language": "python", "display_name": ""}
+    )
     assert text_of(nbbatch.run_notebook(odd).result(DEADLINE).notebook.cells[1]) == "2"
 
 
@@ -271,3 +310,40 @@ def test_progress_told_in_a_cell_is_no_output(tmp_path):
     note = '@nbbatch {"kind": "progress", "job": "x", "attempt": 1, "time": 1, "i": 1, "n": 2}'
     path = write(tmp_path / "n.ipynb", f"print('a'); print('{note}'); print('b')")
     assert text_of(nbbatch.run_notebook(path).result(DEADLINE).notebook.cells[1]) == "a\nb\n"
+
+
+@pytest.mark.docker
+def test_an_image_that_cannot_execute_notebooks_is_told_before_submitting(
+    daemon_on_docker, tmp_path, test_image
+):
+    """And inside the job in any case, where the image could not be looked at."""
+    path = write(tmp_path / "n.ipynb", "1")
+    with pytest.raises(EnvironmentMismatchError, match=r"has no nbclient.*nbbatch\.image"):
+        nbbatch.run_notebook(path, image=test_image)
+    definition = daemon_on_docker.batch.register_job_definition(
+        jobDefinitionName="bare",
+        type="container",
+        containerProperties={
+            "image": test_image,
+            "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "256"}],
+        },
+    )
+    job = nbbatch.run_notebook(path, definition=definition["jobDefinitionArn"])
+    with pytest.raises(
+        RemoteError, match=r"has no nbclient, which executes notebooks.*nbbatch\.image"
+    ) as caught:
+        job.result(DEADLINE)
+    assert not isinstance(caught.value, CellFailedError)
+    assert job.exit_code == 1
+
+
+@pytest.mark.docker
+def test_a_notebook_runs_in_a_container_with_this_environment(daemon_on_docker, tmp_path):
+    """Its kernel starts there as a user without a home."""
+    path = write(
+        tmp_path / "n.ipynb",
+        "import nbbatch, os\nnbbatch.record('home', os.access(os.path.expanduser('~'), os.W_OK))",
+    )
+    job = nbbatch.run_notebook(path, {"lr": 2}, output=tmp_path / "out.ipynb")
+    assert job.result(DEADLINE).values == {"home": True}
+    assert (tmp_path / "out.ipynb").exists()

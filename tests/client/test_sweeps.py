@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import pickle
-import sys
 import time
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+from notebook_cells import text_of, write
 
 import nbbatch
 from nbbatch.client.notebook_jobs import NotebookJob
 from nbbatch.client.sweeps import Sweep
 from nbbatch.errors import CellFailedError, OptionError
-
-sys.path.append(str(Path(__file__).parent))
-from notebook_cells import text_of, write
 
 DEADLINE = 180
 pytestmark = pytest.mark.usefixtures("shared_daemon")
@@ -28,7 +25,9 @@ def test_a_grid_becomes_one_array_of_notebooks(tmp_path, monkeypatch):
     """Each run has its parameters; the notebooks are collected under speaking names, and the table joins all."""
     monkeypatch.chdir(tmp_path)
     path = write(tmp_path / "train.ipynb", SCORE)
-    sweep = nbbatch.map_notebook(path, grid={"lr": [0.1, 0.2], "depth": [1, 2]}, output="runs/{lr}-{depth}.ipynb")
+    sweep = nbbatch.map_notebook(
+        path, grid={"lr": [0.1, 0.2], "depth": [1, 2]}, output="runs/{lr}-{depth}.ipynb"
+    )
     runs = sweep.results(DEADLINE)
     assert [run.values["score"] for run in runs] == [0.1, 0.2, 0.2, 0.4]
     assert sweep.detail()["arrayProperties"]["size"] == 4
@@ -46,7 +45,11 @@ def test_a_grid_becomes_one_array_of_notebooks(tmp_path, monkeypatch):
 
 def test_a_table_gives_a_run_for_each_row(tmp_path):
     """Columns are parameters, with their types; what all share is given once."""
-    path = write(tmp_path / "train.ipynb", "import nbbatch\nnbbatch.record('got', [lr, depth, name])", parameters="lr = depth = name = 0")
+    path = write(
+        tmp_path / "train.ipynb",
+        "import nbbatch\nnbbatch.record('got', [lr, depth, name])",
+        parameters="lr = depth = name = 0",
+    )
     table = pd.DataFrame({"lr": [0.5, 0.25], "depth": [1, 2]})
     sweep = nbbatch.map_notebook(path, table, parameters={"name": "x"})
     assert [run.values["got"] for run in sweep.results(DEADLINE)] == [[0.5, 1, "x"], [0.25, 2, "x"]]
@@ -61,7 +64,9 @@ def test_failed_runs_are_told_kept_and_repeated_alone(tmp_path):
     source = f"import nbbatch, pathlib\nif depth == 2 and not pathlib.Path({str(marker)!r}).exists(): raise ValueError('deep')\nnbbatch.record('d', depth)"
     path = write(tmp_path / "train.ipynb", source)
     sweep = nbbatch.map_notebook(path, {"depth": [1, 2, 3]}, output=tmp_path / "runs/{depth}.ipynb")
-    with pytest.raises(CellFailedError, match=r"item 1 of 3 \(depth=2\): ValueError: deep, in cell 2") as caught:
+    with pytest.raises(
+        CellFailedError, match=r"item 1 of 3 \(depth=2\): ValueError: deep, in cell 2"
+    ) as caught:
         sweep.results(DEADLINE)
     assert caught.value.cell_source == source
     assert [item.position for item in sweep.failed()] == [1]
@@ -84,7 +89,9 @@ def test_a_sweep_shows_what_there_is_before_it_has_ended(tmp_path):
     """Runs that have ended with their values, the others with their status."""
     gate = tmp_path / "gate"
     source = f"import nbbatch, pathlib, time\nwhile depth == 2 and not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.02)\nnbbatch.record('d', depth)"
-    sweep = nbbatch.map_notebook(write(tmp_path / "t.ipynb", source), {"depth": [1, 2]}, output=tmp_path / "{depth}.ipynb")
+    sweep = nbbatch.map_notebook(
+        write(tmp_path / "t.ipynb", source), {"depth": [1, 2]}, output=tmp_path / "{depth}.ipynb"
+    )
     first = next(sweep.as_completed(DEADLINE))
     assert (first.position, first.value.values) == (0, {"d": 1})
     frame = sweep.frame()
@@ -100,7 +107,9 @@ def test_a_sweep_shows_what_there_is_before_it_has_ended(tmp_path):
 
 def test_one_run_is_a_notebook_of_its_own(tmp_path):
     """`sweep[3]` is the handle of a notebook's job, in a chunk as well."""
-    path = write(tmp_path / "t.ipynb", "import nbbatch\nprint(depth)\nif depth == 3: 1 / 0\nnbbatch.record('d', depth)")
+    path = write(
+        tmp_path / "t.ipynb", "import nbbatch\nprint(depth)\nif depth == 3: 1 / 0\nnbbatch.record('d', depth)"
+    )
     sweep = nbbatch.map_notebook(path, {"depth": [1, 2, 3, 4]}, chunk=2, output=tmp_path / "{index}.ipynb")
     assert sweep.wait(DEADLINE)
     assert isinstance(sweep[3], NotebookJob)
@@ -109,7 +118,9 @@ def test_one_run_is_a_notebook_of_its_own(tmp_path):
     with pytest.raises(CellFailedError, match="ZeroDivisionError"):
         sweep[2].result()
     assert [run.values for run in sweep.results(return_exceptions=True)[:2]] == [{"d": 1}, {"d": 2}]
-    assert sorted(path.name for path in tmp_path.glob("?.ipynb") if path.name != "t.ipynb") == [f"{n}.ipynb" for n in range(4)]
+    assert sorted(path.name for path in tmp_path.glob("?.ipynb") if path.name != "t.ipynb") == [
+        f"{n}.ipynb" for n in range(4)
+    ]
 
 
 def test_a_sweep_of_one_and_one_found_again(tmp_path):
@@ -124,7 +135,10 @@ def test_a_sweep_of_one_and_one_found_again(tmp_path):
 def test_the_summary_links_to_the_notebooks_with_failures_first(tmp_path, monkeypatch):
     """HTML for Jupyter, text elsewhere; values that look like HTML stay text."""
     monkeypatch.chdir(tmp_path)
-    path = write(tmp_path / "t.ipynb", "import nbbatch\nif depth == 2: raise ValueError('<b>')\nnbbatch.record('d', '<i>')")
+    path = write(
+        tmp_path / "t.ipynb",
+        "import nbbatch\nif depth == 2: raise ValueError('<b>')\nnbbatch.record('d', '<i>')",
+    )
     sweep = nbbatch.map_notebook(path, {"depth": [1, 2]}, output="my runs/{depth}.ipynb")
     sweep.wait(DEADLINE)
     sweep.collect()
@@ -144,7 +158,7 @@ def test_what_would_not_work_is_refused_before_anything_is_sent(tmp_path):
     grid = {"lr": [1, 2], "depth": [3]}
     with pytest.raises(OptionError, match="Runs 0 and 1 would both be saved"):
         nbbatch.map_notebook(path, grid, output="{depth}.ipynb")
-    with pytest.raises(OptionError, match="dept is no parameter of run 0. Did you mean 'depth'"):
+    with pytest.raises(OptionError, match=r"dept is no parameter of run 0\. Did you mean 'depth'"):
         nbbatch.map_notebook(path, grid, output="{dept}.ipynb")
     with pytest.raises(OptionError, match="no parameter 'rate'"):
         nbbatch.map_notebook(path, {"rate": [1]})

@@ -282,7 +282,7 @@ def test_a_kernel_without_comms_shows_plain_mime_bundles(execute):
     for display in ("0", "1"):
         cells = execute(
             listen,
-            f"%%batch --array range(2)\nprint('item', item)\nx = item",
+            "%%batch --array range(2)\nprint('item', item)\nx = item",
             "%%batch\n1 / 0",
             "%batch jobs",
             "print('comms', opened)",

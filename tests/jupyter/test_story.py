@@ -166,7 +166,7 @@ def test_an_estimate_is_told_only_from_earlier_runs():
         because="14 s in 2 earlier runs",
         worst_because="timeout of 2 h 0 min x 4 attempts",
     )
-    line = receipt_line(SENT, Place(queue="q", price=(0.1, 0.03)), None, in_receipt(seen))
+    line = receipt_line(SENT, Place(queue="q", price=(0.1, 0.03)), estimate=in_receipt(seen))
     assert line.endswith("· $0.10/h ($0.03/h spot) · est. $0.0004: 14 s in 2 earlier runs")
     assert list(cost_lines(seen)) == [
         "cost on demand: $0.0004 expected ($0.0003 to $0.0006), $0.10/h, at worst $0.80 ← this queue",

@@ -21,5 +21,8 @@ def write(path: Path, *sources: str, parameters: str | None = "lr = 0.1\ndepth =
 
 def text_of(cell) -> str:
     """Streams and plain results of a cell, in order."""
-    parts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", ())]
+    parts = [
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for output in cell.get("outputs", ())
+    ]
     return "".join(parts)

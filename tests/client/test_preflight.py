@@ -1,0 +1,127 @@
+"""An image is looked at before a job is sent there."""
+
+from __future__ import annotations
+
+import pytest
+
+import nbbatch
+from nbbatch.client.backend import get_backend
+from nbbatch.client.bundle import Cell
+from nbbatch.client.image_facts import ImageFacts, note_facts
+from nbbatch.client.options import Options
+from nbbatch.client.preflight import PYTHON, cell_needs, function_needs, missing_modules
+from nbbatch.client.submission import pack_for, resolve
+from nbbatch.errors import EnvironmentMismatchError
+
+IMAGE = "nbbatch-test/python:3.11"
+
+
+@pytest.fixture
+def known(daemon, monkeypatch, tmp_path):
+    """A backend where one image is known and lacks pandas."""
+    monkeypatch.chdir(tmp_path)
+    note_facts(("some:1",), ImageFacts(python=PYTHON, modules=("numpy",)))
+    note_facts(("old:1",), ImageFacts(python="3.8"))
+    note_facts(("bare:1",), ImageFacts())
+    return daemon
+
+
+def test_only_certain_imports_count() -> None:
+    """Not those in try, if, functions, nor of a cell that installs or changes the path first."""
+    source = (
+        "import a.b, c\nfrom d.e import f\nfrom . import g\ntry:\n    import h\nexcept ImportError: pass\n"
+        "if x:\n    import i\ndef f():\n    import j\nwith x:\n    import k\nraise x\nimport l"
+    )
+    assert cell_needs(source) == {
+        "a.b": "line 1: import a.b, c",
+        "c": "line 1: import a.b, c",
+        "d.e": "line 2: from d.e import f",
+        "k": "line 12: import k",
+    }
+    for opens in ("get_ipython().system('pip install a')", "import sys; sys.path.append('x')"):
+        assert cell_needs(f"{opens}\nimport a") == {}
+
+
+def test_a_function_needs_what_it_imports_first() -> None:
+    """Before it decides anything; nothing is said of one that catches errors."""
+
+    def plain(x):
+        import first
+
+        if x:
+            import second  # noqa: F401
+        return first
+
+    def guarded():
+        try:
+            import first
+        except ImportError:
+            return None
+        return first
+
+    assert function_needs(plain) == {"first": "plain imports it"}
+    assert function_needs(guarded) == function_needs(len) == {}
+
+
+def test_missing_modules_are_told_in_order(known) -> None:
+    """Standard library, what the runner brings and local modules are never missing; unknown images tell nothing."""
+    modules = ["pandas.core", "json", "numpy", "nbbatch", "cloudpickle", "torch", "pandas"]
+    assert missing_modules(known, Options(image="some:1"), modules) == ("pandas", "torch")
+    assert missing_modules(known, Options(image="unknown:1"), modules) == ()
+    assert missing_modules(known, Options(), modules) == ()
+
+
+def test_a_cell_is_refused_with_its_line_and_the_cure(known) -> None:
+    """Nothing is kept of it; with the file sent along, or in try, it goes."""
+    options = resolve({"image": "some:1"})
+    with pytest.raises(
+        EnvironmentMismatchError, match=r"does not have pandas \(line 2: import pandas as pd\)"
+    ) as caught:
+        pack_for(Cell(source="x = 1\nimport pandas as pd"), options)
+    assert 'nbbatch.image(base="some:1")' in caught.value.cure
+    assert pack_for(Cell(source="try:\n    import pandas\nexcept ImportError:\n    pass"), options)
+
+
+def test_a_value_is_refused_where_its_package_is_missing(known) -> None:
+    """A DataFrame needs pandas, wherever it is imported."""
+    import pandas as pd
+
+    with pytest.raises(EnvironmentMismatchError, match="pandas"):
+        nbbatch.submit(len, pd.DataFrame({"a": [1]}), image="some:1")
+
+
+def test_modules_that_are_sent_along_are_there(known, tmp_path) -> None:
+    """A file of the working directory is importable in the job."""
+    (tmp_path / "sent_helper.py").write_text("x = 1")
+    cell = Cell(source="import sent_helper")
+    with pytest.raises(EnvironmentMismatchError, match="sent_helper"):
+        pack_for(cell, resolve({"image": "some:1"}), local_modules=False)
+    assert pack_for(cell, resolve({"image": "some:1", "files": "sent_helper.py"}))
+
+
+@pytest.mark.parametrize(("image", "said"), [("old:1", "Python 3.8"), ("bare:1", "no python3")])
+def test_another_python_is_refused(known, image, said) -> None:
+    """Before anything is sent, for cells and functions; a script may run there."""
+    with pytest.raises(EnvironmentMismatchError, match=said):
+        pack_for(Cell(source="1"), resolve({"image": image}))
+    with pytest.raises(EnvironmentMismatchError, match=said):
+        nbbatch.submit(abs, 1, image=image)
+    assert pack_for(Cell(source="true", language="bash"), resolve({"image": image}))
+
+
+def test_what_is_not_known_is_said(known) -> None:
+    """The receipt names the modules nobody could look for."""
+    packed = pack_for(Cell(source="import pandas, json"), resolve({"image": "unknown:1"}))
+    assert packed.receipt.warnings == (
+        "image unknown:1 is not known here: whether it has pandas will show when the job runs",
+    )
+    assert pack_for(Cell(source="import json"), resolve({"image": "unknown:1"})).receipt.warnings == ()
+
+
+@pytest.mark.docker
+def test_the_image_itself_is_asked(home, monkeypatch) -> None:
+    """A container of it tells what it has, before a job is sent there."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "docker")
+    assert missing_modules(get_backend("local"), Options(image=IMAGE), ["sqlite3", "pandas"]) == ("pandas",)
+    with pytest.raises(EnvironmentMismatchError, match="pandas"):
+        pack_for(Cell(source="import pandas"), resolve({"image": IMAGE}))
