@@ -119,6 +119,32 @@ class Report:
             self._items = open(f"{self._path}.items", "w", encoding="utf-8")  # noqa: SIM115 - as the data
         self._items.write(f"{json.dumps({'position': position, **entry})}\n")
         self._items.flush()
+        self.share_at_times(f"{self._path}.data", f"{self._path}.items")
+
+    def share(self, path: str) -> None:
+        """Make a file among the results last, and seen by others, before the job ends.
+
+        Raises
+        ------
+        StoreError
+            It cannot be sent.
+        """
+        self._place.keep(self._inside(path))
+
+    def share_at_times(self, *paths: str) -> None:
+        """The same for files that grow, as often as it costs little."""
+        self._place.keep_at_times(*map(self._inside, paths))
+
+    def recall(self, path: str) -> bool:
+        """Whether there is such a file of an earlier attempt; then it is here, too."""
+        return self._place.recall(self._inside(path))
+
+    def forget(self, path: str) -> None:
+        """Take away what was shared."""
+        self._place.forget(self._inside(path))
+
+    def _inside(self, path: str) -> str:
+        return os.path.relpath(path, self._place.folder)
 
     def write(self, outcome: dict[str, Any]) -> None:
         """Write the result manifest, after everything it refers to."""
@@ -136,7 +162,7 @@ class Report:
         if self._items is not None and len(outcome["items"]) > 1:
             self._items.close()
             os.remove(f"{self._path}.items")
-        self._place.keep_results(os.path.relpath(f"{self._path}.json", self._place.folder))
+        self._place.keep_results(self._inside(f"{self._path}.json"))
 
     def write_failure(self, error: BaseException, outputs: dict[str, Any]) -> int:
         """Write the result of a job that came to nothing; returns its exit code."""
