@@ -14,10 +14,12 @@ what, which value, and what to do; `cure` holds the last part by itself so that 
     │   ├── ValueTooLargeError    a value over the size limit
     │   ├── EnvironmentMismatchError  Python, package or image does not match the cell
     │   ├── DoesNotFitError       more vCPU, memory or GPUs than the backend can ever give
+    │   ├── NotOnAwsError         only a local daemon can do that, and why
     │   └── ConfigurationError    a setting or file of the user's that cannot be read
     ├── JobError                  the job ended, but not with SUCCEEDED
     │   ├── JobFailedError        its command exited with another code than 0
     │   │   └── RemoteError       the cell or function raised; holds the remote traceback
+    │   │       └── CellFailedError   a cell of a notebook that ran as a job; holds which
     │   ├── JobTimedOutError
     │   ├── JobOutOfMemoryError
     │   ├── JobCancelledError
@@ -37,6 +39,9 @@ what, which value, and what to do; `cure` holds the last part by itself so that 
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class NbbatchError(Exception):
@@ -102,6 +107,10 @@ class DoesNotFitError(UserError):
     """The request is larger than anything the backend can ever give."""
 
 
+class NotOnAwsError(UserError):
+    """Only a local daemon can do or know that; the message says why, the cure what AWS has instead."""
+
+
 class ConfigurationError(UserError):
     """A setting or a file of the user's cannot be read."""
 
@@ -146,6 +155,8 @@ class RemoteError(JobFailedError):
         The traceback as the job printed it, with the cell's own line numbers.
     remote_type : str
         The exception's class name, such as `ZeroDivisionError`.
+    remote_trace : mapping, optional
+        The traceback as facts and sources, from which a notebook draws it in its own way.
     """
 
     def __init__(
@@ -157,14 +168,48 @@ class RemoteError(JobFailedError):
         cure: str = "",
         remote_traceback: str = "",
         remote_type: str = "",
+        remote_trace: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message, job_id=job_id, log_tail=log_tail, cure=cure)
         self.remote_traceback = remote_traceback
         self.remote_type = remote_type
+        self.remote_trace = remote_trace or {}
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: show where the cell failed, not where nbbatch raised."""
         return [*self.remote_traceback.splitlines(), "", self.message, self.cure]
+
+
+class CellFailedError(RemoteError):
+    """A cell of a notebook that ran as a job failed; the executed notebook up to there is kept.
+
+    Parameters
+    ----------
+    cell_index : int
+        Its place among all cells of the executed notebook, from 0.
+    execution_count : int or None
+        Its number as in `In [5]`.
+    cell_source : str
+        Its code.
+    notebook_path : str
+        Where the executed notebook was saved; empty where it was not.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cell_index: int = 0,
+        execution_count: int | None = None,
+        cell_source: str = "",
+        notebook_path: str = "",
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.cell_index = cell_index
+        self.execution_count = execution_count
+        self.cell_source = cell_source
+        self.notebook_path = notebook_path
 
 
 class JobTimedOutError(JobError):

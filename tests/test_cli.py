@@ -97,3 +97,16 @@ def test_prices_cannot_be_refreshed_without_an_account(run, monkeypatch, tmp_pat
     assert told.exit_code == 1
     assert "credentials" in told.output
     assert run("prices", "refresh", "--profile", "nobody").exit_code == 1
+
+
+def test_the_doctor_ends_with_1_where_jobs_cannot_run(home, monkeypatch) -> None:
+    """`nbbatch doctor` prints its findings, as text or JSON, and its exit code says whether all is well."""
+    runner = CliRunner()
+    well = runner.invoke(main, ["doctor"])
+    assert (well.exit_code, "✓ home" in well.output) == (0, True), well.output
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "docker")
+    ill = runner.invoke(main, ["doctor", "--json"])
+    assert ill.exit_code == 1
+    assert json.loads(ill.output)["well"] is False
+    assert runner.invoke(main, ["doctor", "--policy"]).output == "null\n"

@@ -21,6 +21,7 @@ from nbbatch.cli.secrets import secret_values
 from nbbatch.client.backend import get_backend
 from nbbatch.client.config import home
 from nbbatch.client.daemon_process import LOG, find_daemon, stop_by_signal
+from nbbatch.client.local_backend import this_machine
 
 _LOOK_SECONDS = 0.2
 _CLEARED = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
@@ -78,7 +79,7 @@ def logs(follow: bool, lines: int) -> None:  # noqa: FBT001 - click passes flags
 @click.option("--shell", type=click.Choice(["sh", "fish", "csh"]), default="sh", show_default=True)
 def env(shell: str) -> None:
     """Print what makes any AWS client in this shell talk to the daemon: eval "$(nbbatch local env)"."""
-    endpoint = get_backend("local").address.endpoint
+    endpoint = this_machine().address.endpoint
     exports = {
         "AWS_ENDPOINT_URL_BATCH": endpoint.url,
         "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": endpoint.url,
@@ -123,7 +124,7 @@ def budget(per_day: float | None, no_cap: bool) -> None:  # noqa: FBT001 - click
 @local.command()
 def token() -> None:
     """Make a token that lets Prometheus read /nbbatch/v1/metrics, and print what it needs."""
-    endpoint = get_backend("local").address.endpoint
+    endpoint = this_machine().address.endpoint
     path = home() / "metrics.token"
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

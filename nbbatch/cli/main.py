@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nbbatch.cli.costs import costs
+from nbbatch.cli.doctor import doctor
 from nbbatch.cli.events import events
 from nbbatch.cli.image import image
 from nbbatch.cli.jobs import cancel, jobs, logs, script, submit
@@ -32,5 +33,5 @@ def main() -> None:
     """Notebook cells, functions, scripts and images as AWS Batch jobs."""
 
 
-for _command in (script, submit, jobs, logs, cancel, image, events, costs, local, prices):
+for _command in (script, submit, jobs, logs, cancel, image, doctor, events, costs, local, prices):
     main.add_command(_command)

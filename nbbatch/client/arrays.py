@@ -9,26 +9,43 @@ results stand where the missing ones would have stood.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from threading import Condition
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any, overload
 
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Call, Packed
+from nbbatch.client.bundle import Packed
+from nbbatch.client.chunks import Durations
+from nbbatch.client.config import home
 from nbbatch.client.handle import Handle
-from nbbatch.client.indexes import INDEXES, bundle_of, environment_of, read_indexes, retry_environment
-from nbbatch.client.inputs import calls_of, list_items, read_chunk
-from nbbatch.client.items import Item, Reader, failed_children, first_error
-from nbbatch.client.jobs import Job, check_call, name_of, value_of
-from nbbatch.client.options import Options, split_options
-from nbbatch.client.outcome import Detail
+from nbbatch.client.indexes import (
+    ATTEMPTS_PER_RETRY,
+    INDEXES,
+    RETRY_BASE,
+    bundle_of,
+    environment_of,
+    read_indexes,
+    retry_environment,
+)
+from nbbatch.client.items import Item, Left, Reader, failed_children, first_error
+from nbbatch.client.jobs import Job, value_of
+from nbbatch.client.news import News
+from nbbatch.client.notes import Note
+from nbbatch.client.options import Options
+from nbbatch.client.outcome import Detail, short_id
+from nbbatch.client.references import Reference
 from nbbatch.client.results import ItemResult
 from nbbatch.client.shape import read_array
-from nbbatch.client.spec import resubmission
-from nbbatch.client.submission import pack_for, resolve, send, submit_again
-from nbbatch.client.watch import watcher_of
-from nbbatch.errors import NbbatchError, ResultLostError, UserError
+from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
+from nbbatch.client.submission import send, submit_again
+from nbbatch.client.table import frame_of
+from nbbatch.client.told import Progress
+from nbbatch.errors import ResultLostError, UserError
 from nbbatch.model.jobs import TERMINAL
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
+"""Seconds between two looks for items of children that go on: doubled while there are none."""
 
 
 class ArrayJob(Handle):
@@ -45,25 +62,71 @@ class ArrayJob(Handle):
         self._inputs = inputs
         self._known: tuple[Reader, dict[int, int]] | None = None
         self._retry: ArrayJob | None = None
+        self._origin: tuple[str, int] | None = None
 
     def __len__(self) -> int:
-        return self._reader.shape.items
+        return self.reader.shape.items
 
-    def __getitem__(self, position: int) -> Job:
-        """Handle of the child that runs the item; its `result()` is the item's."""
+    @overload
+    def __getitem__(self, position: int) -> Job: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Job]: ...
+    def __getitem__(self, position: int | slice) -> Job | list[Job]:
+        """Handle of the child that runs the item; its `result()` is the item's. A slice gives a list."""
         count = len(self)
+        if isinstance(position, slice):
+            return [self[each] for each in range(*position.indices(count))]
         if not -count <= position < count:
             raise IndexError(f"item {position} of an array of {count}")
         position %= count
-        index = self._reader.shape.child_of(position)
-        if index not in self._places:
+        index = self.reader.shape.child_of(position)
+        if index not in self.places:
             raise IndexError(f"item {position} is not among those that {self!r} repeats")
-        place = position - self._reader.shape.positions(index).start
-        return ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
+        place = position - self.reader.shape.positions(index).start
+        job = ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
+        job.array, job.index = self, index
+        return job
+
+    def reference(self) -> Reference:
+        """What stands for the list of all values as an argument of another job."""
+        if self._retry is not None:
+            return self._retry.reference()
+        url, base = self.origin()
+        return Reference(
+            url=url,
+            indexes=tuple(range(self.reader.shape.children)),
+            bases=tuple(range(base, -1, -ATTEMPTS_PER_RETRY)),
+            place=None,
+            job=short_id(self.id),
+            job_id=self.id,
+            backend=self.backend_name,
+            name=self._name,
+        )
+
+    def origin(self) -> tuple[str, int]:
+        """URL of the bundle, and the number from which its attempts count; asked once."""
+        if self._origin is None:
+            variables = environment_of(self.detail())
+            self._origin = variables[BUNDLE_VARIABLE], int(variables.get(RETRY_BASE, 0))
+        return self._origin
 
     def __iter__(self) -> Iterator[Job]:
-        shape = self._reader.shape
-        return (self[position] for index in self._places for position in shape.positions(index))
+        shape = self.reader.shape
+        return (self[position] for index in self.places for position in shape.positions(index))
+
+    def progress(self) -> Progress:
+        """How many items are in children that have ended, of how many, and what the newest note says."""
+        counts, shape = self.counts(), self.reader.shape
+        ended = sum(counts.get(status, 0) for status in TERMINAL) * shape.chunk
+        newest = super().progress()
+        own = sum(len(shape.positions(index)) for index in self.places)
+        text = newest.text if newest is not None else ""
+        return Progress(i=min(ended, own), n=own, text=text, time=newest.time if newest is not None else 0)
+
+    def notes(self, *, since: int | None = None) -> list[Note]:
+        """All that its children and those of its retry have told, by time; see `Handle.notes`."""
+        again = self._retry.notes(since=since) if self._retry is not None else []
+        return [*super().notes(since=since), *again]
 
     def counts(self) -> dict[str, int]:
         """Number of children by status, from the parent alone: one call at any size."""
@@ -112,7 +175,16 @@ class ArrayJob(Handle):
         self._wait_for_end(timeout)
         if self._retry is not None:
             self._retry.items(None if deadline is None else deadline - time.monotonic())
-        return list(self._items(range(self._reader.shape.children), self.failures()))
+        items = list(self._items(range(self.reader.shape.children), self.failures()))
+        self._measure(items)
+        return items
+
+    def _measure(self, items: Sequence[Item]) -> None:
+        """Remember how long an item took, for the next array of the same function."""
+        key = self.reader.bundle.measured_as
+        took = [item.seconds for item in items if item.seconds is not None and item.error is None]
+        if key and took:
+            Durations(home()).note(key, fmean(took))
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Item]:
         """Items as they end, those that ended already first.
@@ -123,11 +195,17 @@ class ArrayJob(Handle):
             When not all have ended in time.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        seen: set[int] = set()
-        with _News(self) as news:
-            while len(seen) < len(self._places):
-                detail = news.next(deadline)
-                yield from self._newly_ended(detail, seen)
+        coming = self.coming()
+        with News([self]) as news:
+            while news.waiting:
+                news.next(deadline, coming.pause)
+                detail = news.details.get(self)
+                if detail is not None:
+                    yield from coming.take(detail)
+
+    def coming(self) -> Coming:
+        """Its items as they end, for who watches the array."""
+        return Coming(self)
 
     def failed(self) -> list[Item]:
         """Items that have failed so far; does not wait."""
@@ -136,7 +214,7 @@ class ArrayJob(Handle):
         return [item for item in items if item.error is not None]
 
     def retry_failed(self) -> ArrayJob:
-        """Submit the children with failed items again, and only those.
+        """Submit the children with failed items again, and in them run only those items.
 
         Returns
         -------
@@ -153,33 +231,30 @@ class ArrayJob(Handle):
         detail = self.detail()
         request = resubmission(detail, environment=retry_environment(detail, indexes), size=size)
         job_id = submit_again(self.backend, request)
-        self._retry = ArrayJob(job_id, backend=self.backend_name, name=self._name, inputs=self._inputs)
+        self._retry = type(self)(job_id, backend=self.backend_name, name=self._name, inputs=self._inputs)
         return self._retry
 
     def frame(self) -> Any:
-        """A DataFrame of the items that have ended, one row each, by position.
+        """A DataFrame of the items that have ended so far, one row each, in their order.
 
         Returns
         -------
         pandas.DataFrame
-            The input (a column per keyword, else `input`), the value (a column per key where it is a
-            dict, else `value`), and `error`.
+            The input: the row of the DataFrame that was mapped, with its types and index, a column per
+            keyword of a grid, else `input`. The value: a column per key where it is a dict, else
+            `value`; missing where the item failed. The last value of each metric. `error`: None, or what
+            the item failed with.
         """
-        import pandas as pd  # noqa: PLC0415 - 0.2 s that only tables need
-
-        items = list(self._newly_ended(self.detail(), set()))
-        rows = [
-            _columns("input", item.input) | _columns("value", item.value) | _problem(item) for item in items
-        ]
-        index = pd.Index([item.position for item in items], name="item")
-        return pd.DataFrame(rows, index=index).sort_index()
+        items = sorted(self.coming().take(self.detail()), key=lambda item: item.position)
+        return frame_of(items, self.reader.all_inputs())
 
     @property
-    def _reader(self) -> Reader:
+    def reader(self) -> Reader:
+        """Reads its items."""
         return self._know()[0]
 
     @property
-    def _places(self) -> dict[int, int]:
+    def places(self) -> dict[int, int]:
         """Which children of the bundle this job's own children are: own index by index in the bundle."""
         return self._know()[1]
 
@@ -199,51 +274,90 @@ class ArrayJob(Handle):
         return self._known
 
     def _child_id(self, index: int) -> str:
-        return self.id if len(self._places) == 1 else f"{self.id}:{self._places[index]}"
+        return self.id if len(self.places) == 1 else f"{self.id}:{self.places[index]}"
 
     def failures(self) -> dict[int, Detail]:
         """Failed children by their index in the bundle; a retry's word about one is the last."""
         detail = self.detail()
         retried = self._retry.failures() if self._retry is not None else {}
-        if len(self._places) == 1:
-            return {index: detail for index in self._places if detail["status"] == "FAILED"} | retried
+        if len(self.places) == 1:
+            return {index: detail for index in self.places if detail["status"] == "FAILED"} | retried
         if not _failed_count(detail):
             return retried
         by_place = {one["arrayProperties"]["index"]: one for one in failed_children(self.backend, self.id)}
-        found = {index: by_place[place] for index, place in self._places.items() if place in by_place}
+        found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
         return found | retried
 
     def _still_failed(self, failures: Iterable[int]) -> list[int]:
         """Of the failed children, those that no retry has made good."""
-        reader = self._reader
-        attempts = reader.attempts()
-        return [index for index in sorted(failures) if not reader.has_succeeded(index, attempts.get(index))]
+        reader = self.reader
+        results = reader.left().results
+        return [index for index in sorted(failures) if not reader.has_succeeded(index, results.get(index))]
 
     def _items(self, indexes: Iterable[int], failures: Mapping[int, Detail]) -> Iterator[Item]:
         """Items of children that have ended."""
-        reader = self._reader
-        attempts = reader.attempts()
+        reader = self.reader
+        left = reader.left()
         for index in indexes:
-            job_id = self._child_id(index) if index in self._places else self.id
-            yield from reader.ended(index, attempts.get(index), job_id, failures.get(index))
+            yield from reader.ended(index, left, self.job_id(index), failures.get(index))
 
-    def _newly_ended(self, detail: Detail, seen: set[int]) -> Iterator[Item]:
-        """Items of children that ended and are not in `seen`, which is brought up to date."""
-        failures = self.failures() if _failed_count(detail) else {}
-        ended = set(self._places) if detail["status"] in TERMINAL else self._ended(failures, seen)
-        news = sorted(ended - seen)
-        seen.update(news)
-        return self._items(news, failures)
-
-    def _ended(self, failures: Mapping[int, Detail], seen: set[int]) -> set[int]:
-        """Children that ended while others go on: a failed attempt may be followed by another one."""
-        reader = self._reader
-        left = {index: attempt for index, attempt in reader.attempts().items() if index not in seen}
-        succeeded = {index for index, attempt in left.items() if reader.has_succeeded(index, attempt)}
-        return (succeeded | set(failures)) & set(self._places)
+    def job_id(self, index: int) -> str:
+        """Id of the child of this job that works as the bundle's child `index`; its own where none does."""
+        return self._child_id(index) if index in self.places else self.id
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.id, self.backend_name, self._name)
+        return _again, (type(self), self.id, self.backend_name, self._name)
+
+
+class Coming:
+    """The items of an array as they end, each given once.
+
+    Of a child with several items those that ended well are there before the child has ended.
+    """
+
+    def __init__(self, array: ArrayJob) -> None:
+        self._array = array
+        self._ended: set[int] = set()
+        self._given: dict[int, set[int]] = {}
+        self._pause = _SHORTEST_PAUSE
+
+    @property
+    def pause(self) -> float | None:
+        """Seconds after which to look again though nothing seems to have changed; None: not at all."""
+        return self._pause if self._array.reader.shape.chunk > 1 else None
+
+    def take(self, detail: Detail) -> list[Item]:
+        """Items that have ended since the last call; `detail` is the array's newest."""
+        array, reader = self._array, self._array.reader
+        failures = array.failures() if _failed_count(detail) else {}
+        left = reader.left()
+        ended = set(array.places) if detail["status"] in TERMINAL else self._has_ended(left, failures)
+        items = [
+            item
+            for index in sorted(ended - self._ended)
+            for item in reader.ended(index, left, array.job_id(index), failures.get(index))
+            if item.position not in self._given.get(index, ())
+        ]
+        self._ended |= ended
+        items += [item for index in left.partial for item in self._of_running(index, left)]
+        self._pause = _SHORTEST_PAUSE if items else min(2 * self._pause, _LONGEST_PAUSE)
+        return items
+
+    def _has_ended(self, left: Left, failures: Mapping[int, Detail]) -> set[int]:
+        """Children that ended while others go on: a failed attempt may be followed by another one."""
+        reader, places = self._array.reader, self._array.places
+        new = {index: attempt for index, attempt in left.results.items() if index not in self._ended}
+        succeeded = {index for index, attempt in new.items() if reader.has_succeeded(index, attempt)}
+        return self._ended | ((succeeded | set(failures)) & set(places))
+
+    def _of_running(self, index: int, left: Left) -> list[Item]:
+        if index in self._ended or index not in self._array.places:
+            return []
+        given = self._given.setdefault(index, set())
+        found = self._array.reader.so_far(index, left, self._array.job_id(index))
+        items = [item for item in found if item.position not in given]
+        given.update(item.position for item in items)
+        return items
 
 
 class ItemJob(Job):
@@ -252,6 +366,15 @@ class ItemJob(Job):
     def __init__(self, job_id: str, *, backend: str, name: str = "", place: int = 0) -> None:
         super().__init__(job_id, backend=backend, name=name)
         self.place = place
+        self.array: ArrayJob | None = None
+        self.index = 0
+
+    def reference(self, variable: str | None = None) -> Reference:
+        """What stands for the item's value as an argument of another job; its array is asked only once."""
+        if self.array is None:
+            return replace(super().reference(variable), place=self.place)
+        url, base = self.array.origin()
+        return replace(self._refer(url, self.index, base, variable), place=self.place)
 
     def result(self, timeout: float | None = None) -> Any:
         """The item's value; see `Job.result`."""
@@ -267,126 +390,21 @@ class ItemJob(Job):
             return ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _item_again, (self.id, self.backend_name, self._name, self.place)
+        return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
 
 
-def _again(job_id: str, backend: str, name: str) -> ArrayJob:
-    return ArrayJob(job_id, backend=backend, name=name)
+def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:
+    return kind(job_id, backend=backend, name=name)
 
 
-def _item_again(job_id: str, backend: str, name: str, place: int) -> ItemJob:
-    return ItemJob(job_id, backend=backend, name=name, place=place)
-
-
-class _News:
-    """The newest detail of an array, waited for in the caller's thread."""
-
-    def __init__(self, array: ArrayJob) -> None:
-        self._array = array
-        self._changed = Condition()
-        self._detail: Detail | None = None
-        self._error: NbbatchError | None = None
-
-    def __enter__(self) -> Self:
-        self._watch = watcher_of(self._array.backend).watch(self._array.id, self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._watch.close()
-
-    def on_change(self, detail: Detail) -> None:
-        with self._changed:
-            self._detail = detail
-            self._changed.notify_all()
-
-    def on_failure(self, error: NbbatchError) -> None:
-        with self._changed:
-            self._error = error
-            self._changed.notify_all()
-
-    def next(self, deadline: float | None) -> Detail:
-        """The detail after the one that was given last."""
-        with self._changed:
-            left = None if deadline is None else deadline - time.monotonic()
-            if not self._changed.wait_for(lambda: self._detail or self._error, left):
-                raise TimeoutError(f"{self._array!r} has not ended in time; it goes on.")
-            if self._error is not None:
-                raise self._error
-            detail, self._detail = self._detail, None
-            return detail or {}
-
-
-def _columns(word: str, value: Any) -> dict[str, Any]:
-    """A mapping gives a column per key, anything else one column."""
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return dict(value)
-    return {word: value}
-
-
-def _problem(item: Item) -> dict[str, Any]:
-    return {
-        "error": None
-        if item.error is None
-        else f"{type(item.error).__name__}: {item.error}".partition("\n")[0]
-    }
+def _item_again(kind: type[ItemJob], job_id: str, backend: str, name: str, place: int) -> ItemJob:
+    return kind(job_id, backend=backend, name=name, place=place)
 
 
 def _failed_count(detail: Detail) -> int:
     if "statusSummary" in detail.get("arrayProperties", {}):
         return int(detail["arrayProperties"]["statusSummary"].get("FAILED", 0))
     return int(detail["status"] == "FAILED")
-
-
-def map(  # noqa: A001 - the word that everybody looks for
-    function: Callable[..., Any], items: Any, /, *, chunk: int | str = "auto", **kwargs: Any
-) -> ArrayJob:
-    """Run `function(item)` for every item as one array job.
-
-    Parameters
-    ----------
-    function : callable
-        As in `submit`.
-    items : iterable, DataFrame or mapping
-        Anything that can be iterated. A DataFrame gives its rows (as Series, like `apply` with
-        `axis=1`); a mapping of names to lists is a grid: the function gets every combination as
-        keyword arguments.
-    chunk : int or "auto"
-        Items per child, one after the other; "auto" takes one, or as many as keep the array within
-        AWS Batch's 10,000 children.
-    **kwargs
-        Options as in `submit`; the rest are keyword arguments of every call.
-
-    Raises
-    ------
-    OptionError
-        There are no items, an option is malformed, or the function does not take such an item.
-
-    Examples
-    --------
-    >>> arr = nbbatch.map(simulate, range(1000), vcpus=1)  # doctest: +SKIP
-    >>> sweep = nbbatch.map(train, {"lr": [0.1, 0.01], "depth": [3, 5]}, memory="4G")  # doctest: +SKIP
-    >>> sweep.frame()  # doctest: +SKIP
-    """
-    given, own = split_options(kwargs)
-    return map_call(function, items, chunk=chunk, kwargs=own, given=given)
-
-
-def map_call(
-    function: Callable[..., Any],
-    items: Any,
-    *,
-    chunk: int | str,
-    kwargs: Mapping[str, Any],
-    given: Mapping[str, Any],
-) -> ArrayJob:
-    """Run a function over items, its keyword arguments and its options apart."""
-    inputs = list_items(items)
-    calls = calls_of(inputs, is_grid=isinstance(items, Mapping))
-    check_call(function, calls[0][0], {**kwargs, **calls[0][1]})
-    options = resolve(given)
-    size = read_chunk(chunk, len(inputs))
-    packed = pack_for(Call(function=function, kwargs=kwargs, calls=calls, chunk=size), options)
-    return map_packed(packed, options, name=name_of(function), inputs=inputs)
 
 
 def map_packed(

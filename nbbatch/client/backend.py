@@ -1,40 +1,24 @@
-"""A backend: where jobs run, as boto3 clients and a store for payloads.
+"""A backend: where jobs run, as boto3 clients, a store for payloads, and answers about the place.
 
-The local backend starts its daemon when it is needed and follows it: a daemon that was killed is
-started again by the next call, one that came back at another port is found again, and a call that
-surely was not accepted is repeated. A daemon that the user stopped stays stopped until the user
-does something that needs it (`get_backend`).
+There are two kinds, a daemon of this machine (`local_backend.py`) and an AWS account
+(`aws_backend.py`). Nobody else asks of which kind a backend is: whatever differs is a member of
+`Backend`, and what only the daemon can know is a route of `private`, which on AWS has an answer of
+its own or is refused with the reason.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Protocol
 
-from nbbatch.client.clients import TIMEOUT, new_client, warm_up
 from nbbatch.client.config import BackendConfig, home, load_config
-from nbbatch.client.daemon_process import (
-    LOG,
-    Endpoint,
-    Starting,
-    check_version,
-    find_daemon,
-    is_older,
-    stop_by_signal,
-    wait_for_daemon,
-    was_stopped,
-)
-from nbbatch.client.store import FolderStore, Store
+from nbbatch.client.options import Options
+from nbbatch.client.store import Store
 from nbbatch.errors import (
     AccessDeniedError,
     BackendError,
@@ -45,203 +29,122 @@ from nbbatch.errors import (
     NbbatchError,
     ServerException,
 )
-from nbbatch.version import __version__
-
-if TYPE_CHECKING:
-    from botocore.awsrequest import AWSPreparedRequest, AWSRequest
-
-PRIVATE = "/nbbatch/v1/"
-ATTEMPTS = 5
-"""How often a call is sent to a daemon that goes and comes back."""
-_PAUSE = 0.02
-"""Seconds by which the pause before a call is repeated grows."""
-_AT_ONCE: list[Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-"""As boto3's own clients do: otherwise the body waits 40 ms for the headers' acknowledgement."""
-_NEVER_REPEATED = frozenset(
-    {"SubmitJob", "RegisterJobDefinition", "CreateComputeEnvironment", "CreateJobQueue"}
-)
-"""Operations that would count twice if their answer, not their request, was lost."""
+from nbbatch.model.resources import Resources
 
 
-class Address:
-    """Where the daemon of a home listens; any thread may ask or renew."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = folder
-        self._lock = threading.Lock()
-        self._endpoint: Endpoint | None = None
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The last one known."""
-        return self._endpoint or self.renew(start=True)
-
-    def renew(self, *, start: bool) -> Endpoint:
-        """Find the daemon again, started anew if it died; if it was stopped, only with `start`.
-
-        Raises
-        ------
-        BackendUnreachableError
-            When there is none and it may not or cannot be started.
-        DaemonVersionError
-            When it is of another version and busy.
-        """
-        with self._lock:
-            found = find_daemon(self.home)
-            if found is None:
-                found = self._start(start=start)
-            elif found.version != __version__ and start:
-                found = self._replace(found)
-            self._endpoint = found
-            return found
-
-    def _start(self, *, start: bool) -> Endpoint:
-        found = wait_for_daemon(self.home)
-        if found is not None:
-            return found
-        if not start and was_stopped(self.home):
-            raise BackendUnreachableError(
-                "The local daemon was stopped.", cure="`nbbatch local start` goes on; no job is lost."
-            )
-        starting = Starting(self.home)
-        warm_up()
-        starting.wait()
-        found = wait_for_daemon(self.home)
-        if found is None:
-            raise BackendUnreachableError(
-                f"The daemon of {self.home} came up and went again.", cure=f"Its log is {self.home / LOG}."
-            )
-        return found
-
-    def _replace(self, found: Endpoint) -> Endpoint:
-        """An older daemon gives way to this version: its jobs go on and are taken over."""
-        if not is_older(found):
-            check_version(found)
-        stop_by_signal(self.home)
-        return self._start(start=True)
-
-
-@dataclass(frozen=True, eq=False)
-class Backend:
-    """Where jobs run.
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The one machine behind a local backend.
 
     Parameters
+    ----------
+    resources : Resources
+        What all jobs together can be given.
+    room : Resources
+        What of it is free for jobs to be placed on.
+    executor : str
+        What runs them: `docker` or `process`.
+    """
+
+    resources: Resources
+    room: Resources
+    executor: str
+
+
+class Backend(Protocol):
+    """Where jobs run.
+
+    Attributes
     ----------
     name : str
         As in the configuration.
     kind : str
-        `local` or `aws`.
+        `local` or `aws`: to be shown, not to be asked for.
     region : str
         Of the ARNs and signatures.
-    store : Store
-        Where payloads live.
+    identity : str
+        Tells it from others of the same name: what is remembered of a backend is kept by both.
     home : Path or None
         The local daemon's folder.
+    store : Store
+        Where payloads live.
+    batch, logs : boto3 clients
+        Of AWS Batch and CloudWatch Logs.
+    tells_changes : bool
+        Whether it says when a job or a log changed (`private("watch", ...)`); else one has to look.
+    is_sampled : bool
+        Whether its account of a job holds less than the job measured of itself.
     """
 
     name: str
     kind: str
-    region: str
-    store: Store
     home: Path | None
-    address: Address = field(repr=False)
+    tells_changes: bool
 
-    @cached_property
-    def batch(self) -> Any:
-        """A boto3 client of AWS Batch."""
-        return self._client("batch")
+    @property
+    def region(self) -> str: ...  # noqa: D102 - see above
+    @property
+    def identity(self) -> str: ...  # noqa: D102
+    @property
+    def store(self) -> Store: ...  # noqa: D102
+    @property
+    def batch(self) -> Any: ...  # noqa: D102
+    @property
+    def logs(self) -> Any: ...  # noqa: D102
+    @property
+    def is_sampled(self) -> bool: ...  # noqa: D102
 
-    @cached_property
-    def logs(self) -> Any:
-        """A boto3 client of CloudWatch Logs."""
-        return self._client("logs")
+    def renew(self, *, start: bool) -> None:
+        """Make sure that it answers, if that is in our hands; with `start` also after the user stopped it.
+
+        Raises
+        ------
+        BackendUnreachableError
+            When nothing answers and nothing may or can be started.
+        """
 
     def private(self, route: str, body: Mapping[str, Any]) -> Any:
-        """Ask one of the daemon's own routes.
+        """Ask what AWS Batch has no operation for: `why`, `accounts`, `events`, `costs`, ...
 
         Raises
         ------
         BackendUnreachableError
             When nothing answers.
+        NotOnAwsError
+            When only a local daemon can know it; says what to do instead.
         NbbatchError
-            When the daemon refuses.
+            When it is refused.
         """
-        from botocore.exceptions import ConnectionError as Unreachable  # noqa: PLC0415 - boto3 is slow to import
-        from botocore.exceptions import HTTPClientError  # noqa: PLC0415
 
-        for attempt in range(ATTEMPTS):
-            try:
-                reply = self._session.send(self.sign(route, body))
-                break
-            except (Unreachable, HTTPClientError) as error:
-                if attempt == ATTEMPTS - 1:
-                    raise translate(error) from error
-                self.address.renew(start=False)
-                time.sleep(_PAUSE * (attempt + 1))
-        answer = json.loads(reply.content)
-        if reply.status_code != 200:  # noqa: PLR2004 - HTTP's OK
-            raise _of_code(reply.headers.get("x-amzn-ErrorType", ""), str(answer.get("message", answer)))
-        return answer
+    def sign(self, route: str, body: Mapping[str, Any]) -> Any:
+        """A signed HTTP request to such a route, for who sends it himself; where `tells_changes`."""
 
-    def sign(self, route: str, body: Mapping[str, Any]) -> AWSPreparedRequest:
-        """A signed request to one of the daemon's own routes."""
-        from botocore.auth import SigV4Auth  # noqa: PLC0415 - boto3 is slow to import
-        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
-        from botocore.credentials import Credentials  # noqa: PLC0415
+    def machine(self) -> Machine | None:
+        """The one machine that runs its jobs; None where that are AWS's."""
 
-        endpoint = self.address.endpoint
-        headers = {"Content-Type": "application/json"}
-        url = f"{endpoint.url}{PRIVATE}{route}"
-        request = AWSRequest("POST", url, data=json.dumps(body).encode(), headers=headers)
-        key = Credentials(endpoint.access_key_id, endpoint.secret_access_key)
-        SigV4Auth(key, "batch", endpoint.region).add_auth(request)
-        return request.prepare()
+    def sees_this_python(self, options: Options) -> bool:
+        """Whether a job with these options runs in this machine's own Python environment."""
 
-    @contextmanager
-    def errors(self) -> Iterator[None]:
+    def suited(self, options: Options) -> Options:
+        """The options as the backend takes them, with the queue that they mean; refused where it cannot.
+
+        Raises
+        ------
+        UserError
+            Names the option and what to do.
+        """
+
+    def definition_request(self, options: Options, *, has_bundle: bool) -> dict[str, Any]:
+        """RegisterJobDefinition's parameters for a job that names no definition.
+
+        An image that runs its own program, without a bundle, runs it as its own user.
+        """
+
+    def errors(self) -> AbstractContextManager[None]:
         """Turn boto3's errors into nbbatch's."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - boto3 is slow to import
-
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise translate(error) from error
-
-    @cached_property
-    def _session(self) -> Any:
-        from botocore.httpsession import URLLib3Session  # noqa: PLC0415 - boto3 is slow to import
-
-        return URLLib3Session(proxies={}, timeout=TIMEOUT, socket_options=_AT_ONCE)
-
-    def _client(self, service: str) -> Any:
-        client = new_client(service, self.address.endpoint)
-        service_id = client.meta.service_model.service_id.hyphenize()
-        client.meta.events.register_first(f"request-created.{service_id}", self._redirect)
-        client.meta.events.register_first(f"needs-retry.{service_id}", self._repeat)
-        return client
-
-    def _redirect(self, request: AWSRequest, **_context: Any) -> None:
-        """Send to where the daemon is now; before the request is signed."""
-        host = urlsplit(self.address.endpoint.url).netloc
-        request.url = urlunsplit(urlsplit(str(request.url))._replace(netloc=host))
-
-    def _repeat(
-        self, caught_exception: Exception | None, operation: Any, attempts: int, **_context: Any
-    ) -> float | None:
-        """Seconds until a call is repeated; None when it is not."""
-        from botocore.exceptions import ConnectionError as Unreachable  # noqa: PLC0415 - boto3 is slow to import
-        from botocore.exceptions import HTTPClientError  # noqa: PLC0415
-
-        if not isinstance(caught_exception, Unreachable | HTTPClientError) or attempts >= ATTEMPTS:
-            return None
-        was_refused = isinstance(caught_exception, Unreachable)
-        if not was_refused and operation.name in _NEVER_REPEATED:
-            return None
-        self.address.renew(start=False)
-        return _PAUSE * attempts
 
 
-_backends: dict[tuple[str, str], Backend] = {}
+_backends: dict[tuple[BackendConfig, str], Backend] = {}
 _lock = threading.Lock()
 
 
@@ -265,22 +168,22 @@ def get_backend(name: str | None = None, *, start: bool = True) -> Backend:
     settings = load_config().find_backend(name)
     folder = Path(settings.home).expanduser().resolve() if settings.home else home()
     with _lock:
-        backend = _backends.get((settings.name, str(folder)))
+        backend = _backends.get((settings, str(folder)))
         if backend is None:
-            backend = _backends[settings.name, str(folder)] = _make(settings, folder)
-    backend.address.renew(start=start)
+            backend = _backends[settings, str(folder)] = _make(settings, folder)
+    backend.renew(start=start)
     return backend
 
 
 def _make(settings: BackendConfig, folder: Path) -> Backend:
-    if settings.kind != "local":
-        raise ConfigurationError(
-            f"Backend {settings.name!r} is of kind {settings.kind!r}, which this nbbatch cannot use yet.",
-            cure="Use a local backend.",
-        )
-    address = Address(folder)
-    region = address.renew(start=True).region
-    return Backend(settings.name, "local", region, FolderStore(folder), folder, address)
+    """The two kinds stand above this module, and each imports what only it needs."""
+    if settings.kind == "aws":
+        from nbbatch.client.aws_backend import AwsBackend  # noqa: PLC0415
+
+        return AwsBackend(settings)
+    from nbbatch.client.local_backend import LocalBackend  # noqa: PLC0415
+
+    return LocalBackend(settings.name, folder)
 
 
 def _forget() -> None:
@@ -293,24 +196,57 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn boto3's errors into nbbatch's."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - boto3 is slow to import
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise translate(error) from error
+
+
 def translate(error: Exception) -> NbbatchError:
     """The one place where boto3's errors become nbbatch's."""
-    from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError  # noqa: PLC0415
-    from botocore.exceptions import ConnectionError as Unreachable  # noqa: PLC0415
+    from botocore import exceptions  # noqa: PLC0415 - boto3 is slow to import
 
     match error:
-        case ClientError():
+        case exceptions.ClientError():
             told = error.response.get("Error", {})
-            return _of_code(str(told.get("Code", "")), str(told.get("Message", error)))
-        case ParamValidationError():
+            return of_code(str(told.get("Code", "")), str(told.get("Message", error)))
+        case exceptions.ParamValidationError():
             return ClientException(str(error))
-        case Unreachable() | HTTPClientError():
+        case (
+            exceptions.NoCredentialsError()
+            | exceptions.PartialCredentialsError()
+            | exceptions.CredentialRetrievalError()
+            | exceptions.TokenRetrievalError()
+            | exceptions.UnauthorizedSSOTokenError()
+            | exceptions.SSOTokenLoadError()
+        ):
+            return AccessDeniedError(str(error), cure=_SIGN_IN)
+        case exceptions.ProfileNotFound() | exceptions.NoRegionError():
+            return ConfigurationError(str(error), cure=_SETTING)
+        case exceptions.ConnectionError() | exceptions.HTTPClientError():
             return BackendUnreachableError(f"The backend does not answer: {error}")
         case _:
             return BackendError(str(error))
 
 
-def _of_code(code: str, message: str) -> NbbatchError:
+_SIGN_IN = "Sign in (`aws sso login`, `aws configure`), or name a profile in the backend's settings."
+_SETTING = "Name region and profile in the backend's settings; `aws configure list-profiles` lists profiles."
+THROTTLED = ("TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded")
+"""Codes by which AWS says that it was asked too often; nothing was done then."""
+NEVER_REPEATED = frozenset(
+    {"SubmitJob", "RegisterJobDefinition", "CreateComputeEnvironment", "CreateJobQueue"}
+)
+"""Operations that would count twice if their answer, not their request, was lost."""
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId")
+
+
+def of_code(code: str, message: str) -> NbbatchError:
+    """The error for one of the services' codes, with the service's message."""
     match code:
         case "ClientException" | "ResourceNotFoundException" | "InvalidParameterException":
             return ClientException(message)
@@ -320,5 +256,9 @@ def _of_code(code: str, message: str) -> NbbatchError:
             return DaemonVersionError(
                 message, cure="`nbbatch local stop`, then again: a daemon of this version comes."
             )
+        case _ if code in THROTTLED:
+            return BackendError(f"{code}: {message}", cure="Too much is asked at once; try again in a while.")
+        case _ if code in _EXPIRED:
+            return AccessDeniedError(f"{code}: {message}", cure=_SIGN_IN)
         case _:
             return AccessDeniedError(f"{code}: {message}")

@@ -1,6 +1,6 @@
 """Pack what a job runs into a bundle: code, values by name, local modules, and how to start them.
 
-The nouns a caller fills in are here (`Cell`, `Call`, `Command`), and what it gets back (`Packed`
+The nouns a caller fills in are here (`Cell`, `Call`, `Command`, `Notebook`), and what it gets back (`Packed`
 with its `Receipt`). Files sent along are in `workdir.py`. Which names a cell needs is in `names.py`, which of them may go is in
 `guards.py`, how a value becomes bytes in `capture.py`, what came back in `results.py`. The other
 end of the manifest is `nbbatch.runner`.
@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbbatch.client.capture import size_text
+from nbbatch.client.chunks import key_of
+from nbbatch.client.dependencies import Upstream, paired_arrays
+from nbbatch.client.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
 from nbbatch.client.names import Names, read_names
 from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
 from nbbatch.client.preflight import Preflight, cell_needs, function_needs
@@ -24,6 +27,8 @@ from nbbatch.client.store import Store
 from nbbatch.client.workdir import Files, choose
 from nbbatch.errors import OptionError
 
+KIND_VARIABLE = "NBBATCH_KIND"
+"""Says of a notebook's job what it is, so that its handle is found without reading the bundle."""
 _CODE_WORDS = (
     ("function", "function", "functions"),
     ("class", "class", "classes"),
@@ -62,8 +67,12 @@ class Cell:
         An array: the cell runs once for each, under the name `item_name` (a script: `$ITEM` and `$1`).
     chunk : int
         Items per child, one after the other, each in a fresh namespace.
+    chunk_why : str
+        Why so many, for the receipt.
     label : str
         File name shown in tracebacks, such as `In [5]`.
+    takes_values : bool
+        Handles among the inputs arrive as the values of their jobs, not as handles.
     """
 
     source: str
@@ -77,7 +86,9 @@ class Cell:
     item_name: str = "item"
     items: Sequence[Any] | None = None
     chunk: int = 1
+    chunk_why: str = ""
     label: str = "cell"
+    takes_values: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +136,44 @@ class Command:
     chunk: int = 1
 
 
-Payload = Cell | Call | Command
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notebook:
+    """A notebook, executed cell by cell in a kernel of its own.
+
+    Parameters
+    ----------
+    content : str
+        The notebook as JSON (nbformat 4), the cell of its parameters in it.
+    name : str
+        Of its file, for the receipt.
+    kernel, language : str
+        The kernel's name; of Python another one that is there will do as well.
+    runs : sequence of (parameters, source), optional
+        An array: the values of each run, and the code of its parameters' cell.
+    chunk : int
+        Runs per child, one after the other, each in a fresh kernel.
+    cell_timeout, start_timeout, autosave : int, optional
+        Seconds: of one cell, of the kernel's start, between two savings within a cell (0: none).
+    imports : set of str
+        Modules that its cells import; the local ones travel.
+    output : str
+        Where this machine wants the executed notebooks, a pattern; the runner does not need it.
+    """
+
+    content: str
+    name: str
+    kernel: str
+    language: str
+    runs: Sequence[tuple[Mapping[str, Any], str]] | None = None
+    chunk: int = 1
+    cell_timeout: int | None = None
+    start_timeout: int = 60
+    autosave: int = 30
+    imports: AbstractSet[str] = frozenset()
+    output: str = ""
+
+
+Payload = Cell | Call | Command | Notebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +217,10 @@ class Packed:
         Variables the job needs in addition to the user's.
     array_size : int, optional
         Number of children, which may be 1 (then submit a plain job: its index is 0); None: no array.
+    code, digest : str
+        What is the same for every run of the same code, and for every run of it with the same values.
+    upstream : Upstream
+        Jobs whose values are among what was packed.
     """
 
     bundle_id: str
@@ -177,6 +229,9 @@ class Packed:
     environment: Mapping[str, str]
     array_size: int | None
     receipt: Receipt
+    code: str = ""
+    digest: str = ""
+    upstream: Upstream = field(default_factory=Upstream)
 
 
 def pack(
@@ -196,7 +251,7 @@ def pack(
 
     Parameters
     ----------
-    payload : Cell, Call or Command
+    payload : Cell, Call, Command or Notebook
         What to run.
     store : Store
         Where; a `DryStore` only weighs.
@@ -238,6 +293,8 @@ def pack(
     if parcel.manifest["kind"] in ("cell", "call"):
         parcel.check_modules()
         parcel.add_environment(with_modules=local_modules, is_same=is_same_environment)
+    if parcel.manifest["kind"] == "notebook":
+        parcel.add_paths(with_modules=local_modules, is_same=is_same_environment)
     return _sealed(parcel, python)
 
 
@@ -260,16 +317,19 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
             _add_call(parcel, payload)
         case Command():
             _add_command(parcel, payload)
+        case Notebook():
+            _add_notebook(parcel, payload)
 
 
 def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
-    folder = url.removeprefix("file://")
+    code = _code_of(parcel)
+    store = parcel.captor.store
     return Packed(
         bundle_id=bundle_id,
         url=url,
-        command=(python, f"{folder}/runner.pyz", folder),
-        environment={"NBBATCH_BUNDLE": url, **parcel.environment},
+        command=store.command(bundle_id, python),
+        environment={"NBBATCH_BUNDLE": url, CODE_VARIABLE: code, **store.environment(), **parcel.environment},
         array_size=parcel.array_size,
         receipt=Receipt(
             sent=tuple(parcel.sent),
@@ -277,7 +337,19 @@ def _sealed(parcel: Parcel, python: str) -> Packed:
             held_back=parcel.held_back,
             warnings=parcel.warnings(),
         ),
+        code=code,
+        digest=manifest_digest(parcel.manifest, parcel.functions),
+        upstream=Upstream(references=tuple(parcel.references.found), paired=parcel.paired),
     )
+
+
+def _code_of(parcel: Parcel) -> str:
+    """Digest of the code alone: a cell's or script's source, a called function, a command's words."""
+    manifest = parcel.manifest
+    if "function" in manifest:
+        key = entry_key(manifest["function"])
+        return parcel.functions.get(key) or digest(key)
+    return digest([manifest.get("source"), manifest.get("argv")])
 
 
 def _add_cell(parcel: Parcel, cell: Cell) -> None:
@@ -295,6 +367,8 @@ def _add_cell(parcel: Parcel, cell: Cell) -> None:
         "sources": {cell.label: _shown_source(cell.source, names)},
     }
     parcel.back = tuple(candidates if outputs is None else outputs)
+    if cell.takes_values:
+        parcel.take_references()
     parcel.imports |= set(names.imports)
     parcel.check(cell_needs(names.python))
     parcel.codes.append(names.code)
@@ -306,6 +380,7 @@ def _add_cell(parcel: Parcel, cell: Cell) -> None:
     parcel.keep_inputs(cell.inputs, cell.modules, frozenset(cell.named))
     if cell.items is not None:
         parcel.keep_items(cell.item_name, cell.items, cell.chunk)
+        parcel.manifest["measured_as"] = key_of(cell.source)
         parcel.keep_needs(frozenset(cell.named))
 
 
@@ -348,6 +423,7 @@ def _shell_text(name: str, value: Any) -> str:
 def _add_call(parcel: Parcel, call: Call) -> None:
     parcel.manifest |= {"kind": "call", "label": "call", "inputs": {}, "modules": {}}
     parcel.check(function_needs(call.function))
+    parcel.take_references()
     name = getattr(call.function, "__name__", type(call.function).__name__)
     parcel.manifest["function"] = parcel.keep(name, call.function, is_named=True)
     names = _argument_names(call.function, len(call.args))
@@ -358,8 +434,10 @@ def _add_call(parcel: Parcel, call: Call) -> None:
         key: parcel.keep(key, value, is_named=True) for key, value in call.kwargs.items()
     }
     if call.calls is not None:
-        calls = [(tuple(args), dict(kwargs)) for args, kwargs in call.calls]
-        parcel.keep_items("calls", calls, call.chunk)
+        parcel.keep_items("calls", call.calls, call.chunk)
+        parcel.manifest["measured_as"] = key_of(call.function)
+        if parcel.references.found:
+            parcel.paired = paired_arrays(call.calls, call.chunk, parcel.references.found)
     parcel.keep_needs()
 
 
@@ -379,3 +457,22 @@ def _add_command(parcel: Parcel, command: Command) -> None:
     }
     if command.items is not None:
         parcel.keep_items("ITEM", command.items, command.chunk)
+
+
+def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
+    settings = {
+        "blob": parcel.keep_text(notebook.name, notebook.content),
+        "kernel": notebook.kernel,
+        "language": notebook.language,
+        "cell_timeout": notebook.cell_timeout,
+        "start_timeout": notebook.start_timeout,
+        "autosave": notebook.autosave,
+        "output": notebook.output,
+    }
+    parcel.manifest |= {"kind": "notebook", "notebook": settings, "inputs": {}, "modules": {}}
+    parcel.environment[KIND_VARIABLE] = "notebook"
+    parcel.imports |= notebook.imports
+    if notebook.runs is not None:
+        items = [((), dict(parameters)) for parameters, _ in notebook.runs]
+        parcel.keep_items("runs", items, notebook.chunk)
+        settings["sources"] = parcel.keep_list("sources", [source for _, source in notebook.runs])

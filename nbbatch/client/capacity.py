@@ -62,9 +62,20 @@ class Capacity:
         return tuple(name for one in self.environments for name in _resources(one).get("instanceTypes") or ())
 
     @property
+    def max_vcpus(self) -> int:
+        """That all its environments together may have."""
+        return sum(int(_resources(one).get("maxvCpus") or 0) for one in self.environments)
+
+    @property
     def is_fargate(self) -> bool:
         """Whether its jobs run on Fargate; a queue does not mix it with EC2."""
         return any(str(_resources(one).get("type", "")).startswith("FARGATE") for one in self.environments)
+
+    @property
+    def is_spot(self) -> bool:
+        """Whether all its hosts are Spot capacity."""
+        kinds = [str(_resources(one).get("type", "")) for one in self.environments]
+        return bool(kinds) and all(kind.endswith("SPOT") for kind in kinds)
 
     def refusal(self, wanted: Resources) -> str:
         """Why no host of it can ever give this to one attempt, in words; empty when one can."""
@@ -155,16 +166,16 @@ def catalogue() -> Catalogue:
 
 
 def _place(backend: Backend) -> tuple[str, str]:
-    return backend.name, str(backend.home or backend.region)
+    return backend.name, backend.identity
 
 
 def _ask(backend: Backend, queue: str) -> Capacity:
-    status = backend.private("status", {}) if backend.kind == "local" else None
+    machine = backend.machine()
     return Capacity(
         queue=queue,
         environments=_environments(backend, queue),
-        machine=None if status is None else Resources(**status["machine"]),
-        executor="" if status is None else status["executor"]["name"],
+        machine=None if machine is None else machine.resources,
+        executor="" if machine is None else machine.executor,
         asked=time.monotonic(),
     )
 
@@ -221,7 +232,7 @@ def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _wanted_of_definition(backend: Backend, options: Options) -> Resources | None:
     """What the options ask for, and for the rest the definition; None where it says nothing."""
-    container = _container_of(backend, str(options.definition))
+    container = (definition_of(backend, str(options.definition)) or {}).get("containerProperties")
     if container is None:
         return None
     named = {name: getattr(options, name) for name in ("vcpus", "memory", "gpus")}
@@ -230,25 +241,26 @@ def _wanted_of_definition(backend: Backend, options: Options) -> Resources | Non
     )
 
 
-def _container_of(backend: Backend, definition: str) -> Mapping[str, Any] | None:
-    """A definition's container; None for one that has none or is not there, which SubmitJob tells."""
+def definition_of(backend: Backend, definition: str) -> Mapping[str, Any] | None:
+    """A job definition by name, name:revision or ARN; None for one that is not there, which SubmitJob tells."""
     key = (*_place(backend), definition)
-    asked, container = _definitions.get(key, (-_FRESH, None))
+    asked, found = _definitions.get(key, (-_FRESH, None))
     if time.monotonic() - asked > _FRESH:
-        container = _find_container(backend, definition)
-        _definitions[key] = time.monotonic(), container
-    return container
+        found = _find_definition(backend, definition)
+        _definitions[key] = time.monotonic(), found
+    return found
 
 
-def _find_container(backend: Backend, definition: str) -> Mapping[str, Any] | None:
+def _find_definition(backend: Backend, definition: str) -> Mapping[str, Any] | None:
     which: dict[str, Any] = {"jobDefinitionName": definition, "status": "ACTIVE"}
     with backend.errors():
         reply = backend.batch.describe_job_definitions(
             **({"jobDefinitions": [definition]} if ":" in definition else which)
         )
-    newest: Mapping[str, Any] = max(reply["jobDefinitions"], key=lambda one: one["revision"], default={})
-    container: Mapping[str, Any] | None = newest.get("containerProperties")
-    return container
+    newest: Mapping[str, Any] | None = max(
+        reply["jobDefinitions"], key=lambda one: one["revision"], default=None
+    )
+    return newest
 
 
 def _in_words(amount: Resources) -> str:

@@ -29,6 +29,13 @@ from {RUNNER_NAME}.boot import main
 
 main(sys.argv)
 """
+_STAND_IN = """\
+'''What a job finds as nbbatch where its image has none; the runner adds what jobs use of it.'''
+
+
+def __getattr__(name):
+    raise AttributeError(f"nbbatch.{name} is not there: this job's image has no nbbatch")
+"""
 
 
 @cache
@@ -38,6 +45,8 @@ def runner_zip() -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _add_code(archive, "__main__", _MAIN.encode(), compile(_MAIN, "<nbbatch runner>", "exec"))
         _add_package(archive, "nbbatch.runner", RUNNER_NAME)
+        stand_in = compile(_STAND_IN, "<nbbatch runner>", "exec")
+        _add_code(archive, "nbbatch/__init__", _STAND_IN.encode(), stand_in)
     return file.getvalue()
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from nbbatch.client.arrays import ArrayJob, map_call
+from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.jobs import Job, submit_call
+from nbbatch.client.mapping import map_call
 from nbbatch.client.options import Options
 
 P = ParamSpec("P")

@@ -37,7 +37,7 @@ def forget_definition(backend: Backend, request: Mapping[str, Any]) -> None:
 
 
 def _key(backend: Backend, request: Mapping[str, Any]) -> tuple[str, str, str]:
-    return backend.name, str(backend.home or backend.region), request["jobDefinitionName"]
+    return backend.name, backend.identity, request["jobDefinitionName"]
 
 
 def _find(backend: Backend, name: str) -> str | None:

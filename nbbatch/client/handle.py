@@ -9,26 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from nbbatch.client.attempts import Attempt, attempts_of
 from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.callbacks import callbacks
+from nbbatch.client.events import Event, events
 from nbbatch.client.fetched import Fetched, asks_for_files, fetch
 from nbbatch.client.nodes import with_main_nodes
-from nbbatch.client.outcome import Detail, Outcome, in_words, outcome, short_id
+from nbbatch.client.notes import Note, notes_of
+from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
+from nbbatch.client.references import Referable
 from nbbatch.client.results import Usage
-from nbbatch.client.usage import own_usage
+from nbbatch.client.shown import shown
+from nbbatch.client.timeline import timeline
+from nbbatch.client.told import Progress, metrics_table, newest_progress
+from nbbatch.client.usage import Use, own_usage, use_of
 from nbbatch.client.watch import Watch, watcher_of
 from nbbatch.errors import NbbatchError, UnknownNameError
 from nbbatch.model.jobs import ACTIVE, TERMINAL
 
 CANCEL_REASON = "Cancelled from the notebook"
 TERMINATE_REASON = "Terminated from the notebook"
-_SAMPLING = ("docker",)
-"""Executors that see what a job used only now and then."""
 _MIB = 1 << 20
 
 
@@ -71,8 +77,11 @@ class Account:
         )
 
 
-class Handle:
-    """A job of AWS Batch, found by its id."""
+class Handle(Referable):
+    """A job of AWS Batch, found by its id.
+
+    As an argument of another job it stands for its value, which the other job waits for.
+    """
 
     def __init__(self, job_id: str, *, backend: str, name: str = "") -> None:
         self.id = job_id
@@ -120,6 +129,31 @@ class Handle:
     def status_reason(self) -> str:
         """The service's reason for the status, empty where it gave none."""
         return str(self.detail().get("statusReason", ""))
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the job ended, told apart where Batch only says FAILED; None while it has not."""
+        return outcome(self.detail())
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the last attempt; None where none was reported."""
+        return exit_code(self.detail())
+
+    @property
+    def queue(self) -> str:
+        """Name of the job queue."""
+        return str(self.detail()["jobQueue"]).rpartition("/")[2]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The job's tags."""
+        return dict(self.detail().get("tags") or {})
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Attempts that have ended, oldest first; an array's are its children's."""
+        return attempts_of(self.detail())
 
     def done(self) -> bool:
         """Whether the job has ended, asked now."""
@@ -179,38 +213,91 @@ class Handle:
 
     def why(self) -> str:
         """Why the job is waiting, or why it failed, in words."""
-        if self.backend.kind == "local" and self._final is None:
+        if self._final is None:
             reasons = self.backend.private("why", {"jobId": self.id})["reasons"]
             if reasons:
                 return "\n".join(reasons)
         return in_words(self.detail())
 
+    def progress(self) -> Progress | None:
+        """How far the job says it is by `nbbatch.progress`, asked now; None when it has said nothing."""
+        return newest_progress(self.notes())
+
+    def metrics(self) -> Any:
+        """What the job has told by `nbbatch.log_metric`, asked now.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each, by time: `time`, `item`, `attempt`, `name`, `value`, `step`. Of metrics that
+            are logged many times a second some are left out.
+        """
+        return metrics_table(self.notes())
+
+    def notes(self, *, since: int | None = None) -> list[Note]:
+        """All that the job has told, by time; with `since` (epoch ms) only what is newer."""
+        return notes_of(self.backend, self.id, since=since)
+
     def account(self) -> Account | None:
         """Cost and use so far; None on a backend that keeps no account of it."""
         account = self._told_account()
-        if account is None or self._final is None or self.backend.address.endpoint.executor not in _SAMPLING:
+        if account is None or self._final is None or not self.backend.is_sampled:
             return account
         return account.at_least(own_usage(self.backend.store, self._final))
 
     def _told_account(self) -> Account | None:
         """As the backend keeps it."""
-        if self.backend.kind != "local":
-            return None
         rows = self.backend.private("accounts", {"jobIds": [self.id]})["jobs"]
         return _account(rows[0]) if rows else None
 
     def cost(self) -> float | None:
-        """Dollars so far on demand; None where unknown."""
+        """Dollars so far on demand, at the prices its attempts were placed with; None where unknown."""
         account = self._told_account()
         return None if account is None else account.on_demand
+
+    def usage(self) -> Use:
+        """What the job asked for and what it used of that, over all attempts and children."""
+        return use_of(self.detail(), self.account(), lambda detail: own_usage(self.backend.store, detail))
+
+    def events(self, *, follow: bool = False) -> Iterator[Event]:
+        """The job's state changes, of an array those of its children too, in EventBridge's shape.
+
+        Parameters
+        ----------
+        follow : bool
+            Wait for more until the job has ended.
+
+        Raises
+        ------
+        NotOnAwsError
+            Where nobody keeps them.
+        """
+        changes = events(job=self, since=0.0, follow=follow, backend=self.backend_name)
+        for event in changes:
+            yield event
+            detail = event["detail"]
+            if follow and detail.get("jobId") == self.id and detail.get("status") in TERMINAL:
+                return
+
+    def timeline(self) -> Any:
+        """When the job was in which state.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per state, in order, of an array for each child: `child`, `status`, `from`, `to`
+            (UTC; of a final state the same, of the present one now) and `seconds`. Where only
+            timestamps are known (of children, and on AWS) all before RUNNING is one row, WAITING.
+        """
+        return timeline(self)
 
     def add_done_callback(self, function: Callable[[Self], object]) -> None:
         """Call `function(handle)` when the job has ended, at once if it has.
 
-        The call comes on the watcher's thread: it must be quick, must not wait for another job, and
-        must not print. What it raises is logged, not raised.
+        It is called once, on a thread of its own for callbacks, one after the other; it must not print,
+        which would land in whatever cell runs. What it raises is logged, not raised.
         """
-        listener = _Ending(lambda: function(self), self.keep)
+        listener = _Ending(lambda: callbacks.put(lambda: function(self)), self.keep)
         watcher_of(self.backend).watch(self.id, listener)
 
     def on_change(self, function: Callable[[Detail], object]) -> Watch:
@@ -295,6 +382,10 @@ class Handle:
     def __repr__(self) -> str:
         state = self._final["status"] if self._final else self.backend_name
         return f"<{type(self).__name__} {self._name or '?'} {short_id(self.id)} · {state}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows: how the job stands now, as text and as a small static table."""
+        return shown(self)
 
 
 def describe(backend: Backend, job_id: str) -> Detail:

@@ -2,7 +2,8 @@
 
 A bundle is written once; a retry is another job on the same bundle. `NBBATCH_INDEXES` says which
 children of the bundle its own children are (`3,17-20`: the first works as 3, the second as 17), and
-`NBBATCH_ATTEMPT_BASE` is added to the attempt number, so that its results come after the old ones.
+`NBBATCH_ATTEMPT_BASE` is added to the attempt number, so that its results come after the old ones. With
+`NBBATCH_KEEP` it leaves out the items that have succeeded before.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 INDEXES = "NBBATCH_INDEXES"
 RETRY_BASE = "NBBATCH_ATTEMPT_BASE"
+KEEP = "NBBATCH_KEEP"
 ATTEMPTS_PER_RETRY = 10
 """AWS Batch makes no more attempts than these, so bases so far apart never meet."""
 
@@ -58,6 +60,8 @@ def retry_environment(detail: Mapping[str, Any], indexes: Iterable[int] | None =
     """Variables for a job that repeats another one, or these children of its bundle."""
     variables = environment_of(detail)
     again = {RETRY_BASE: str(int(variables.get(RETRY_BASE, 0)) + ATTEMPTS_PER_RETRY)}
+    if indexes is not None or KEEP in variables:
+        again[KEEP] = "1" if indexes is not None else ""
     if indexes is None and "index" in (detail.get("arrayProperties") or {}):
         own = index_in_bundle(variables, detail["arrayProperties"]["index"])
         indexes = [] if own is None else [own]

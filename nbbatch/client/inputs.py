@@ -1,60 +1,140 @@
-"""What an array may be mapped over: lists, ranges, generators, tables, grids. Pure."""
+"""What an array may be mapped over: lists, ranges, generators, tables, grids. Pure.
+
+Whatever has a length is read where it lies: a million items are not copied to be sent.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from nbbatch.client.shape import chunk_for
 from nbbatch.errors import OptionError
 
+MOST_GENERATED = 2_000_000
+"""Items that are taken from an iterator; one without an end must not fill the memory."""
 
-def list_items(items: Any) -> list[Any]:
+
+class Spread(StrEnum):
+    """How an item becomes a call's arguments."""
+
+    WHOLE = "whole"
+    """It is the only argument."""
+    NAMED = "named"
+    """It is a mapping of keyword arguments."""
+    STARRED = "starred"
+    """A mapping is keyword arguments, anything else is spread over positional ones."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows(Sequence[Any]):
+    """The rows of a DataFrame as items, each a Series like `apply` gives with `axis=1`."""
+
+    frame: Any
+
+    def __len__(self) -> int:
+        return int(self.frame.shape[0])
+
+    def __getitem__(self, position: Any) -> Any:
+        return self.frame.iloc[position]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks(Sequence[Any]):
+    """A DataFrame in pieces of so many rows: types and index stay what they are."""
+
+    frame: Any
+    rows: int
+
+    def __len__(self) -> int:
+        return (len(self.frame) + self.rows - 1) // self.rows
+
+    def __getitem__(self, number: Any) -> Any:
+        if number >= len(self):
+            raise IndexError(number)
+        return self.frame.iloc[number * self.rows : (number + 1) * self.rows]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Values(Sequence[Any]):
+    """The values of a pandas Series as items; its index labels them."""
+
+    series: Any
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self.series.iloc[position]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calls(Sequence[Any]):
+    """Arguments `(args, kwargs)` of each call."""
+
+    inputs: Sequence[Any]
+    spread: Spread = Spread.WHOLE
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, position: Any) -> Any:
+        item = self.inputs[position]
+        match self.spread:
+            case Spread.WHOLE:
+                return ((item,), {})
+            case Spread.STARRED if not isinstance(item, Mapping):
+                return (tuple(item), {})
+            case _:
+                return ((), dict(item))
+
+
+def list_items(items: Any) -> Sequence[Any]:
     """The inputs of an array, in order.
 
     Raises
     ------
     OptionError
-        When there are none, or `items` cannot be iterated.
+        When there are none or no end of them, or `items` cannot be iterated.
     """
     if isinstance(items, Mapping):
-        values = [[value] if isinstance(value, str) else list(value) for value in items.values()]
-        listed: list[Any] = [dict(zip(items, point, strict=True)) for point in itertools.product(*values)]
+        listed: Sequence[Any] = _grid(items)
     elif hasattr(items, "iterrows"):
-        listed = [row for _, row in items.iterrows()]
+        listed = Rows(items)
+    elif hasattr(items, "iloc"):
+        listed = Values(items)
+    elif isinstance(items, list | tuple | range):
+        listed = items
     elif isinstance(items, Iterable) and not isinstance(items, str | bytes):
-        listed = list(items)
+        listed = list(items) if isinstance(items, Sized) else _generated(items)
     else:
         raise OptionError(f"{items!r} is not a list of items.", cure="Give a list, range, DataFrame or grid.")
-    if not listed:
+    if not len(listed):
         raise OptionError("There are no items to map.", cure="An array needs at least one.")
     return listed
 
 
-def calls_of(inputs: Sequence[Any], *, is_grid: bool) -> list[tuple[tuple[Any, ...], Mapping[str, Any]]]:
-    """The arguments of each call: a grid's points are keywords, any other input is the only argument."""
-    return [((), point) if is_grid else ((point,), {}) for point in inputs]
+def _grid(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    values = [
+        list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
+        for value in grid.values()
+    ]
+    return [dict(zip(grid, point, strict=True)) for point in itertools.product(*values)]
 
 
-def read_chunk(chunk: int | str, items: int) -> int:
-    """Items per child.
-
-    Raises
-    ------
-    OptionError
-        When it is no number from 1, or leaves more children than AWS Batch allows.
-    """
-    least = chunk_for(items)
-    if chunk == "auto":
-        return least
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+def _generated(items: Iterable[Any]) -> list[Any]:
+    listed = list(itertools.islice(items, MOST_GENERATED + 1))
+    if len(listed) > MOST_GENERATED:
         raise OptionError(
-            f"Option chunk does not understand {chunk!r}.", cure='It takes "auto" or a number from 1.'
+            f"The iterator gives more than {MOST_GENERATED:,} items, or has no end.",
+            cure="Take as many as you mean: itertools.islice(items, n), or give a list.",
         )
-    if chunk < least:
-        raise OptionError(
-            f"{items} items in chunks of {chunk} are more than 10,000 children.",
-            cure=f'Use chunk="auto" or {least}.',
-        )
-    return chunk
+    return listed
+
+
+def table_of(items: Any) -> Any:
+    """The DataFrame whose rows the items, or the calls' only arguments, are; None where there is none."""
+    inputs = items.inputs if isinstance(items, Calls) and items.spread is Spread.WHOLE else items
+    return inputs.frame if isinstance(inputs, Rows) else None

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbbatch.client.backend import Backend
+from nbbatch.client.inputs import Rows
 from nbbatch.client.jobs import lost_value, remote_error
 from nbbatch.client.outcome import Detail, error_of
-from nbbatch.client.results import ItemResult, RemoteErrorInfo, load_result
+from nbbatch.client.results import ItemResult, RemoteErrorInfo, load_partial, load_result
 from nbbatch.client.shape import ArrayBundle, ArrayShape
 from nbbatch.errors import JobError, NbbatchError, RemoteError, ResultLostError
 from nbbatch.runner.report import LAST_VALUE
@@ -44,6 +45,10 @@ class Item:
         What the function returned; None where it failed.
     error : BaseException or None
         What it raised, or what else ended it.
+    seconds : float or None
+        How long it took.
+    metrics : mapping
+        The last value of each metric it has logged.
     """
 
     position: int
@@ -51,6 +56,8 @@ class Item:
     source: ArrayBundle | Sequence[Any] = field(repr=False)
     value: Any = None
     error: BaseException | None = None
+    seconds: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def input(self) -> Any:
@@ -99,6 +106,14 @@ def _first_line(error: BaseException) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What children of an array have left: by child the newest attempt with a result, and with items only."""
+
+    results: Mapping[int, int]
+    partial: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """Reads the items of one array.
 
@@ -118,31 +133,57 @@ class Reader:
         """How many items in how many children."""
         return self.bundle.shape
 
-    def attempts(self) -> dict[int, int]:
-        """Children that have left a result, and the attempt of the newest; one listing."""
-        return self.bundle.newest_attempts()
+    def all_inputs(self) -> Sequence[Any]:
+        """All items, at hand or read from the bundle."""
+        if self.inputs is not None:
+            return self.inputs
+        found = list(self.bundle.inputs())
+        if not self.bundle.rows:
+            return found
+        import pandas as pd  # noqa: PLC0415 - it was a table, so pandas is there
 
-    def ended(self, index: int, attempt: int | None, job_id: str, failure: Detail | None) -> list[Item]:
+        return Rows(pd.concat(found))
+
+    def left(self) -> Left:
+        """What the children have left so far; one listing."""
+        return Left(*self.bundle.left())
+
+    def ended(self, index: int, left: Left, job_id: str, failure: Detail | None) -> list[Item]:
         """Items of the child `index` of the bundle, which has ended.
 
         Parameters
         ----------
-        attempt : int or None
-            Whose result to read; None when the child left none.
+        left : Left
+            What to read.
         failure : mapping or None
             Its JobSummary if it FAILED.
         """
         found: dict[int, ItemResult] = {}
         lost: ResultLostError | None = None
         try:
+            attempt = left.results.get(index)
             result = load_result(self.bundle.store, self.bundle.bundle_id, index=index, attempt=attempt)
             found = dict(zip(self.shape.positions(index), result.items, strict=False))
         except ResultLostError as error:
             lost = error
+        found |= self._so_far(index, left)
         return [
             self._item(position, job_id, found.get(position), failure, lost)
             for position in self.shape.positions(index)
         ]
+
+    def so_far(self, index: int, left: Left, job_id: str) -> list[Item]:
+        """Items that have ended well of a child that goes on."""
+        found = self._so_far(index, left)
+        return [self._item(position, job_id, one, None, None) for position, one in found.items()]
+
+    def _so_far(self, index: int, left: Left) -> dict[int, ItemResult]:
+        """What an attempt has done that has left no result yet, or never will."""
+        attempt = left.partial.get(index, 0)
+        if attempt <= left.results.get(index, 0):
+            return {}
+        found = load_partial(self.bundle.store, self.bundle.bundle_id, index, attempt)
+        return {one.position: one for one in found if one.error is None}
 
     def has_succeeded(self, index: int, attempt: int | None) -> bool:
         """Whether this attempt's result is a success."""
@@ -165,6 +206,8 @@ class Reader:
     ) -> Item:
         source = self.bundle if self.inputs is None else self.inputs
         item = Item(position=position, job_id=job_id, source=source)
+        if found is not None:
+            item = replace(item, seconds=found.seconds, metrics=found.metrics)
         left = found.left_behind.get(LAST_VALUE) if found is not None else None
         if found is not None and found.error is None and left is None:
             return replace(item, value=found.value)

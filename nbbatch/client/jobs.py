@@ -14,18 +14,21 @@ from typing import Any, Literal, overload
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
 from nbbatch.client.handle import Handle
-from nbbatch.client.indexes import bundle_of, retry_environment
-from nbbatch.client.logs import LogReader, streams_of, tail
+from nbbatch.client.indexes import RETRY_BASE, bundle_of, environment_of, index_in_bundle, retry_environment
+from nbbatch.client.logs import LogReader, group_of, streams_of
 from nbbatch.client.logs import StreamReader as _StreamReader
+from nbbatch.client.logs import tail as last_lines
 from nbbatch.client.missing import missing_file_cure
+from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import Options, split_options, suggestion
-from nbbatch.client.outcome import Detail, Outcome, error_of, exit_code, outcome
+from nbbatch.client.outcome import Detail, Outcome, error_of, exit_code, outcome, short_id
+from nbbatch.client.references import Reference
 from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
-from nbbatch.client.spec import job_name, resubmission
+from nbbatch.client.spec import BUNDLE_VARIABLE, job_name, resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again
 from nbbatch.client.usage import attempt_in_bundle
 from nbbatch.errors import JobError, OptionError, RemoteError, ResultLostError, UserError
-from nbbatch.model.jobs import TERMINAL
+from nbbatch.model.jobs import TERMINAL, split_child_id
 from nbbatch.runner.report import LAST_VALUE
 
 TAIL = 20
@@ -87,7 +90,7 @@ class Job(Handle):
             failure = remote_error(info, self.id)
             failure.exit_code = exit_code(detail)
             return failure
-        return error_of(detail, log_tail=tail(self.backend, detail, TAIL))
+        return error_of(detail, log_tail=last_lines(self.backend, detail, TAIL))
 
     def load(self, timeout: float | None = None) -> Result:
         """All that the job left: variables, rich outputs, files, use of the machine, its error.
@@ -108,37 +111,77 @@ class Job(Handle):
         index, attempt = attempt_in_bundle(detail)
         return load_result(self.backend.store, bundle_id, index=index, attempt=attempt)
 
-    @property
-    def exit_code(self) -> int | None:
-        """Exit code of the last attempt; None while there is none."""
-        return exit_code(self.detail())
-
-    @property
-    def attempts(self) -> list[Mapping[str, Any]]:
-        """Attempts that have ended, as DescribeJobs tells them."""
-        return list(self.detail().get("attempts") or ())
-
     @overload
-    def logs(self, follow: Literal[False] = False, *, lines: int | None = None) -> str: ...  # noqa: FBT002
+    def logs(
+        self,
+        follow: Literal[False] = False,  # noqa: FBT002 - logs(True) reads well
+        *,
+        tail: int | None = None,
+        since: Moment | None = None,
+    ) -> str: ...
     @overload
-    def logs(self, follow: Literal[True], *, lines: int | None = None) -> Iterator[str]: ...
-    def logs(self, follow: bool = False, *, lines: int | None = None) -> str | Iterator[str]:  # noqa: FBT001, FBT002
+    def logs(
+        self, follow: Literal[True], *, tail: int | None = None, since: Moment | None = None
+    ) -> Iterator[str]: ...
+    def logs(
+        self,
+        follow: bool = False,  # noqa: FBT001, FBT002
+        *,
+        tail: int | None = None,
+        since: Moment | None = None,
+    ) -> str | Iterator[str]:
         """The log of all attempts.
 
         Parameters
         ----------
         follow : bool
             Give an iterator of lines that waits for more until the job has ended.
-        lines : int, optional
-            Only the last so many, of the last attempt; not with `follow`.
+        tail : int, optional
+            Only the last so many, of the last attempt; with `follow`, of those that are there already.
+        since : str, datetime or float, optional
+            Only lines from then on: `"10m"` ago, a point in time, or epoch seconds.
         """
+        start = None if since is None else epoch_ms(since)
         if follow:
-            return self._follow()
+            return self._follow(tail, start)
         detail, backend = self.detail(), self.backend
-        if lines is not None:
-            return Text(tail(backend, detail, lines))
-        every = [line for stream in streams_of(detail) for line in _StreamReader(backend, stream).read()]
-        return Text("\n".join(every))
+        if tail is not None and start is None:
+            return Text(last_lines(backend, detail, tail))
+        readers = [_StreamReader(backend, stream, group_of(detail), start) for stream in streams_of(detail)]
+        lines = [line for reader in readers for line in reader.read(is_over=True)]
+        return Text("\n".join(lines if tail is None else lines[max(0, len(lines) - tail) :]))
+
+    def reference(self, variable: str | None = None) -> Reference:
+        """What stands for the job's value, or for a variable of its cell, as an argument of another job.
+
+        Raises
+        ------
+        OptionError
+            It runs a command of its own and has no value.
+        """
+        detail = self.detail()
+        url = environment_of(detail).get(BUNDLE_VARIABLE)
+        if not url:
+            raise OptionError(
+                f"Job {self.name} runs a command of its own and has no value to pass on.",
+                cure="after=job waits for it without taking its value.",
+            )
+        variables = environment_of(detail)
+        index = index_in_bundle(variables, split_child_id(self.id)[1]) or 0
+        return self._refer(url, index, int(variables.get(RETRY_BASE, 0)), variable)
+
+    def _refer(self, url: str, index: int, base: int, variable: str | None = None) -> Reference:
+        return Reference(
+            url=url,
+            indexes=(index,),
+            bases=(base,),
+            place=0,
+            variable=variable,
+            job=short_id(self.id),
+            job_id=self.id,
+            backend=self.backend_name,
+            name=self._name,
+        )
 
     def retry(self) -> Job:
         """Submit the same again: code, inputs, resources, queue; a new job with an id of its own.
@@ -158,9 +201,9 @@ class Job(Handle):
         request = resubmission(detail, environment=retry_environment(detail), size=None)
         return Job(submit_again(self.backend, request), backend=self.backend_name, name=detail["jobName"])
 
-    def _follow(self) -> Iterator[str]:
-        with LogReader(self) as reader:
-            yield from reader.follow()
+    def _follow(self, tail: int | None, since: int | None) -> Iterator[str]:
+        with LogReader(self, since=since) as reader:
+            yield from reader.follow(tail=tail)
 
     def _remote_error(self, detail: Detail) -> RemoteErrorInfo | None:
         """What the code itself raised; None when the process died otherwise or left nothing."""
@@ -193,6 +236,7 @@ def remote_error(info: RemoteErrorInfo, job_id: str, *, where: str = "") -> Remo
         job_id=job_id,
         cure=missing_file_cure(info) or f"nbbatch.job({job_id!r}).logs() has its log.",
         remote_traceback=info.traceback,
+        remote_trace=info.trace,
         remote_type=info.type,
     )
     error.add_note(info.traceback)
@@ -300,7 +344,7 @@ def job(id_or_name: str, *, backend: str | None = None) -> Any:
     Parameters
     ----------
     id_or_name : str
-        The job's id, an array child's id, the first letters of an id, or a name that only one job has.
+        The job's id, an array child's id, the first letters of an id, or a name: the newest job of it.
     backend : str, optional
         A configured backend; the default one otherwise.
 
@@ -311,7 +355,8 @@ def job(id_or_name: str, *, backend: str | None = None) -> Any:
     Raises
     ------
     UnknownNameError
-        No job, or more than one, is meant.
+        No job is meant, or more than one: several ids begin like this, or several jobs of that name
+        have not ended.
     """
     from nbbatch.client.listing import find  # noqa: PLC0415 - listing and arrays stand above this module
 

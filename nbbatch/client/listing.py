@@ -6,31 +6,36 @@ parents of arrays are one row each.
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.bundle import KIND_VARIABLE
 from nbbatch.client.capacity import queue_names
 from nbbatch.client.handle import describe
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.jobs import Job
+from nbbatch.client.moments import Moment, epoch_ms
+from nbbatch.client.options import suggestion
 from nbbatch.client.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
 from nbbatch.client.scripts import ScriptJob
 from nbbatch.client.shape import read_array
 from nbbatch.client.spec import SCRIPT_VARIABLE
-from nbbatch.errors import ResultLostError, UnknownNameError
+from nbbatch.client.summaries import EVERY_STATUS, IDS_PER_CALL, batches, describe_all, named, summaries
+from nbbatch.client.tables import Table, TableOf
+from nbbatch.errors import OptionError, ResultLostError, UnknownNameError
+from nbbatch.model.jobs import TERMINAL, JobStatus
 
 _FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}([:#]\d+)?")
 _START_OF_ID = re.compile(r"[0-9a-f-]{4,36}([:#]\d+)?")
-_EVERY_STATUS = {"filters": [{"name": "AFTER_CREATED_AT", "values": ["0"]}]}
-_PAGE = 100
 _TOLD = 5
+_SAME_NAME = 20
+"""How many of a queue's newest jobs of one name are looked at."""
 _SEARCHED = 2000
 """How many of a queue's newest jobs are looked through for the first letters of an id."""
 
@@ -51,6 +56,8 @@ class JobRow:
         How long its last attempt ran, or has run until now; None before it started.
     exit_code, size : int or None
         Of the last attempt; number of children of an array.
+    backend : str
+        Where it is, by its name in the configuration.
     """
 
     id: str
@@ -63,70 +70,161 @@ class JobRow:
     seconds: float | None
     exit_code: int | None
     size: int | None
+    backend: str
+
+    def handle(self) -> Job | ArrayJob:
+        """The job's handle."""
+        return find(self.id, backend=self.backend)
 
 
-class JobTable(list[JobRow]):
-    """Rows that a notebook shows as a table."""
+class JobTable(TableOf[JobRow]):
+    """Jobs that a notebook shows as a table."""
 
-    def frame(self) -> Any:
-        """The rows as a DataFrame."""
-        import pandas as pd  # noqa: PLC0415 - 0.2 s that only tables need
+    row_type = JobRow
 
-        return pd.DataFrame([asdict(row) for row in self], columns=list(JobRow.__dataclass_fields__))
-
-    def __repr__(self) -> str:
-        rows = [_TITLES, *(_cells(row) for row in self)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-        ]
-        return "\n".join(line.rstrip() for line in lines)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{title}</th>" for title in _TITLES)
-        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) for row in self)
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    def table(self) -> Table:
+        """As text in columns."""
+        return Table(_TITLES, [_cells(row) for row in self], empty="no jobs")
 
 
 _TITLES = ("id", "name", "status", "queue", "submitted", "ran", "children")
 
 
 def _cells(row: JobRow) -> tuple[str, ...]:
-    ended = f"{row.status} ({row.outcome})" if row.status == "FAILED" else row.status
+    ended = f"{row.status} ({_how(row)})" if row.status == "FAILED" else row.status
     ran = "" if row.seconds is None else f"{row.seconds:.1f} s"
     size = "" if row.size is None else str(row.size)
     created = row.created.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     return short_id(row.id), row.name, ended, row.queue, created, ran, size
 
 
+def _how(row: JobRow) -> str:
+    """Which kind of failure it was: `exit code 3`, `timed out`, `host lost`."""
+    if row.outcome is Outcome.EXITED and row.exit_code is not None:
+        return f"exit code {row.exit_code}"
+    return str(row.outcome)
+
+
 def jobs(
-    *, queue: str | None = None, status: str | None = None, limit: int = 100, backend: str | None = None
+    *,
+    queue: str | None = None,
+    status: str | None = None,
+    name: str | None = None,
+    since: Moment | None = None,
+    tag: str | None = None,
+    limit: int = 100,
+    backend: str | None = None,
 ) -> JobTable:
     """The newest jobs.
 
     Parameters
     ----------
-    queue, status : str, optional
-        Only of this job queue, only in this one of AWS Batch's seven states.
+    queue : str, optional
+        Only of this job queue.
+    status : str, optional
+        Only in this one of AWS Batch's seven states, or, of failed ones, which ended like this:
+        `"timed out"`, `"out of memory"`, `"cancelled"` and so on.
+    name : str, optional
+        Only of this name, or with a `*` at the end of a name that begins like this.
+    since : str, datetime or float, optional
+        Only submitted from then on: `"2h"` ago, a point in time, or epoch seconds.
+    tag : str, optional
+        Only with this tag, `key` or `key=value`.
     limit : int
         At most so many.
     backend : str, optional
         A configured backend; the default one otherwise.
+
+    Returns
+    -------
+    JobTable
+        A list of `JobRow` that shows itself as a table; `row.handle()` is a job's handle, `frame()`
+        gives a DataFrame.
+
+    Raises
+    ------
+    OptionError
+        There is no such state.
     """
     place = get_backend(backend)
     names = [queue] if queue else queue_names(place)
-    rows = [row for name in names for row in _rows(place, name, status, limit)]
+    wanted = Wanted.read(status=status, name=name, since=since, tag=tag)
+    rows = [row for one in names for row in _rows(place, one, wanted, limit)]
     return JobTable(sorted(rows, key=lambda row: row.created, reverse=True)[:limit])
 
 
-def _rows(backend: Backend, queue: str, status: str | None, limit: int) -> list[JobRow]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which jobs to list; ListJobs takes one condition, the others are looked at here."""
+
+    status: str | None = None
+    outcome: Outcome | None = None
+    name: str = ""
+    since: int | None = None
+    tag: tuple[str, str | None] | None = None
+
+    @classmethod
+    def read(cls, *, status: str | None, name: str | None, since: Moment | None, tag: str | None) -> Wanted:
+        """The conditions as a person gives them."""
+        ended = _OUTCOMES.get((status or "").lower())
+        state = (status or "").upper().replace(" ", "_")
+        if status and ended is None and state not in list(JobStatus):
+            known = [*map(str, JobStatus), *_OUTCOMES]
+            raise OptionError(f"Jobs have no status {status!r}.", cure=suggestion(status, known))
+        key, equals, value = (tag or "").partition("=")
+        return cls(
+            status="FAILED" if ended else state or None,
+            outcome=ended,
+            name=name or "",
+            since=None if since is None else epoch_ms(since),
+            tag=(key, value if equals else None) if key else None,
+        )
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """The one condition for ListJobs that leaves the fewest."""
+        if self.name:
+            return named(self.name)
+        if self.since is not None:
+            return {"filters": [{"name": "AFTER_CREATED_AT", "values": [str(max(0, self.since - 1))]}]}
+        return {"jobStatus": self.status} if self.status else EVERY_STATUS
+
+    def takes(self, summary: Detail) -> bool:
+        """Whether a job is among them, but for its tags."""
+        return (
+            self.status in (None, summary["status"])
+            and self.outcome in (None, outcome(summary))
+            and (self.since is None or summary["createdAt"] >= self.since)
+        )
+
+    def has_tag(self, detail: Detail) -> bool:
+        """Whether a job has the tag."""
+        if self.tag is None:
+            return True
+        key, value = self.tag
+        tags = detail.get("tags") or {}
+        return key in tags and value in (None, tags[key])
+
+
+_OUTCOMES = {str(one): one for one in Outcome if one is not Outcome.SUCCEEDED}
+
+
+def _rows(backend: Backend, queue: str, wanted: Wanted, limit: int) -> list[JobRow]:
     now = datetime.now(UTC).timestamp()
-    wanted = _summaries(backend, queue, **({"jobStatus": status} if status else _EVERY_STATUS))
-    return [_row(one, queue, now) for one in islice(wanted, limit)]
+    found: Iterator[Detail] = filter(wanted.takes, summaries(backend, jobQueue=queue, **wanted.question))
+    if wanted.tag is not None:
+        found = _tagged(backend, found, wanted)
+    return [_row(one, queue, backend.name, now) for one in islice(found, limit)]
 
 
-def _row(summary: Detail, queue: str, now: float) -> JobRow:
+def _tagged(backend: Backend, found: Iterable[Detail], wanted: Wanted) -> Iterator[Detail]:
+    """Those with the tag, which only DescribeJobs tells: a hundred a call, the newest ones."""
+    for batch in batches(islice(found, _SEARCHED), IDS_PER_CALL):
+        details = {one["jobId"]: one for one in describe_all(backend, [one["jobId"] for one in batch])}
+        yield from (one for one in batch if wanted.has_tag(details.get(one["jobId"], {})))
+
+
+def _row(summary: Detail, queue: str, backend: str, now: float) -> JobRow:
     return JobRow(
         id=summary["jobId"],
         name=summary["jobName"],
@@ -138,38 +236,36 @@ def _row(summary: Detail, queue: str, now: float) -> JobRow:
         seconds=seconds(summary, now),
         exit_code=exit_code(summary),
         size=summary.get("arrayProperties", {}).get("size"),
+        backend=backend,
     )
 
 
-def _summaries(backend: Backend, queue: str, **which: Any) -> Iterator[Detail]:
-    """JobSummary of a queue's jobs, newest first, page by page as they are used."""
-    token: dict[str, str] = {}
-    while True:
-        with backend.errors():
-            page = backend.batch.list_jobs(jobQueue=queue, maxResults=_PAGE, **which, **token)
-        yield from page["jobSummaryList"]
-        if not page.get("nextToken"):
-            return
-        token = {"nextToken": page["nextToken"]}
-
-
 def find(id_or_name: str, *, backend: str | None = None) -> Job | ArrayJob:
-    """Handle of a job or node by its id, the id's first letters, or a name that only one job has.
+    """Handle of a job or node by its id, the id's first letters, or its name: the newest of that name.
 
     Raises
     ------
     UnknownNameError
-        No job, or more than one, is meant.
+        No job is meant, or more than one: several ids begin like this, or several jobs of that name
+        have not ended.
     """
     place = get_backend(backend)
     wanted = id_or_name.rstrip("…").strip()
     detail = describe(place, wanted if _FULL_ID.fullmatch(wanted) else _search(place, wanted))
-    kind = ArrayJob if _is_array(place, detail) else _kind(detail)
-    return kind(detail["jobId"], backend=place.name, name=detail["jobName"])
+    return _kind_of(place, detail)(detail["jobId"], backend=place.name, name=detail["jobName"])
 
 
-def _kind(detail: Detail) -> type[Job]:
-    return ScriptJob if SCRIPT_VARIABLE in environment_of(detail) else Job
+def _kind_of(backend: Backend, detail: Detail) -> type[Job | ArrayJob]:
+    """The class of its handle."""
+    is_array = _is_array(backend, detail)
+    variables = environment_of(detail)
+    if KIND_VARIABLE not in variables:
+        single = ScriptJob if SCRIPT_VARIABLE in variables else Job
+        return ArrayJob if is_array else single
+    from nbbatch.client.notebook_jobs import NotebookJob  # noqa: PLC0415 - most jobs are no notebooks
+    from nbbatch.client.sweeps import Sweep  # noqa: PLC0415
+
+    return Sweep if is_array else NotebookJob
 
 
 def _is_array(backend: Backend, detail: Detail) -> bool:
@@ -187,23 +283,40 @@ def _is_array(backend: Backend, detail: Detail) -> bool:
 def _search(backend: Backend, wanted: str) -> str:
     """Full id of the one job that a name or the first letters of an id mean."""
     queues = queue_names(backend)
-    named = [{"name": "JOB_NAME", "values": [wanted]}]
     found = [
-        one["jobId"] for queue in queues for one in islice(_summaries(backend, queue, filters=named), _TOLD)
+        one
+        for queue in queues
+        for one in islice(summaries(backend, jobQueue=queue, **named(wanted)), _SAME_NAME)
     ]
+    if found:
+        return _newest(wanted, found)
     start, mark, index = re.split("([:#]|$)", wanted, maxsplit=1)
-    if not found and _START_OF_ID.fullmatch(wanted):
-        found = [f"{job_id}{mark}{index}" for queue in queues for job_id in _ids_from(backend, queue, start)]
-    if len(found) == 1:
-        return str(found[0])
-    if not found:
+    ids = []
+    if _START_OF_ID.fullmatch(wanted):
+        ids = [f"{job_id}{mark}{index}" for queue in queues for job_id in _ids_from(backend, queue, start)]
+    if not ids:
         raise UnknownNameError(
             f"Backend {backend.name!r} knows no job {wanted!r}.", cure="nbbatch.jobs() lists the newest."
         )
-    newest = ", ".join(short_id(job_id) for job_id in found[:_TOLD])
-    raise UnknownNameError(f"Several jobs are called {wanted!r}.", cure=f"Use an id; the newest: {newest}.")
+    if len(ids) > 1:
+        raise UnknownNameError(f"Several ids begin with {wanted!r}: {_listed(ids)}.", cure="Give more of it.")
+    return ids[0]
+
+
+def _newest(name: str, found: Sequence[Detail]) -> str:
+    """Of jobs of one name the newest, unless several of them go on: whoever stops one must say which."""
+    going = [one["jobId"] for one in found if one["status"] not in TERMINAL]
+    if len(going) > 1:
+        raise UnknownNameError(
+            f"Several jobs that go on are called {name!r}.", cure=f"Use an id; the newest: {_listed(going)}."
+        )
+    return str(max(found, key=lambda one: one["createdAt"])["jobId"])
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return ", ".join(short_id(job_id) for job_id in ids[:_TOLD])
 
 
 def _ids_from(backend: Backend, queue: str, start: str) -> list[str]:
-    newest = islice(_summaries(backend, queue, **_EVERY_STATUS), _SEARCHED)
+    newest = islice(summaries(backend, jobQueue=queue, **EVERY_STATUS), _SEARCHED)
     return [one["jobId"] for one in newest if one["jobId"].startswith(start)]

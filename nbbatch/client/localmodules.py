@@ -86,8 +86,8 @@ def add_to_zip(archive: zipfile.ZipFile, name: str, content: Path | bytes) -> No
 
 def _local_place(name: str) -> Path | None:
     """Where a top-level module comes from, if it is local."""
-    if name in sys.stdlib_module_names or name in ("__main__", "__mp_main__", ""):
-        return None
+    if name in sys.stdlib_module_names or name in ("__main__", "__mp_main__", "nbbatch", ""):
+        return None  # the runner brings what jobs use of nbbatch
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):  # a module without a spec, such as one made by hand

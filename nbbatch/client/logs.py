@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from nbbatch.client.backend import Backend
+from nbbatch.client.notes import Note, Sieve, without_notes
 from nbbatch.client.outcome import Detail
 from nbbatch.client.watch import StreamWatch, Watch, watcher_of
 from nbbatch.errors import NbbatchError
@@ -33,29 +34,69 @@ def streams_of(detail: Detail) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
+def group_of(detail: Detail) -> str:
+    """Log group of a job: its definition's, else AWS Batch's own."""
+    settings = (detail.get("container") or {}).get("logConfiguration") or {}
+    return str((settings.get("options") or {}).get("awslogs-group") or LOG_GROUP)
+
+
 def tail(backend: Backend, detail: Detail, lines: int) -> str:
     """The last lines of the last attempt's log; empty where it has none."""
     streams = streams_of(detail)
     if not streams:
         return ""
-    events = _events(backend, streams[-1], limit=lines, startFromHead=False)[0]
-    return "\n".join(events)
+    found, shown = _Backwards(backend, group_of(detail), streams[-1]), list[str]()
+    while len(shown) <= lines and found.more(lines + 1):  # the first one may be the end of a broken line
+        shown = without_notes(found.lines)
+    return "\n".join(shown[-lines:])
+
+
+@dataclass(slots=True)
+class _Backwards:
+    """Reads a stream from its end, as far as it is needed: lines with notes do not count."""
+
+    backend: Backend
+    group: str
+    stream: str
+    lines: list[str] = field(default_factory=list, init=False)
+    _token: str | None = field(default=None, init=False)
+
+    def more(self, wanted: int) -> bool:
+        """Put the lines before those read so far in front of them; False when there are none."""
+        given = {"nextToken": self._token} if self._token else {"startFromHead": False}
+        many = wanted if self._token is None else max(wanted, _SHORT)
+        page, _, self._token = _page(self.backend, self.group, self.stream, limit=many, **given)
+        self.lines[:0] = page
+        return bool(page)
 
 
 @dataclass(slots=True)
 class StreamReader:
-    """Reads one stream from its beginning, each line once."""
+    """Reads one stream from its beginning, or from `since` (epoch ms), each line once."""
 
     backend: Backend
     stream: str
+    group: str = LOG_GROUP
+    since: int | None = None
     token: str | None = field(default=None, init=False)
+    _sieve: Sieve = field(default_factory=Sieve, init=False)
 
-    def read(self) -> list[str]:
-        """Lines that came since the last call."""
+    def read(self, *, is_over: bool = False) -> list[str]:
+        """Lines that came since the last call, without notes; at the end also one that never ended."""
+        lines = self._sieve.shown(self._read())
+        return [*lines, *self._sieve.rest()] if is_over else lines
+
+    def take_notes(self) -> list[Note]:
+        """Notes that came since the last call."""
+        notes, self._sieve.notes = self._sieve.notes, []
+        return notes
+
+    def _read(self) -> list[str]:
         lines: list[str] = []
         while True:
-            given = {"nextToken": self.token} if self.token else {}
-            page, token = _events(self.backend, self.stream, startFromHead=True, **given)
+            given: dict[str, object] = {"nextToken": self.token} if self.token else {}
+            given |= {} if self.since is None else {"startTime": self.since}
+            page, token, _ = _page(self.backend, self.group, self.stream, startFromHead=True, **given)
             lines += page
             is_last = token is None or token == self.token or self._is_short(page)
             self.token = token or self.token
@@ -64,7 +105,7 @@ class StreamReader:
 
     def _is_short(self, page: list[str]) -> bool:
         """Whether the daemon had nothing more to say; CloudWatch's pages may be short in between."""
-        return self.backend.kind == "local" and len(page) < _SHORT and sum(map(len, page)) < _SHORT * 64
+        return self.backend.tells_changes and len(page) < _SHORT and sum(map(len, page)) < _SHORT * 64
 
     @property
     def seen(self) -> int:
@@ -72,14 +113,17 @@ class StreamReader:
         return _offset(self.token)
 
 
-def _events(backend: Backend, stream: str, **how: object) -> tuple[list[str], str | None]:
-    """Lines of one page, and the token of the next; neither for a stream that is not there yet."""
+def _page(
+    backend: Backend, group: str, stream: str, **how: object
+) -> tuple[list[str], str | None, str | None]:
+    """Lines of one page, and the tokens of the next and the one before; nothing where there is no stream yet."""
     with backend.errors():
         try:
-            page = backend.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, **how)
+            page = backend.logs.get_log_events(logGroupName=group, logStreamName=stream, **how)
         except backend.logs.exceptions.ResourceNotFoundException:
-            return [], None
-    return [event["message"] for event in page["events"]], page.get("nextForwardToken")
+            return [], None, None
+    lines = [event["message"] for event in page["events"]]
+    return lines, page.get("nextForwardToken"), page.get("nextBackwardToken")
 
 
 def _offset(token: str | None) -> int:
@@ -105,10 +149,13 @@ class LogReader:
     ----------
     job : Job
         A handle; its changes are told by the shared watcher until `close()`.
+    since : int, optional
+        Epoch ms: older lines are left out.
     """
 
-    def __init__(self, job: Following) -> None:
+    def __init__(self, job: Following, *, since: int | None = None) -> None:
         self._backend = job.backend
+        self._since = since
         self._watcher = watcher_of(self._backend)
         self._news = threading.Condition()
         self._detail: Detail | None = None
@@ -116,6 +163,7 @@ class LogReader:
         self._is_news = False
         self._has_grown = self._was_fruitless = False
         self._readers: dict[str, StreamReader] = {}
+        self._notes: list[Note] = []
         self._watch: Watch = self._watcher.watch(job.id, self)
 
     def on_change(self, detail: Detail) -> None:
@@ -131,12 +179,20 @@ class LogReader:
         with self._news:
             detail, self._is_news = self._detail or {}, False
             has_grown, self._has_grown = self._has_grown, False
-        lines = []
-        for stream in streams_of(detail):
-            reader = self._readers.setdefault(stream, StreamReader(self._backend, stream))
-            lines += reader.read()
-        self._was_fruitless = has_grown and not lines
+            is_over = self.is_over
+        lines, streams, told = [], streams_of(detail), len(self._notes)
+        for stream in streams:
+            fresh = StreamReader(self._backend, stream, group_of(detail), self._since)
+            reader = self._readers.setdefault(stream, fresh)
+            lines += reader.read(is_over=is_over or stream != streams[-1])
+            self._notes += reader.take_notes()
+        self._was_fruitless = has_grown and not lines and len(self._notes) == told
         return lines
+
+    def take_notes(self) -> list[Note]:
+        """Notes among what was read since the last call."""
+        notes, self._notes = self._notes, []
+        return notes
 
     @property
     def is_over(self) -> bool:
@@ -162,8 +218,8 @@ class LogReader:
             if watch is not None:
                 self._watcher.forget_stream(watch)
 
-    def follow(self) -> Iterator[str]:
-        """Lines as they come, until the job has ended.
+    def follow(self, *, tail: int | None = None) -> Iterator[str]:
+        """Lines as they come, until the job has ended; of those already there only the last `tail`.
 
         Raises
         ------
@@ -171,9 +227,12 @@ class LogReader:
             When the job cannot be watched any more.
         """
         is_last = False
+        self.wait()
         while not is_last:
             is_last = self.is_over
-            yield from self.read()
+            lines = self.read()
+            yield from lines if tail is None else lines[max(0, len(lines) - tail) :]
+            tail = None
             if not is_last:
                 self.wait()
                 self._gather()
@@ -209,7 +268,7 @@ class LogReader:
 
     def _watch_stream(self) -> StreamWatch | None:
         """Ask to be woken when the newest stream grows."""
-        if self._backend.kind != "local" or not self._readers or self.is_over or self._was_fruitless:
+        if not self._backend.tells_changes or not self._readers or self.is_over or self._was_fruitless:
             return None
         newest = list(self._readers.values())[-1]
         watch = StreamWatch(stream=newest.stream, seen=newest.seen, wake=self._grow)

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from types import CodeType
 
 from nbbatch.client.scopes import augmented_globals, free_names, free_names_of_methods, parts_at_definition
+from nbbatch.runner.shell import LITTLE_SHELL
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 _BUILTINS = frozenset((*dir(builtins), "display", "get_ipython", "exit", "quit"))
-_MAGICS_WITH_CODE = frozenset(("time", "timeit", "prun", "memit", "mprun", "lprun", "capture"))
+_MAGICS_WITH_CODE = frozenset(
+    ("time", "timeit", "prun", "memit", "mprun", "lprun", "capture", "pinfo", "pinfo2", "psource", "pdoc")
+)
 _SHELL = frozenset(("system", "getoutput", "sx", "getoutputs"))
 _SHELL_NAMES = re.compile(r"\{([^{}]+)\}|\$([A-Za-z_]\w*)")
 
@@ -38,7 +41,7 @@ class Names:
     changes : tuple of str
         Of those read: changed in place by `x[...] = `, `x.a = ` or the like.
     imports : tuple of str
-        Top-level names of the modules imported anywhere in the cell.
+        Top-level names of the modules imported anywhere in the cell; IPython, too, where a magic needs it.
     python : str
         The cell in Python, IPython syntax translated.
     code : CodeType
@@ -86,7 +89,7 @@ def read_names(source: str, *, label: str = "cell") -> Names:
         reads=tuple(walk.reads),
         assigns=tuple(walk.bound),
         changes=tuple(name for name in walk.changes if name in walk.reads),
-        imports=tuple(walk.imports),
+        imports=(*walk.imports, *(("IPython",) if walk.needs_ipython else ())),
         python=python,
         code=code,
         is_ipython=is_ipython,
@@ -109,7 +112,7 @@ def to_python(source: str, label: str = "cell") -> tuple[str, bool]:
         python = str(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
         _parse(python, label)
         return python, "get_ipython()" in python
-    return source, False
+    return source, "get_ipython()" in source
 
 
 def _parse(source: str, label: str) -> ast.Module:
@@ -145,6 +148,7 @@ class _Walk:
         self.changes: dict[str, None] = {}
         self.imports: dict[str, None] = {}
         self.later: dict[str, dict[str, None]] = {}
+        self.needs_ipython = False
 
     def settle(self) -> None:
         """At the end of the cell: run what was only defined, and count what may have been bound."""
@@ -396,28 +400,41 @@ class _Walk:
     def on_Call(self, node: ast.Call) -> None:  # noqa: N802
         self.children(node)
         name, words = _ipython_call(node)
+        self.needs_ipython = self.needs_ipython or _is_only_ipythons(name, words)
         if name in _SHELL:
             self.names_in_command(words[0])
         elif name in ("run_line_magic", "run_cell_magic") and words[0] in _MAGICS_WITH_CODE:
-            self.names_in_code(words[-1])
+            self.names_behind_options(words[-1])
         elif name == "run_line_magic":
             self.names_in_command(words[-1])
+
+    def names_behind_options(self, code: str) -> None:
+        """Names in `-n1 -r1 f(x)`: options, and what belongs to them, are what does not parse."""
+        while code.startswith("-") or not self.names_in_code(code):
+            _, _, code = code.partition(" ")
+            code = code.lstrip()
 
     def names_in_command(self, command: str) -> None:
         for match in _SHELL_NAMES.finditer(command):
             self.names_in_code(match[1] or match[2])
 
-    def names_in_code(self, code: str) -> None:
+    def names_in_code(self, code: str) -> bool:
         try:
             tree = _parse(to_python(code.strip())[0], "magic")
         except SyntaxError:
-            return  # a command's own braces or options; the shell will see them as they are
+            return False  # a command's own braces or options; the shell will see them as they are
         self.block(tree.body)
+        return True
 
 
 def _leaves(block: Sequence[ast.stmt]) -> bool:
     """Whether a block never reaches its end."""
     return bool(block) and isinstance(block[-1], ast.Raise | ast.Return | ast.Continue | ast.Break)
+
+
+def _is_only_ipythons(name: str, words: Sequence[str]) -> bool:
+    """Whether a call of `get_ipython()` needs more than the runner can do by itself."""
+    return bool(name) and (name, words[0] if name.startswith("run_") else "") not in LITTLE_SHELL
 
 
 def _ipython_call(node: ast.Call) -> tuple[str, list[str]]:

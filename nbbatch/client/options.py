@@ -26,6 +26,9 @@ MOST_DEPENDENCIES = 20
 MOST_TAGS = 50
 HIGHEST_PRIORITY = 9999
 
+SEQUENTIAL = "SEQUENTIAL"
+"""As a dependency of an array: each child waits for the one before it."""
+
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _SHARE = re.compile(r"[A-Za-z0-9]{1,255}")
 _VARIABLE = re.compile(r"[^=\0\s]+")
@@ -39,6 +42,12 @@ _WORDS = {
     "off": False,
     "0": False,
 }
+
+
+class WholeJob(str):
+    """Id of a job that is waited for as a whole, also where item by item would be possible."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +70,15 @@ class Options:
     env, tags : mapping of str to str
         Environment variables of the job; tags of the job.
     depends : tuple of str
-        Ids of jobs that must succeed first.
+        Ids of jobs that must succeed first, or `SEQUENTIAL`; see `nbbatch.client.dependencies`.
     spot : bool or None
         Spot capacity wanted (True), refused (False), or whatever the queue has.
     max_cost : float or None
         Dollars that the job may cost, all attempts and children together; then it is stopped.
+    value_limit : int or None
+        Bytes above which a value that nobody named is not sent.
+    preset : str or None
+        Name of a preset whose options stand under these.
     files : tuple of (str, str) or None
         Files, folders and patterns of this machine that the job finds in its working directory: place
         there (`""`: the same relative path) and path here.
@@ -94,6 +107,8 @@ class Options:
     share: str | None = None
     spot: bool | None = None
     max_cost: float | None = None
+    value_limit: int | None = None
+    preset: str | None = None
     files: tuple[tuple[str, str], ...] | None = None
     workdir: str | None = None
     fetch: tuple[str, ...] | None = None
@@ -126,7 +141,7 @@ class Options:
             if name not in _READERS:
                 raise OptionError(f"There is no option {key!r}.", cure=suggestion(key, option_names()))
             if value is not None:
-                read[name] = _READERS[name](name, value)
+                read[name] = read_option(name, value)
         return cls(**read)
 
     def over(self, defaults: Options) -> Options:
@@ -145,6 +160,17 @@ class Options:
 def option_names() -> list[str]:
     """Every word that is an option, for keyword arguments, flags and completion."""
     return [*_READERS, *_ALIASES]
+
+
+def read_option(name: str, value: Any) -> Any:
+    """One option's value in AWS Batch's units, as the field of `Options` holds it.
+
+    Raises
+    ------
+    OptionError
+        When it is not understood.
+    """
+    return _READERS[name](name, value)
 
 
 def split_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -272,14 +298,17 @@ def _read_tags(option: str, value: Any) -> dict[str, str]:
 
 def _read_depends(option: str, value: Any) -> tuple[str, ...]:
     """A job id or handle, several separated by commas, or a list of them."""
-    given = value.split(",") if isinstance(value, str) else value
-    ids = tuple(_read_text(option, getattr(one, "id", one)) for one in _listed(option, given))
-    if len(ids) > MOST_DEPENDENCIES:
-        raise OptionError(
-            f"{len(ids)} dependencies; AWS Batch allows {MOST_DEPENDENCIES}.",
-            cure="Submit them as one array job and depend on that.",
-        )
-    return ids
+    given = value.split(",") if isinstance(value, str) and not isinstance(value, WholeJob) else value
+    ids = (getattr(one, "id", one) for one in _listed(option, given))
+    return tuple(one if isinstance(one, WholeJob) else _read_text(option, one) for one in ids)
+
+
+def _read_size(option: str, value: Any) -> int:
+    """Bytes; a number without a unit counts MiB, as memory does."""
+    try:
+        return parse_memory(value) << 20
+    except OptionError as error:
+        raise OptionError(f"Option {option}: {error.message}", cure=error.cure) from error
 
 
 _READERS: dict[str, Callable[[str, Any], Any]] = {
@@ -304,5 +333,9 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "priority": _between(0, HIGHEST_PRIORITY, f"a whole number from 0 to {HIGHEST_PRIORITY}"),
     "share": _read_share,
     "spot": _read_flag,
+    "value_limit": _read_size,
+    "preset": _read_text,
 }
 _ALIASES = {"after": "depends"}
+NOT_DEFAULTS = ("name", "depends", "after", "preset")
+"""Options that belong to one job, and make no sense ahead of it."""

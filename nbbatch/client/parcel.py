@@ -23,9 +23,13 @@ import msgspec
 from nbbatch.client.bytecode import global_names, submodules
 from nbbatch.client.capture import Captor, size_text
 from nbbatch.client.carried import cloudpickle_zip, runner_zip
+from nbbatch.client.digest import entry_key, function_digest
 from nbbatch.client.guards import held_back
+from nbbatch.client.inputs import Blocks, table_of
 from nbbatch.client.localmodules import local_modules, pack_modules
 from nbbatch.client.preflight import Preflight
+from nbbatch.client.references import References
+from nbbatch.client.settings import settings_of
 from nbbatch.client.store import Store
 from nbbatch.client.workdir import Chosen, Files, Member, index_of, keep
 from nbbatch.errors import OptionError
@@ -40,6 +44,9 @@ ASK_BYTES = 256 << 20
 WARN_BYTES = 64 << 20
 """Above this the receipt warns."""
 
+
+UPSTREAM = "upstream"
+"""File of a bundle: URLs of the bundles whose results it reads, one a line."""
 
 _LIKELY: dict[str, str] = {}
 """Blob by name of the variable, as last sent by this process."""
@@ -82,10 +89,17 @@ class Parcel:
         self._ask_bytes = ask_bytes
         self.sent: list[Sent] = []
         self.held_back: dict[str, str] = {}
+        self.functions: dict[str, str] = {}
+        self.references = References()
+        self.paired: frozenset[str] = frozenset()
         self.environment: dict[str, str] = {}
         self.preflight: Preflight | None = None
         self._notes: tuple[str, ...] = ()
         self._blobs: dict[str, str] = {}
+
+    def take_references(self) -> None:
+        """From here on, where a value is a job's handle, the job's own value will arrive."""
+        self.captor.rules.replace = self.references.replace
 
     def keep(self, name: str, value: Any, *, is_named: bool, because: str = "") -> dict[str, Any]:
         """Keep a value and put it on the receipt."""
@@ -96,19 +110,37 @@ class Parcel:
         size = entry.get("size", len(entry.get("data", "")) * 3 // 4)
         is_new = entry.get("blob") is None or entry["blob"] in self.captor.new
         self.sent.append(Sent(name=name, kind=_kind(value), size=size, is_new=is_new, because=because))
+        if code := function_digest(value):
+            self.functions[entry_key(entry)] = code
         return self._linked(entry)
 
     def keep_items(self, name: str, items: Sequence[Any], chunk: int) -> None:
-        """Keep the items of an array."""
-        if not items:
+        """Keep the items of an array; the rows of a table as one block for each child."""
+        if not len(items):
             raise OptionError(
                 "The array has no items, so there is nothing to run.", cure="Give at least one item."
             )
         if chunk < 1:
             raise OptionError(f"chunk is {chunk}: each child runs at least one item.")
-        entry = self._linked(self.captor.keep_items(name, items))
-        self.manifest |= {"items": {**entry, "count": len(items)}, "chunk": chunk}
+        table, rows = table_of(items), 0
+        if table is not None:
+            rows = chunk
+            kept = self.captor.keep_items(name, Blocks(table, rows))
+        else:
+            kept = self.captor.keep_items(name, items)
+        entry = {**self._linked(kept), "count": len(items), "rows": rows}
+        self.manifest |= {"items": entry, "chunk": chunk}
         self.array_size = ceil(len(items) / chunk)
+
+    def keep_list(self, name: str, items: Sequence[Any]) -> dict[str, Any]:
+        """Keep a list of which each item can be read by itself; gives its entry."""
+        return self._linked(self.captor.keep_items(name, items))
+
+    def keep_text(self, name: str, text: str) -> str:
+        """Keep a text as a file; gives its blob."""
+        content = text.encode()
+        self.sent.append(Sent(name=name, kind="file", size=len(content)))
+        return self._put(content)
 
     def keep_inputs(
         self, values: Mapping[str, Any], modules: Mapping[str, str], named: AbstractSet[str]
@@ -159,8 +191,13 @@ class Parcel:
         self.manifest["sources"] = self.manifest.get("sources", {}) | _sources(
             code.co_filename for code in codes
         )
-        self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
+        self.manifest["settings"] = settings_of()
         self.manifest["cloudpickle"] = None if is_same else self._put(cloudpickle_zip())
+        self.add_paths(with_modules=with_modules, is_same=is_same)
+
+    def add_paths(self, *, with_modules: bool, is_same: bool) -> None:
+        """Add where modules are found: this Python's paths where the job sees it, and the local modules."""
+        self.manifest["path"] = [str(Path(folder).absolute()) for folder in sys.path] if is_same else []
         if with_modules:
             self._add_local_modules()
 
@@ -198,11 +235,21 @@ class Parcel:
     def seal(self) -> tuple[str, str]:
         """Make the bundle appear in the store; gives its id and URL."""
         bundle_id = str(uuid.uuid4())
+        self._note_upstream()
         blobs = {**self._blobs, "runner.pyz": self._put(runner_zip())}
         url = self.captor.store.create_bundle(
             bundle_id, manifest=msgspec.json.encode(self.manifest), blobs=blobs
         )
         return bundle_id, url
+
+    def _note_upstream(self) -> None:
+        """Say which earlier bundles the job reads: in the manifest, and for who mounts them in a file."""
+        urls = list(dict.fromkeys(one.url for one in self.references.found))
+        if urls:
+            self.manifest["upstream"] = urls
+            self._blobs[UPSTREAM] = self.captor.store.put_blob(
+                lambda sink: sink.write("\n".join(urls).encode())
+            ).name
 
     def warnings(self) -> tuple[str, ...]:
         """Say which values are large, and which files of a folder stay here."""

@@ -31,12 +31,15 @@ class RemoteErrorInfo:
         As Python prints it, with the cell's own lines and numbers, without the runner's frames.
     exception : BaseException, optional
         The exception itself where it could travel.
+    trace : mapping
+        The traceback as facts, `trace` and `files`; empty where text says it better.
     """
 
     type: str
     message: str
     traceback: str
     exception: BaseException | None = None
+    trace: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,14 @@ class Usage:
 class ItemResult:
     """What became of one item of an array; `position` counts in the whole array.
 
-    Where there is an `error` there is nothing else. A plain job is a single item.
+    Where there is an `error` there is no value. A plain job is a single item.
+
+    Parameters
+    ----------
+    seconds : float or None
+        How long it took; None for a plain job.
+    metrics : mapping
+        The last value of each `nbbatch.log_metric`.
     """
 
     position: int
@@ -60,6 +70,8 @@ class ItemResult:
     variables: Mapping[str, Any] = field(default_factory=dict)
     left_behind: Mapping[str, str] = field(default_factory=dict)
     error: RemoteErrorInfo | None = None
+    seconds: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +97,8 @@ class Result:
         Fetched files: path in the working directory -> path in the bundle (`store.open`).
     python : str
         The interpreter's version in the job.
+    has_cleared : bool
+        The cell cleared what it had shown before `outputs`; the log still has it.
     """
 
     status: str
@@ -95,6 +109,7 @@ class Result:
     usage: Usage
     files: Mapping[str, str]
     python: str
+    has_cleared: bool = False
 
     @property
     def value(self) -> Any:
@@ -172,12 +187,27 @@ def load_result(
             raise ResultLostError(
                 f"The result in bundle {bundle_id} is of version {content['version']}, this client reads {RESULT_VERSION}."
             )
-        reader = _Reader(store, bundle_id, f"{stem}.data", is_light=is_light)
+        reader = _Reader(store, bundle_id, stem, is_light=is_light)
         return _result(content, number, reader)
     except (KeyError, TypeError, ValueError, AttributeError, OSError, StoreError) as error:
         raise ResultLostError(
             f"The result in bundle {bundle_id} cannot be read: {type(error).__name__}: {error}."
         ) from error
+
+
+def load_partial(store: Store, bundle_id: str, index: int, attempt: int) -> list[ItemResult]:
+    """Items of an array's child that have ended while it has left no result: it runs, or was killed.
+
+    Empty for a child of a single item.
+    """
+    stem = f"results/{index}.{attempt}"
+    reader = _Reader(store, bundle_id, stem, is_light=False)
+    try:
+        with store.open(bundle_id, f"{stem}.items") as file:
+            lines = [line for line in file if line.endswith(b"\n")]  # the last one may be half written
+        return [reader.item(msgspec.json.decode(line)) for line in lines]
+    except (KeyError, TypeError, ValueError, OSError, StoreError):
+        return []  # the manifest may have taken its place just now
 
 
 def _find(store: Store, bundle_id: str, index: int, attempt: int | None) -> tuple[str, int]:
@@ -209,10 +239,10 @@ def _attempts(store: Store, bundle_id: str, index: int) -> Iterator[int]:
 class _Reader:
     """Loads values of one result."""
 
-    def __init__(self, store: Store, bundle_id: str, data: str, *, is_light: bool) -> None:
+    def __init__(self, store: Store, bundle_id: str, stem: str, *, is_light: bool) -> None:
         self._store = store
         self._bundle_id = bundle_id
-        self._data = data
+        self._stem = stem
         self._is_light = is_light
 
     def load(self, entry: Mapping[str, Any]) -> Any:
@@ -226,16 +256,19 @@ class _Reader:
         error = self._error(entry["error"]) if "error" in entry else None
         left = dict(entry.get("left_behind", {}))
         variables: dict[str, Any] = {}
+        value = None
         if not self._is_light:
             for name, each in entry.get("variables", {}).items():
                 self._try(each, name, variables, left)
             value = self._value(entry.get("value"), variables, left)
         return ItemResult(
             position=entry["position"],
-            value=None if self._is_light else value,
+            value=value,
             variables=variables,
             left_behind=left,
             error=error,
+            seconds=entry.get("seconds"),
+            metrics={name: float(value) for name, value in entry.get("metrics", {}).items()},
         )
 
     def _try(self, entry: Mapping[str, Any], name: str, values: dict[str, Any], left: dict[str, str]) -> None:
@@ -265,10 +298,14 @@ class _Reader:
             message=entry["message"],
             traceback=entry["traceback"],
             exception=exception if isinstance(exception, BaseException) else None,
+            trace={name: entry[name] for name in ("trace", "files") if name in entry},
         )
 
     def _open(self, entry: Mapping[str, Any]) -> BinaryIO:
-        file = self._store.open(self._bundle_id, self._data)
+        stem = self._stem
+        if "attempt" in entry:  # an earlier one had done this item
+            stem = f"{stem.rpartition('.')[0]}.{entry['attempt']}"
+        file = self._store.open(self._bundle_id, f"{stem}.data")
         file.seek(entry["at"][0])
         return file
 
@@ -283,6 +320,7 @@ def _result(content: Mapping[str, Any], attempt: int, reader: _Reader) -> Result
         usage=Usage(**content["usage"]),
         files=content["files"],
         python=content["python"],
+        has_cleared=content.get("has_cleared", False),
     )
 
 

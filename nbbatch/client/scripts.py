@@ -17,11 +17,13 @@ from typing import Any
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Command
+from nbbatch.client.chunks import key_of
 from nbbatch.client.image_facts import ImageFacts, facts_of
 from nbbatch.client.indexes import bundle_of
-from nbbatch.client.inputs import list_items, read_chunk
+from nbbatch.client.inputs import list_items
 from nbbatch.client.jobs import TAIL, Job
 from nbbatch.client.logs import tail
+from nbbatch.client.mapping import chunk_of
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import error_of
 from nbbatch.client.spec import SCRIPT_VARIABLE, JobSpec, job_name
@@ -158,7 +160,7 @@ def script(
         stdin=stdin,
         outputs=outputs,
         label=name,
-        **_array(items, chunk),
+        **_array(items, chunk, wanted, source),
     )
     is_simple = not (outputs or stdin or cell.items is not None)
     argv = [*(("bash", "-e") if language == "bash" else shlex.split(language)), "-c", source]
@@ -206,7 +208,7 @@ def command(
     wanted = resolve(options)
     _check_program(words, wanted)
     name = job_name(Path(words[0]).name)
-    payload = Command(argv=words, stdin=stdin, **_array(items, chunk))
+    payload = Command(argv=words, stdin=stdin, **_array(items, chunk, wanted, shlex.join(words)))
     if not _runs_beside_the_runner(wanted, is_simple=not stdin and payload.items is None, prefers_plain=True):
         return _plain(words, wanted, name)
     return _submit(payload, wanted, name)
@@ -261,11 +263,11 @@ def _check_program(words: Sequence[str], options: Options) -> None:
         )
 
 
-def _array(items: Any, chunk: int | str) -> dict[str, Any]:
+def _array(items: Any, chunk: int | str, wanted: Options, code: str) -> dict[str, Any]:
     if items is None:
         return {}
     listed = list_items(items)
-    return {"items": listed, "chunk": read_chunk(chunk, len(listed))}
+    return {"items": listed, "chunk": chunk_of(chunk, len(listed), wanted, key_of(code)).size}
 
 
 def _runs_beside_the_runner(options: Options, is_simple: bool, *, prefers_plain: bool = False) -> bool:  # noqa: FBT001

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
+from nbbatch.client.references import know_references
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError
 from nbbatch.runner.items import read_item
@@ -18,7 +20,7 @@ from nbbatch.runner.items import read_item
 MOST_CHILDREN = 10_000
 """AWS Batch's largest array."""
 
-_RESULT = re.compile(r"(?:.*/)?(\d+)\.(\d+)\.json")
+_RESULT = re.compile(r"(?:.*/)?(\d+)\.(\d+)\.(json|items)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,10 @@ class ArrayBundle:
         The blob with all items, each readable by itself.
     is_call : bool
         Whether an item is a call's arguments.
+    rows : int
+        Rows in each block where the items are a table's; 0 where they are not.
+    measured_as : str
+        By what its items' durations are remembered; empty where they are not.
     """
 
     store: Store
@@ -68,25 +74,46 @@ class ArrayBundle:
     shape: ArrayShape
     blob: str
     is_call: bool
+    rows: int = 0
+    measured_as: str = ""
 
     def input(self, position: int) -> Any:
         """One item as it was given: a call's keyword arguments as a dict, its only argument by itself."""
-        with self.store.open(self.bundle_id, f"blobs/{self.blob}") as file:
+        know_references()
+        with self._open() as file:
+            if self.rows:
+                return read_item(file, position // self.rows).iloc[position % self.rows]
             item = read_item(file, position)
         return input_of_call(*item) if self.is_call else item
+
+    def inputs(self) -> Iterator[Any]:
+        """All items in order, the rows of a table as DataFrames of some rows each."""
+        with self._open() as file:
+            blocks = -(-self.shape.items // (self.rows or 1))
+            for number in range(blocks):
+                item = read_item(file, number)
+                yield input_of_call(*item) if self.is_call and not self.rows else item
+
+    def _open(self) -> BinaryIO:
+        return self.store.open(self.bundle_id, f"blobs/{self.blob}")
 
     def newest_attempts(self) -> dict[int, int]:
         """Children that have left a result, of whatever kind, and the last attempt that did.
 
         One listing at any size; a retry's attempts count on from those of the job it repeats.
         """
-        newest: dict[int, int] = {}
+        return self.left()[0]
+
+    def left(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Attempts by child: the newest that left a result, and the newest that left items and no result."""
+        newest: dict[str, dict[int, int]] = {"json": {}, "items": {}}
         for path in self.store.list(self.bundle_id, "results"):
             match = _RESULT.fullmatch(path)
             if match:
                 index, attempt = int(match[1]), int(match[2])
-                newest[index] = max(attempt, newest.get(index, 0))
-        return newest
+                found = newest[match[3]]
+                found[index] = max(attempt, found.get(index, 0))
+        return newest["json"], newest["items"]
 
 
 def read_array(store: Store, bundle_id: str) -> ArrayBundle | None:
@@ -108,7 +135,15 @@ def read_array(store: Store, bundle_id: str) -> ArrayBundle | None:
     if entry is None:
         return None
     shape = ArrayShape(entry["count"], manifest["chunk"])
-    return ArrayBundle(store, bundle_id, shape, entry["blob"], manifest["kind"] == "call")
+    return ArrayBundle(
+        store,
+        bundle_id,
+        shape,
+        entry["blob"],
+        manifest["kind"] in ("call", "notebook"),
+        rows=entry.get("rows", 0),
+        measured_as=manifest.get("measured_as", ""),
+    )
 
 
 def input_of_call(args: Any, kwargs: Any) -> Any:

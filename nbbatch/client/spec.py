@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from nbbatch.client.options import Options
@@ -29,6 +30,8 @@ from nbbatch.model.resources import NOTHING, Resources
 HOST_IMAGE = "nbbatch/host"
 """An image made of nothing; the definition mounts this machine's own folders into it."""
 DEFAULT_RESOURCES = Resources(vcpus=1, memory=2048)
+OWN_NAME = re.compile(r"nbbatch-.*-[0-9a-f]{8}")
+"""Names of the definitions that are made here."""
 BUNDLE_VARIABLE = "NBBATCH_BUNDLE"
 SCRIPT_VARIABLE = "NBBATCH_SCRIPT"
 """Marks a job that runs a script or a program, whose handle gives exit code and output."""
@@ -64,6 +67,8 @@ class JobSpec:
         URL of the job's bundle, empty for a command without one.
     size : int or None
         Number of array children, 2..10000; None for a single job.
+    depends_on : sequence of mapping
+        SubmitJob's `dependsOn`, made of the options' `depends` by `nbbatch.client.dependencies`.
     """
 
     options: Options
@@ -72,6 +77,7 @@ class JobSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     bundle: str = ""
     size: int | None = None
+    depends_on: Sequence[Mapping[str, str]] = ()
 
     def submission(self, definition: str) -> dict[str, Any]:
         """SubmitJob's parameters, with the definition as `name:revision` or ARN.
@@ -90,8 +96,8 @@ class JobSpec:
         }
         if self.size is not None:
             request["arrayProperties"] = {"size": self.size}
-        if options.depends:
-            request["dependsOn"] = [{"jobId": job_id} for job_id in options.depends]
+        if self.depends_on:
+            request["dependsOn"] = [dict(one) for one in self.depends_on]
         if options.retries is not None:
             request["retryStrategy"] = {"attempts": options.retries + 1}
         if options.timeout is not None:
@@ -185,21 +191,38 @@ def host_definition(*, folders: Sequence[str], user: str) -> dict[str, Any]:
     )
 
 
-def image_definition(image: str, *, user: str | None) -> dict[str, Any]:
+def image_definition(
+    image: str,
+    *,
+    user: str | None,
+    container: Mapping[str, Any] = MappingProxyType({}),
+    members: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
     """RegisterJobDefinition's parameters for jobs in a named image.
 
-    `user` is `uid:gid` where the job writes into a bundle on this machine, None to keep the image's.
+    Parameters
+    ----------
+    image : str
+        Its name, as Docker or ECS fetches it.
+    user : str or None
+        `uid:gid` where the job writes into a bundle on this machine, None to keep the image's.
+    container, members : mapping
+        Further `containerProperties`, such as roles, and further members of the request.
     """
-    return _definition(_slug(image), {"image": image} | ({"user": user} if user else {}))
+    own = {"image": image} | ({"user": user} if user else {})
+    return _definition(_slug(image), {**own, **container}, members)
 
 
-def _definition(label: str, container: Mapping[str, Any]) -> dict[str, Any]:
+def _definition(
+    label: str, container: Mapping[str, Any], members: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     container = {**container, "resourceRequirements": _requirements(DEFAULT_RESOURCES)}
-    digest = sha256(json.dumps(container, sort_keys=True).encode()).hexdigest()[:8]
+    digest = sha256(json.dumps({**container, **members}, sort_keys=True).encode()).hexdigest()[:8]
     return {
         "jobDefinitionName": f"nbbatch-{label}-{digest}",
         "type": "container",
         "containerProperties": container,
+        **members,
     }
 
 

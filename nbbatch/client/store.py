@@ -84,6 +84,14 @@ class Store(Protocol):
         """Where a job finds the bundle: `file://` or `s3://`."""
         ...
 
+    def command(self, bundle_id: str, python: str) -> tuple[str, ...]:
+        """Command by which a job starts the bundle's runner, `runner.pyz` in it."""
+        ...
+
+    def environment(self) -> Mapping[str, str]:
+        """Variables that a job needs to reach the store."""
+        ...
+
     def open(self, bundle_id: str, path: str) -> BinaryIO:
         """Read a file of a bundle; FileNotFoundError where there is none of that path."""
         ...
@@ -148,6 +156,15 @@ class FolderStore:
     def url(self, bundle_id: str) -> str:
         """`file://` and the absolute path of the bundle's folder."""
         return f"file://{self._bundle_path(bundle_id)}"
+
+    def command(self, bundle_id: str, python: str) -> tuple[str, ...]:
+        """The runner as it lies in the bundle, which is mounted at the same path."""
+        folder = str(self._bundle_path(bundle_id))
+        return (python, f"{folder}/runner.pyz", folder)
+
+    def environment(self) -> Mapping[str, str]:
+        """None: the folder is there."""
+        return {}
 
     def open(self, bundle_id: str, path: str) -> BinaryIO:
         """Read a file of a bundle; see `Store`."""
@@ -281,6 +298,14 @@ class DryStore:
     def url(self, bundle_id: str) -> str:
         """An address that leads nowhere."""
         return f"dry://{bundle_id}"
+
+    def command(self, bundle_id: str, python: str) -> tuple[str, ...]:
+        """Nothing can be started."""
+        return (python, self.url(bundle_id))
+
+    def environment(self) -> Mapping[str, str]:
+        """Nothing is reached."""
+        return {}
 
     def open(self, bundle_id: str, path: str) -> BinaryIO:
         """Nothing was kept."""

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from nbbatch.client import host
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Packed, Payload, pack
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
-from nbbatch.client.config import load_config
+from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
+from nbbatch.client.dependencies import merged, with_dependencies
 from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.options import Options
 from nbbatch.client.preflight import Preflight
-from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec, host_definition, image_definition
+from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
 from nbbatch.client.store import DryStore
 from nbbatch.client.workdir import Files
 from nbbatch.errors import BackendUnreachableError, ClientException
@@ -30,33 +31,21 @@ FIRST_CHILD_ONLY = {INDEXES: "0"}
 
 
 def resolve(given: Mapping[str, Any]) -> Options:
-    """Read options as a person gives them, over the defaults of the configuration.
-
-    Who asks for Spot or GPUs on the local backend gets the default world's queue for them, not the
-    configured one.
+    """Read options as a person gives them, over the preset they name and the configured defaults.
 
     Raises
     ------
     OptionError
         When an option is unknown or malformed.
+    UnknownNameError
+        When there is no such backend or preset.
     """
-    options = Options.parse(given)
-    config = load_config()
-    place = config.find_backend(options.backend)
-    has_own_queue = place.kind == "local" and (options.spot is not None or bool(options.gpus))
-    defaults = Options(
-        backend=place.name,
-        queue=None if has_own_queue else place.queue or config.queue,
-        vcpus=config.vcpus,
-        memory=config.memory,
-        image=config.image,
-    )
-    return options.over(defaults)
+    return complete(Options.parse(given))
 
 
-def sees_this_python(backend: Backend, options: Options) -> bool:
-    """Whether the job will run in this machine's own Python environment."""
-    return backend.kind == "local" and not (options.image or options.definition) and host.lends_its_python()
+def complete(options: Options) -> Options:
+    """Options of a line or call, with what was configured where they say nothing."""
+    return over(options, load_config().defaults(backend=options.backend, preset=options.preset))
 
 
 def pack_for(
@@ -80,7 +69,7 @@ def pack_for(
     is_dry : bool
         Only weigh it: nothing is kept, and it cannot be submitted.
     **limits
-        Passed on to `bundle.pack`: `limit_bytes`, `ask_bytes` (the configured `value_limit` without
+        Passed on to `bundle.pack`: `limit_bytes`, `ask_bytes` (the option `value_limit` without
         it), `local_modules`.
 
     Raises
@@ -89,21 +78,23 @@ def pack_for(
         There is no such queue, or no host of it can ever give what is asked for. Nothing was packed.
     """
     backend = get_backend(options.backend)
-    check_fits(backend, options)
-    value_limit = load_config().value_limit
-    if value_limit is not None:
-        limits.setdefault("ask_bytes", value_limit)
-    is_same = sees_this_python(backend, options)
-    return pack(
+    suited = backend.suited(options)
+    check_fits(backend, suited)
+    if options.value_limit is not None:
+        limits.setdefault("ask_bytes", options.value_limit)
+    is_same = backend.sees_this_python(options)
+    packed = pack(
         payload,
         DryStore() if is_dry else backend.store,
         namespace=namespace,
         files=files_of(options),
-        preflight=lambda provided: Preflight(backend, options, provided=provided),
+        preflight=lambda provided: Preflight(backend, suited, provided=provided),
         python=sys.executable if is_same else "python3",
         is_same_environment=is_same,
         **limits,
     )
+    packed.upstream.check(backend)
+    return packed
 
 
 def files_of(options: Options) -> Files:
@@ -127,7 +118,7 @@ def send(packed: Packed, options: Options, *, name: str) -> str:
     size = packed.array_size
     variables = {**options.env, **packed.environment, **(FIRST_CHILD_ONLY if size == 1 else {})}
     spec = JobSpec(
-        options=options,
+        options=replace(options, depends=merged(options.depends, packed.upstream.ids())),
         name=options.name or name,
         command=packed.command,
         environment=variables,
@@ -145,10 +136,12 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
     UnknownNameError, DoesNotFitError
         As in `pack_for`: a command without a bundle has not come by there.
     """
+    spec = replace(spec, options=backend.suited(spec.options))
     check_fits(backend, spec.options)
+    spec = with_dependencies(backend, spec, submit_spec)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
-    request = _definition_request(backend, spec.options, has_bundle=bool(spec.bundle))
+    request = backend.definition_request(spec.options, has_bundle=bool(spec.bundle))
     try:
         return _submit(backend, spec.submission(definition_for(backend, request)))
     except ClientException as error:
@@ -156,14 +149,6 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
             raise
         forget_definition(backend, request)
         return _submit(backend, spec.submission(definition_for(backend, request)))
-
-
-def _definition_request(backend: Backend, options: Options, *, has_bundle: bool) -> dict[str, Any]:
-    """The definition's content; an image that runs its own program runs it as its own user."""
-    if sees_this_python(backend, options):
-        return host_definition(folders=host.folders(), user=host.user())
-    user = host.user() if backend.kind == "local" and has_bundle else None
-    return image_definition(options.image or host.python_image(), user=user)
 
 
 def _submit(backend: Backend, request: Mapping[str, Any]) -> str:

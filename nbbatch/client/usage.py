@@ -6,8 +6,10 @@ than the beginning. Both are lower bounds of the truth, so the larger number is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 from nbbatch.client.indexes import (
     ATTEMPTS_PER_RETRY,
@@ -18,12 +20,73 @@ from nbbatch.client.indexes import (
     index_in_bundle,
     read_indexes,
 )
-from nbbatch.client.outcome import Detail
+from nbbatch.client.outcome import Detail, requirement
 from nbbatch.client.results import Usage, load_result
 from nbbatch.client.shape import read_array
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError
 from nbbatch.model.jobs import split_child_id
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What a job asked for and what it used, of an array over all children.
+
+    Parameters
+    ----------
+    vcpus, memory, gpus : float, int, int
+        What one attempt asked for; memory in MiB.
+    seconds : float
+        Time its attempts ran, all together.
+    cpu_seconds : float or None
+        User and system time; None where nobody measured it.
+    peak_memory : int or None
+        MiB, the largest of all attempts; None where nobody measured it.
+    """
+
+    vcpus: float
+    memory: int
+    gpus: int
+    seconds: float
+    cpu_seconds: float | None
+    peak_memory: int | None
+
+    @property
+    def busy_vcpus(self) -> float | None:
+        """VCPUs busy on average while it ran; None where nobody measured it."""
+        return None if self.cpu_seconds is None or not self.seconds else self.cpu_seconds / self.seconds
+
+
+class Accounted(Protocol):
+    """What is needed of a backend's account of a job."""
+
+    @property
+    def seconds(self) -> float: ...  # noqa: D102 - see Use
+    @property
+    def cpu_seconds(self) -> float | None: ...  # noqa: D102
+    @property
+    def peak_memory(self) -> int | None: ...  # noqa: D102
+
+
+def use_of(detail: Detail, account: Accounted | None, own: Callable[[Detail], Sequence[Usage]]) -> Use:
+    """The use of a job by its backend's account, or where there is none by its own measure."""
+    seconds, cpu_seconds, peak = 0.0, None, None
+    if account is not None:
+        seconds, cpu_seconds, peak = account.seconds, account.cpu_seconds, account.peak_memory
+    elif measured := own(detail):
+        seconds = sum(one.seconds for one in measured)
+        cpu_seconds = sum(one.cpu_seconds for one in measured)
+        peak = -(-max(one.peak_memory for one in measured) // _MIB)
+    return Use(
+        vcpus=requirement(detail, "VCPU") or 0.0,
+        memory=int(requirement(detail, "MEMORY") or 0),
+        gpus=int(requirement(detail, "GPU") or 0),
+        seconds=seconds,
+        cpu_seconds=cpu_seconds,
+        peak_memory=peak,
+    )
 
 
 def own_usage(store: Store, detail: Detail) -> list[Usage]:

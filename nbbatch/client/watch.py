@@ -16,18 +16,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Protocol
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.longpoll import LongPoll
 from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.outcome import Detail
+from nbbatch.client.summaries import IDS_PER_CALL, batches
 from nbbatch.errors import BackendError, NbbatchError, UnknownNameError
 from nbbatch.model.jobs import TERMINAL
 
-IDS_PER_CALL = 100
-"""DescribeJobs: "Maximum number of jobs supported is  100"."""
 LONGEST_POLL = 25.0
 """Seconds a long poll stays open; the daemon's own limit is 30."""
 LINGER = 5.0
@@ -224,17 +222,17 @@ class Watcher:
         A daemon that died is started again; one that the user stopped is waited for.
         """
         backend = self._backend
-        if self._failing_since is not None and backend.kind == "local":
-            backend.address.renew(start=False)
+        if self._failing_since is not None:
+            backend.renew(start=False)
         with self._lock:
             new = self._interest.new_ids()
             has_others = len(new) < len(self._interest.watches)
             ids = [*new, *self._interest.take_rested(time.monotonic())]
-        if new and not has_others and backend.kind == "local":
+        if new and not has_others and backend.tells_changes:
             self._cursor = self._newest_cursor(backend, poll)
         if not ids or self._cursor is None:
-            ids = self._wait_locally(backend, poll) if backend.kind == "local" else self._wait_remotely(poll)
-        for batch in _batches(ids, IDS_PER_CALL):
+            ids = self._wait_locally(backend, poll) if backend.tells_changes else self._wait_remotely(poll)
+        for batch in batches(ids, IDS_PER_CALL):
             with backend.errors():
                 details = backend.batch.describe_jobs(jobs=batch)["jobs"]
             for detail in with_main_nodes(backend, details):
@@ -320,7 +318,7 @@ class Watcher:
 
     def _tell_missing(self, job_ids: Iterable[str], backend: Backend) -> None:
         """Jobs that are not there; on AWS a new one may take a while to appear."""
-        latest = time.monotonic() - (APPEARANCE if backend.kind == "aws" else 0.0)
+        latest = time.monotonic() - (0.0 if backend.tells_changes else APPEARANCE)
         for job_id in job_ids:
             error = UnknownNameError(
                 f"Backend {backend.name!r} knows no job {job_id!r}.", cure="Its record may have expired."
@@ -342,12 +340,6 @@ def _call(function: Callable[..., object], *arguments: object) -> None:
         _log.exception("A job's callback raised")
 
 
-def _batches(ids: Iterable[str], size: int) -> Iterable[list[str]]:
-    rest = iter(ids)
-    while batch := list(islice(rest, size)):
-        yield batch
-
-
 _watchers: dict[tuple[Any, ...], Watcher] = {}
 _watchers_lock = threading.Lock()
 
@@ -359,7 +351,7 @@ def watcher_of(backend: Backend) -> Watcher:
 
 
 def _identity(backend: Backend) -> tuple[Any, ...]:
-    return (backend.name, str(backend.home), backend.region)
+    return (backend.name, backend.identity)
 
 
 def _start_afresh() -> None:

@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Any
 
 from nbbatch.client.backend import get_backend, translate
-from nbbatch.client.config import BackendConfig, load_config
 from nbbatch.client.workloads import read_amount, read_whole
 from nbbatch.errors import OptionError, UserError
 from nbbatch.model.events import ComputeEnvironmentCreated, Event, JobQueueCreated, SchedulingPolicyChanged
@@ -216,13 +215,11 @@ def describe_world(name: str) -> Description:
     BackendError
         When it does not answer.
     """
-    settings = load_config().find_backend(name)
-    if settings.kind == "aws":
-        return _described(_aws_client(settings))
     backend = get_backend(name)
-    described = _described(backend.batch)
-    described["catalogue"] = parse_catalogue(json.dumps(backend.private("catalogue", {})))
-    described["machine"] = Resources(**backend.private("status", {})["room"])
+    described, machine = _described(backend.batch), backend.machine()
+    if machine is not None:
+        described["catalogue"] = parse_catalogue(json.dumps(backend.private("catalogue", {})))
+        described["machine"] = machine.room
     return described
 
 
@@ -241,13 +238,6 @@ def _described(batch: Any) -> Description:
     except (BotoCoreError, ClientError) as error:
         raise translate(error) from error
     return described
-
-
-def _aws_client(settings: BackendConfig) -> Any:
-    import boto3  # noqa: PLC0415 - boto3 is slow to import
-
-    session = boto3.session.Session(profile_name=settings.profile, region_name=settings.region)
-    return session.client("batch")
 
 
 _DESCRIBED = MappingProxyType(

@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,16 +38,16 @@ from nbbatch.daemon.housekeeping import Housekeeping
 from nbbatch.daemon.logs import LogStore
 from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.machine import this_machine
-from nbbatch.daemon.metrics import Metered, Metrics
+from nbbatch.daemon.metrics import Metrics
 from nbbatch.daemon.ports import Executor
 from nbbatch.daemon.store import Store
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import BackendUnreachableError, ConfigurationError
 from nbbatch.model.arns import Arns
-from nbbatch.model.jobs import JobId
+from nbbatch.model.events import Event
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.restore import restore
-from nbbatch.scheduler.state import SchedulerState
+from nbbatch.scheduler.state import Changes, SchedulerState
 from nbbatch.version import __version__
 
 if TYPE_CHECKING:
@@ -122,16 +122,15 @@ class _Daemon:
         self._clock = WallClock()
         self._logs = LogStore(home / STREAMS)
         self._watch = Watch(time.time_ns() // 1000, self._logs.size)
-        metered = Metered(store)
         self._loop = Loop(
             restore=lambda: restore(store.load(), catalogue),
-            store=metered,
+            store=store,
             clock=self._clock,
-            on_change=self._note,
+            on_commit=self._note,
         )
         self._feed = EventsFeed(store.feed, self._loop.state.seed, Arns(REGION, ACCOUNT))
         self._housekeeping = Housekeeping(store, self._clock.now)
-        self._metrics = metered.metrics = Metrics(store.samples, self._loop.state, store.ledger.totals())
+        self._metrics = Metrics(store.samples, self._loop.state, store.ledger.totals())
         self._stopping = asyncio.Event()
         self._started_at = self._clock.now()
         self._executor = Choice(name="", detail="")
@@ -177,10 +176,11 @@ class _Daemon:
             stop=self._stopping.set,
         )
 
-    def _note(self, changed: set[JobId]) -> None:
-        """After each commit: wake who waits for jobs or events."""
-        self._watch.note(changed)
+    def _note(self, events: Sequence[tuple[int, Event]], changes: Changes) -> None:
+        """After each commit: wake who waits for jobs or events, and count."""
+        self._watch.note(changes.touched)
         self._feed.note()
+        self._metrics.note(events, changes, self._loop.state)
 
     def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()

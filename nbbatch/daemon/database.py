@@ -19,6 +19,9 @@ from typing import Any
 from nbbatch.errors import StoreError
 
 _HERE = Path(__file__).parent
+_CACHE = "PRAGMA cache_size = -16384"
+_LOG_BYTES = 4 << 20
+"""What the log of SQLite has in it when it is carried over into the file, and begun anew."""
 _CURES = {
     "SQLITE_FULL": "Make room on that disk.",
     "SQLITE_NOTADB": "Move the file away; the daemon then starts with an empty one.",
@@ -84,6 +87,30 @@ class Database:
         """Carry a named query out for each row."""
         self._connection.executemany(_QUERIES[query], rows)
 
+    def lengthen_log(self) -> None:
+        """Make SQLite's log as long as it gets: a commit that grows a file takes twice the time.
+
+        What is written to that end is taken back, and the cache is made small so that it gets that
+        far at all. A few ms; `flush_log` belongs behind it.
+        """
+        with _explained(self._path):
+            self._connection.execute("PRAGMA cache_size = 16")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(_QUERIES["fill_log"], (_LOG_BYTES,))
+            finally:
+                _roll_back(self._connection)
+                self._connection.execute(_CACHE)
+
+    def flush_log(self) -> None:
+        """Have the log's file on the disk, so that no commit waits for it; for any thread."""
+        with _explained(self._path):
+            descriptor = os.open(f"{self._path}-wal", os.O_RDWR)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written inside becomes durable at once, or not at all.
@@ -108,7 +135,7 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute(_CACHE)
     connection.execute("PRAGMA journal_size_limit = 33554432")
 
 

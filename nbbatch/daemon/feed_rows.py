@@ -2,6 +2,9 @@
 
 A place in the feed is (tick, number within the tick); what follows it is read in bounded pieces. A
 change of many children at once is one entry of a row and is spread out when it is read.
+
+A tick's row is written into the log with the tick, and into the feed's own table with those of a
+batch of ticks. Until then it is kept here, too: readers see no difference.
 """
 
 from __future__ import annotations
@@ -17,6 +20,11 @@ from nbbatch.scheduler.transitions import WHOLE, Transition
 INDEX_BITS = 14
 _PRUNED_AT_ONCE = 5_000
 
+BATCH = 64
+"""Ticks after which what stands in the log alone is filed."""
+
+Row = tuple[int, int, bytes]
+"""A tick of the feed, its time, and its changes as entries."""
 Entry = tuple[int, int, int, int, int, int, str]
 """As a Transition, with the job's sequence in place of the job."""
 
@@ -46,36 +54,48 @@ class FeedRows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._unfiled: list[Row] = list(database.read("unfiled_feed", {"batch": BATCH}))
+        self._newest = self._unfiled[-1][0] if self._unfiled else self._newest_filed()
 
-    def append(self, transitions: Sequence[Transition], now: int) -> None:
-        """Write one tick's changes; inside the tick's transaction."""
-        if transitions:
-            entries = [(live.sequence, *rest) for live, *rest in transitions]
-            self._database.write("append_feed", [(now, encode(entries))])
+    def row(self, transitions: Sequence[Transition], now: int) -> Row | None:
+        """A tick's row, to be written with it; None when nothing changed."""
+        if not transitions:
+            return None
+        return self._newest + 1, now, encode([(live.sequence, *rest) for live, *rest in transitions])
+
+    def note(self, row: Row | None, *, is_filed: bool) -> None:
+        """A tick is written, and all rows are filed with it, or not yet."""
+        if row is not None:
+            self._newest = row[0]
+        self._unfiled = [] if is_filed else self._unfiled if row is None else [*self._unfiled, row]
+
+    def file(self, row: Row | None = None) -> None:
+        """Bring all that is only in the log into the feed's table; inside a transaction."""
+        self._database.write("append_feed", self._unfiled if row is None else [*self._unfiled, row])
 
     def end(self) -> Place:
         """Behind all that happened so far."""
-        ((tick,),) = self._database.read("feed_end")
-        return Place((tick or 0) + 1, 0)
+        return Place(self._newest + 1, 0)
 
     def start(self) -> Place:
         """Before the oldest change that is kept."""
         ((tick,),) = self._database.read("feed_start")
-        return Place(tick or 0, 0)
+        return Place(tick or (self._unfiled[0][0] if self._unfiled else 0), 0)
 
     def since(self, moment: int) -> Place:
         """Before the first change at or after a time (epoch ms)."""
         low, high = self.start().tick, self.end().tick
         while low < high:
             middle = (low + high) // 2
-            ((at,),) = self._database.read("feed_time", {"tick": middle}) or [(moment,)]
+            at = self._time(middle, moment)
             low, high = (middle + 1, high) if at < moment else (low, middle)
         return Place(low, 0)
 
     def after(self, place: Place, ticks: int) -> Iterator[Change]:
         """Changes behind a place, of so many ticks at most."""
-        rows = self._database.read("read_feed", {"tick": place.tick, "limit": ticks})
-        for tick, at, changes in rows:
+        filed = self._database.read("read_feed", {"tick": place.tick, "limit": ticks})
+        unfiled = [row for row in self._unfiled if row[0] >= place.tick]
+        for tick, at, changes in [*filed, *unfiled][:ticks]:
             number = 0
             for sequence, first, count, was, becomes, begun, reason in decode(list[Entry], changes):
                 for index in range(first, first + count):
@@ -118,6 +138,9 @@ class FeedRows:
 
     def prune(self, before: int, most_rows: int) -> bool:
         """Delete a bounded number of rows that are too old or too many; whether there may be more."""
+        with self._database.transaction():
+            self.file()
+        self._unfiled = []
         oldest, newest = self.start().tick, self.end().tick - 1
         if newest <= oldest:
             return False
@@ -126,6 +149,16 @@ class FeedRows:
         with self._database.transaction():
             self._database.write("prune_feed", [(last, before, keep_from)])
         return self.start().tick == last
+
+    def _newest_filed(self) -> int:
+        ((tick,),) = self._database.read("feed_end")
+        return tick or 0
+
+    def _time(self, tick: int, default: int) -> int:
+        """When a tick was, or the next one that is kept."""
+        filed = self._database.read("feed_time", {"tick": tick})
+        times = [at for (at,) in filed] or [at for known, at, _ in self._unfiled if known >= tick]
+        return times[0] if times else default
 
     def _parents(self, sequences: set[int]) -> dict[int, JobView]:
         wanted = encode(sorted(sequences)).decode()

@@ -2,7 +2,8 @@
 
 `$NBBATCH_EVENTS_DAYS` says for how many days events are kept (30), `$NBBATCH_EVENTS_TICKS` of how
 many commits at most (1,000,000). The event log that a replay starts from is not touched: without its
-beginning it would prove nothing.
+beginning it would prove nothing. And what a fresh file makes slow is done once beforehand, when the
+first moments of a daemon are over.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from nbbatch.daemon.store import Store
 from nbbatch.errors import ConfigurationError, StoreError
 
 EVERY_SECONDS = 600.0
+SETTLED_SECONDS = 2.0
+"""How long a daemon is left to those who wait for its start."""
 _DAY_MS = 86_400_000
 _log = logging.getLogger(__name__)
 
@@ -60,13 +63,23 @@ class Housekeeping:
             await asyncio.sleep(0)
         self._store.samples.thin(now)
 
+    async def prepare(self) -> None:
+        """Once per daemon: commits find a log that need not grow."""
+        self._store.lengthen_log()
+        await asyncio.to_thread(self._store.flush_log)
+
     async def _keep(self) -> None:
+        await asyncio.sleep(SETTLED_SECONDS)
+        await self._try(self.prepare)
         while True:
-            try:
-                await self.tidy()
-            except StoreError as error:
-                _log.warning("Old rows stay for now: %s", error)
+            await self._try(self.tidy)
             await asyncio.sleep(EVERY_SECONDS)
+
+    async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except StoreError as error:
+            _log.warning("The rows stay as they are for now: %s", error)
 
 
 def _setting(name: str, default: int) -> int:

@@ -1,8 +1,9 @@
 """Decide, commit, carry out: the one place where events meet the state, the rows and the executor.
 
 One asyncio thread owns the state. A tick takes all commands and reports that have come in, lets the
-scheduler decide, writes events and rows in one transaction, and only then answers the callers and
-hands the effects to the executor. When a tick fails, the state is built again from the rows, as
+scheduler decide, writes events and rows in one transaction, and only then answers the callers; what else
+follows from it comes behind the answers, which nobody should wait for longer than for the disk: the
+effects go to the executor, and whoever follows the commits is told. When a tick fails, the state is built again from the rows, as
 after a restart: nothing was carried out, so nothing is lost. On a full disk callers are told and
 reports wait for the next try; anything else is a bug, and its items are then tried one by one, so
 that one bad item harms no other.
@@ -19,9 +20,9 @@ from typing import Any, Protocol, TypeVar
 from nbbatch.daemon.ports import AttemptReport, Clock, Executor, ExpectedAttempt
 from nbbatch.errors import NbbatchBugError, NbbatchError, StoreError
 from nbbatch.model.events import AttemptExited, Effect, Event, StartAttempt, StopAttempt, Ticked
-from nbbatch.model.jobs import JobId, JobStatus, Run
+from nbbatch.model.jobs import JobStatus, Run
 from nbbatch.scheduler.draining import standing_stops
-from nbbatch.scheduler.placement import start_order
+from nbbatch.scheduler.orders import start_order
 from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.state import Changes, LiveJob, SchedulerState
 
@@ -52,6 +53,7 @@ class _Tick:
     happened: list[tuple[int, Event]] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     answers: list[tuple[asyncio.Future[Any], Any]] = field(default_factory=list)
+    changes: Changes | None = None
 
 
 class Loop:
@@ -65,8 +67,8 @@ class Loop:
         Durable rows and event log.
     clock : Clock
         Where `now` comes from.
-    on_change : callable
-        Called after each commit with the ids of the top-level jobs that changed.
+    on_commit : callable
+        Called after each commit with its events and what they changed.
     """
 
     def __init__(
@@ -75,17 +77,18 @@ class Loop:
         restore: Callable[[], SchedulerState],
         store: Rows,
         clock: Clock,
-        on_change: Callable[[set[JobId]], None] = lambda _changed: None,
+        on_commit: Callable[[Sequence[tuple[int, Event]], Changes], None] = lambda _events, _changes: None,
     ) -> None:
         self.state = restore()
         self.executor: Executor | None = None
-        self.on_change = on_change
+        self.on_commit = on_commit
         self._restore = restore
         self._store = store
         self._clock = clock
         self._commands: list[tuple[Command[Any], asyncio.Future[Any]]] = []
         self._reports: list[AttemptReport] = []
         self._tick_is_due = False
+        self._decided: list[_Tick] = []
         self._one_by_one = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at: int | None = None
@@ -126,6 +129,7 @@ class Loop:
     async def close(self) -> None:
         """Stop ticking; attempts go on without the daemon."""
         self._tick_is_due = True
+        self._follow_up()
         if self._alarm is not None:
             self._alarm.cancel()
         if self.executor is not None:
@@ -151,7 +155,11 @@ class Loop:
         for future, reply in tick.answers:
             if not future.done():
                 future.set_result(reply)
-        self._carry_out(tick.reports, tick.effects)
+        self._decided.append(tick)
+        if tick.answers:
+            asyncio.get_running_loop().call_soon(self._follow_up)
+        else:
+            self._follow_up()
 
     def _take(self) -> _Tick:
         """All that has come in, or after a failure just the first of it."""
@@ -186,9 +194,8 @@ class Loop:
                 self._happen(tick, event, now)
             tick.answers.append((future, reply))
         if tick.happened:
-            changes = self.state.drain_changes()
-            self._store.commit(tick.happened, changes, self.state)
-            self.on_change(changes.touched)
+            tick.changes = self.state.drain_changes()
+            self._store.commit(tick.happened, tick.changes, self.state)
 
     def _happen(self, tick: _Tick, event: Event, now: int) -> None:
         tick.happened.append((now, event))
@@ -219,6 +226,14 @@ class Loop:
         for _, future in tick.commands:
             if not future.done():
                 future.set_exception(NbbatchBugError(f"The request could not be handled: {error!r}."))
+
+    def _follow_up(self) -> None:
+        """Whatever was decided and is durable, in the order of the ticks."""
+        decided, self._decided = self._decided, []
+        for tick in decided:
+            self._carry_out(tick.reports, tick.effects)
+            if tick.changes is not None:
+                self.on_commit(tick.happened, tick.changes)
 
     def _carry_out(self, reports: Sequence[AttemptReport], effects: Sequence[Effect]) -> None:
         if self.executor is not None:

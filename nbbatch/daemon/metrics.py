@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from nbbatch.daemon.database import Database
 from nbbatch.daemon.rowcodec import decode, encode
@@ -72,14 +71,6 @@ class SampleRows:
             for age, stretch in THINNED:
                 self._database.write("thin_samples", [(now - age, stretch)])
             self._database.write("prune_samples", [(now - KEPT_MS,)])
-
-
-class Rows(Protocol):
-    """What the loop commits to."""
-
-    def commit(self, events: Sequence[tuple[int, Event]], changes: Changes, state: SchedulerState) -> None:
-        """Write one tick."""
-        ...
 
 
 class Metrics:
@@ -156,26 +147,6 @@ class Metrics:
         counts, size = self._of(event.job.queue), event.job.array_size
         counts[CODE[JobStatus.SUBMITTED if size is None else JobStatus.PENDING]] += size or 1
         counts[5] += size or 1
-
-
-class Metered:
-    """Rows whose commits are counted.
-
-    Parameters
-    ----------
-    rows : Rows
-        Where ticks are written.
-    """
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self.metrics: Metrics | None = None
-
-    def commit(self, events: Sequence[tuple[int, Event]], changes: Changes, state: SchedulerState) -> None:
-        """Write one tick, then count it."""
-        self._rows.commit(events, changes, state)
-        if self.metrics is not None:
-            self.metrics.note(events, changes, state)
 
 
 def time_series(samples: Sequence[tuple[int, Sample]], start: int, end: int, step: int) -> Json:

@@ -1,15 +1,22 @@
 -- Every query of the store, each under the name it is called by. Hot writes bind by position.
 
 -- name: append_events
-INSERT INTO events (events, seed, now, sequence, host_count, succeeded, failed) VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO events (events, seed, now, sequence, host_count, succeeded, failed, feed_tick, changes, sums)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: read_events
 SELECT events FROM events ORDER BY tick;
 
 -- name: insert_job
 INSERT INTO jobs
-    (status, run, counts, asked, sequence, id, queue, name, definition, share_identifier, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    (status, run, counts, asked, sequence, id, queue, name, definition, share_identifier, created_at, named)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0);
+
+-- name: file_names
+UPDATE jobs SET named = 1 WHERE sequence > (SELECT named FROM meta);
+
+-- name: note_names
+UPDATE meta SET named = (SELECT coalesce(max(sequence), 0) FROM jobs);
 
 -- name: insert_facts
 INSERT INTO facts (sequence, job) VALUES (?, ?);
@@ -146,8 +153,13 @@ ORDER BY sequence DESC LIMIT :limit;
 -- name: list_named
 SELECT created_at, sequence
 FROM jobs INDEXED BY jobs_by_name
-WHERE queue = :queue AND name = :name AND (created_at, sequence) < (:before, :before_sequence)
+WHERE queue = :queue AND name = :name AND named AND (created_at, sequence) < (:before, :before_sequence)
 ORDER BY created_at DESC, sequence DESC LIMIT :limit;
+
+-- name: named_lately
+SELECT created_at, sequence FROM jobs
+WHERE sequence > (SELECT named FROM meta) AND queue = :queue AND name = :name
+    AND (created_at, sequence) < (:before, :before_sequence);
 
 -- name: listed
 SELECT sequence, run, counts, job
@@ -162,7 +174,15 @@ CROSS JOIN jobs INDEXED BY jobs_by_queue_and_status ON queue = known AND status 
 GROUP BY status;
 
 -- name: append_feed
-INSERT INTO feed (at, changes) VALUES (?, ?);
+INSERT INTO feed (tick, at, changes) VALUES (?, ?, ?);
+
+-- name: unfiled_feed
+SELECT feed_tick, now, changes FROM events
+WHERE tick > (SELECT max(tick) FROM events) - :batch AND feed_tick > (SELECT coalesce(max(tick), 0) FROM feed)
+ORDER BY tick;
+
+-- name: unfiled_sums
+SELECT sums FROM events ORDER BY tick DESC LIMIT 1;
 
 -- name: feed_end
 SELECT max(tick) FROM feed;
@@ -242,6 +262,9 @@ WHERE at >= coalesce((SELECT max(at) FROM samples WHERE at <= :start), :start) A
 
 -- name: thin_samples
 DELETE FROM samples WHERE at < ?1 AND at NOT IN (SELECT max(at) FROM samples WHERE at < ?1 GROUP BY at / ?2);
+
+-- name: fill_log
+INSERT INTO samples (at, sample) VALUES (-1, zeroblob(?));
 
 -- name: prune_samples
 DELETE FROM samples WHERE at < ?;

@@ -13,8 +13,8 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from nbbatch.errors import StoreError
-from nbbatch.model.events import Event
-from nbbatch.model.jobs import JobStatus
+from nbbatch.model.events import Event, JobSubmitted
+from nbbatch.model.jobs import JobId, JobStatus
 from nbbatch.scheduler.state import STATUSES
 
 T = TypeVar("T")
@@ -46,9 +46,15 @@ def decode(kind: type[T], data: bytes) -> T:
     return value
 
 
-def encode_events(events: Sequence[tuple[int, Event]]) -> bytes:
-    """One tick's events as one value."""
-    return encode([(now, type(event).__name__, event) for now, event in events])
+def encode_events(events: Sequence[tuple[int, Event]], jobs: Mapping[JobId, bytes]) -> bytes:
+    """One tick's events as one value; `jobs` are those that it submitted, encoded already."""
+    return encode([(now, type(event).__name__, _members(event, jobs)) for now, event in events])
+
+
+def _members(event: Event, jobs: Mapping[JobId, bytes]) -> Any:
+    if not isinstance(event, JobSubmitted):
+        return event
+    return {"job": msgspec.Raw(jobs[event.job.id]), "finished_dependencies": event.finished_dependencies}
 
 
 def decode_events(data: bytes) -> list[tuple[int, Event]]:

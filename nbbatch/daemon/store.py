@@ -17,8 +17,8 @@ from typing import Any, get_args
 
 from nbbatch.daemon.database import Database
 from nbbatch.daemon.delivery_rows import DeliveryRows
-from nbbatch.daemon.feed_rows import FeedRows
-from nbbatch.daemon.ledger_rows import LedgerRows
+from nbbatch.daemon.feed_rows import BATCH, FeedRows
+from nbbatch.daemon.ledger_rows import NOTHING_ADDED, LedgerRows, encode_added
 from nbbatch.daemon.metrics import SampleRows
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
@@ -58,6 +58,7 @@ class Store:
         self._read = database.read
         self._write = database.write
         self._ends = self._counters()[4:]
+        self._unfiled_ticks = BATCH  # after a start the next tick files what an earlier daemon left
         self.feed = FeedRows(database)
         self.deliveries = DeliveryRows(database)
         self.ledger = LedgerRows(database)
@@ -83,6 +84,14 @@ class Store:
         """Let the file go; all commits are in it already."""
         self._database.close()
 
+    def lengthen_log(self) -> None:
+        """Spare later commits what a growing file costs; a few ms."""
+        self._database.lengthen_log()
+
+    def flush_log(self) -> None:
+        """What comes after `lengthen_log`, on any thread."""
+        self._database.flush_log()
+
     def commit(self, events: Sequence[tuple[int, Event]], changes: Changes, state: SchedulerState) -> None:
         """Write one tick; returns when it is durable.
 
@@ -91,17 +100,32 @@ class Store:
         StoreError
             When it is not; nothing of the tick is in the rows then.
         """
+        jobs = {event.job.id: event.job for _, event in events if isinstance(event, JobSubmitted)}
+        facts = {job_id: encode(job) for job_id, job in jobs.items()}
         ends = self._ends_after(changes)
+        row = self.feed.row(changes.transitions, state.now)
+        added = self.ledger.with_tick(events, changes, state)
+        is_due = self._unfiled_ticks + 1 >= BATCH
         counters = (state.seed, state.now, state.sequence, state.host_count, *ends)
+        feed_tick, _, entries = row or (None, None, None)
+        sums = None if is_due else encode_added(added)
         with self._database.transaction():
-            self._write("append_events", [(encode_events(events), *counters)])
-            self._write_jobs(events, changes)
+            self._write(
+                "append_events", [(encode_events(events, facts), *counters, feed_tick, entries, sums)]
+            )
+            self._write_jobs(jobs, facts, changes)
             self._write_children(changes, state)
-            self.ledger.add(events, changes, state)
             self._write_world(changes)
             self._write_tags(changes)
-            self.feed.append(changes.transitions, state.now)
+            if is_due:
+                self.feed.file(row)
+                self.ledger.file(added)
+                self._write("file_names", [()])
+                self._write("note_names", [()])
         self._ends = ends
+        self._unfiled_ticks = 0 if is_due else self._unfiled_ticks + 1
+        self.feed.note(row, is_filed=is_due)
+        self.ledger.note(NOTHING_ADDED if is_due else added)
 
     def load(self) -> Snapshot:
         """All rows that a state is made of."""
@@ -214,7 +238,7 @@ class Store:
         exact, prefix = _definition_pattern(definition)
         place = {"queue": queue, "limit": limit, "before": start[0], "before_sequence": start[1]}
         if name is not None and not name.endswith("*"):
-            return self._listed(self._read("list_named", {**place, "name": name}))
+            return self._named({**place, "name": name})
         filters = {
             "created_after": -1 if created_after is None else created_after,
             "name_prefix": None if name is None else name[:-1],
@@ -282,12 +306,12 @@ class Store:
         counts[JobStatus.SUCCEEDED], counts[JobStatus.FAILED] = self._ends
         return counts
 
-    def _write_jobs(self, events: Sequence[tuple[int, Event]], changes: Changes) -> None:
-        new = {event.job.id: event.job for _, event in events if isinstance(event, JobSubmitted)}
+    def _write_jobs(self, new: Mapping[JobId, Job], facts: Mapping[JobId, bytes], changes: Changes) -> None:
         if new:
             self._write("insert_job", [_new_row(changes.jobs[job_id]) for job_id in new])
-            facts = [(changes.jobs[job_id].sequence, encode(job)) for job_id, job in new.items()]
-            self._write("insert_facts", facts)
+            self._write(
+                "insert_facts", [(changes.jobs[job_id].sequence, known) for job_id, known in facts.items()]
+            )
             needs = [
                 (name, changes.jobs[job_id].sequence, quantity)
                 for job_id, job in new.items()
@@ -396,6 +420,11 @@ class Store:
             )
             for parent, index, run, _ in rows
         }
+
+    def _named(self, wanted: Mapping[str, Any]) -> list[ListedJob]:
+        late = {key: value for key, value in wanted.items() if key != "limit"}
+        lists = self._read("list_named", wanted), sorted(self._read("named_lately", late), reverse=True)
+        return self._listed(list(islice(heapq.merge(*lists, reverse=True), wanted["limit"])))
 
     def _listed(self, places: Sequence[tuple[int, int]]) -> list[ListedJob]:
         """The jobs of some rows (creation time, sequence), in their order."""

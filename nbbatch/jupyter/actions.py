@@ -7,25 +7,30 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
-from nbbatch.client.backend import get_backend
+from nbbatch.client.doctor import Report, doctor
 from nbbatch.client.handle import Handle
 from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
 from nbbatch.client.outcome import in_words, short_id
+from nbbatch.client.queues import QueueTable, queues
+from nbbatch.client.told import Told
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
+from nbbatch.jupyter.costs import show_cost
+from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
-from nbbatch.jupyter.tables import Table, queue_table
 from nbbatch.model.jobs import TERMINAL
 
 Action = Callable[[Any, Call, str | None], Any]
+_NEWEST = 20
+"""Jobs that `%batch jobs` shows unless told otherwise."""
 
 
 def show_jobs(_shell: Any, call: Call, backend: str | None) -> Any:
     """`%batch jobs`: the newest jobs as a table."""
-    return jobs(backend=backend, **call.options)
+    return jobs(backend=backend, **{"limit": _NEWEST, **call.options})
 
 
 def show_job(shell: Any, call: Call, backend: str | None) -> Any:
@@ -36,7 +41,9 @@ def show_job(shell: Any, call: Call, backend: str | None) -> Any:
     if is_over:
         console.line(f"job {short_id(job.id)} {job.name} · {final_line(detail, job.account())}")
     else:
-        console.line(status_line(detail, time.time(), job.account()))
+        told = Told()
+        told.take(job.notes())
+        console.line(status_line(detail, time.time(), job.account(), told=str(told)))
     console.line(in_words(detail) if is_over else job.why())
     return job
 
@@ -53,7 +60,7 @@ def show_logs(shell: Any, call: Call, backend: str | None) -> None:
     if call.options.get("follow"):
         _follow_log(job, console, shell)
         return
-    text = str(job.logs(lines=call.options.get("tail")))
+    text = str(job.logs(tail=call.options.get("tail")))
     console.log(text if text.endswith("\n") or not text else f"{text}\n")
 
 
@@ -86,7 +93,9 @@ def cancel(shell: Any, call: Call, backend: str | None) -> None:
         return
     name = short_id(job.id)
     if job.cancel():
-        console.line(f"job {name} is cancelled")
+        # AWS Batch, user guide "Job states": a PENDING job is cancelled after its dependencies have completed
+        later = "" if job.done() else ": it ends, without a start, when the jobs it depends on have ended"
+        console.line(f"job {name} is cancelled{later}")
     else:
         console.line(
             f"job {name} runs already, and cancelling leaves it alone · %batch terminate {name} stops it"
@@ -110,9 +119,14 @@ def retry(shell: Any, call: Call, backend: str | None) -> Any:
     return again
 
 
-def show_queues(_shell: Any, _call: Call, backend: str | None) -> Table:
+def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
     """`%batch queues`: queues, their environments and what waits in them."""
-    return queue_table(get_backend(backend))
+    return queues(backend=backend)
+
+
+def show_doctor(_shell: Any, call: Call, backend: str | None) -> Report:
+    """`%batch doctor [NAME]`: every check with what was found, and what to do."""
+    return doctor(call.job or backend)
 
 
 def show_help(_shell: Any, _call: Call, _backend: str | None) -> None:
@@ -130,6 +144,10 @@ ACTIONS: Mapping[str, Action] = {
     "terminate": terminate,
     "retry": retry,
     "queues": show_queues,
+    "cost": show_cost,
+    "backend": use_backend,
+    "config": show_config,
+    "doctor": show_doctor,
     "help": show_help,
 }
 

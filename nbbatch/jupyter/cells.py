@@ -6,7 +6,6 @@ anything is sent, and whatever fails later raises, so that Run All stops.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,25 +13,36 @@ from typing import Any
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
 from nbbatch.client.built import Image
-from nbbatch.client.bundle import Cell, Packed, Receipt
+from nbbatch.client.bundle import Cell, Packed
+from nbbatch.client.chunks import Chunk, key_of
 from nbbatch.client.guards import Chosen, choose_inputs, named_values
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
 from nbbatch.client.jobs import Job, submit_packed
 from nbbatch.client.listing import find
-from nbbatch.client.names import Names, read_names, to_python
-from nbbatch.client.options import Options
+from nbbatch.client.mapping import chunk_of
+from nbbatch.client.names import Names, read_names
+from nbbatch.client.options import SEQUENTIAL, Options
 from nbbatch.client.outcome import short_id
-from nbbatch.client.shape import chunk_for
 from nbbatch.client.spec import job_name
-from nbbatch.client.submission import pack_for, resolve
+from nbbatch.client.submission import complete, pack_for
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.errors import no_python
 from nbbatch.jupyter.finish import Ending, finish
 from nbbatch.jupyter.flags import CellLine
+from nbbatch.jupyter.local import run_here
 from nbbatch.jupyter.places import place_of
-from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
+from nbbatch.jupyter.receipts import (
+    cost_lines,
+    estimate_asked,
+    estimate_seen,
+    in_receipt,
+    receipt_of,
+    remember,
+)
+from nbbatch.jupyter.story import Place, packing_words, receipt_line, receipt_notes
+from nbbatch.jupyter.syntax import check_magics
 from nbbatch.jupyter.waiting import follow
 
 
@@ -65,20 +75,25 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         When interrupted while waiting; the job goes on.
     """
     options = options_of(line, shell.user_ns)
+    if line.local:
+        run_here(shell, make_cell(shell, line, source, options), options, line.outputs, console)
+        return None
     backend = get_backend(options.backend)
     place = place_of(backend, options)
-    cell = make_cell(shell, line, source)
+    cell = make_cell(shell, line, source, options)
     packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=line.dry_run)
-    _tell_receipt(console, packed, place, cell)
+    _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
     if line.dry_run:
-        console.line("dry run: nothing was sent")
+        _tell_cost(console, packed, cell, options)
         return None
     job = _submit(cell, packed, options)
     if line.bind:
         shell.user_ns[line.bind] = job
     if line.detach:
         return _say_detached(console, job, line.bind)
-    finish(Ending(shell, console, job, follow(job, console), line.outputs))
+    watched = follow(job, console)
+    remember(job, packed, cell, watched.detail)
+    finish(Ending(shell, console, job, watched, line.outputs))
     return None
 
 
@@ -98,11 +113,11 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
 
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     """The line's options over the configured ones, with dependencies as full ids."""
-    defaults = resolve({"backend": line.options.backend})
-    if line.options.spot is not None:
-        defaults = replace(defaults, queue=None)
-    options = _with_image(line.options, namespace).over(defaults)
-    depends = tuple(find_job(text, namespace, options.backend).id for text in options.depends)
+    options = complete(_with_image(line.options, namespace))
+    depends = tuple(
+        text if text == SEQUENTIAL else find_job(text, namespace, options.backend).id
+        for text in options.depends
+    )
     return replace(options, depends=depends)
 
 
@@ -124,14 +139,20 @@ def find_job(text: str, namespace: Mapping[str, Any], backend: str | None) -> An
     return handle if isinstance(handle, Handle) else find(text, backend=backend)
 
 
-def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell) -> None:
+def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell, estimate: str) -> None:
     items = None if cell.items is None else len(cell.items)
-    receipt = packed.receipt
-    if cell.language == "python" and cell.outputs is None:
-        receipt = without_imports(receipt, to_python(cell.source)[0])
-    console.line(receipt_line(receipt, place, items))
-    for note in receipt_notes(receipt):
+    receipt = receipt_of(packed, cell)
+    packing = packing_words(cell.chunk, cell.chunk_why)
+    console.line(receipt_line(receipt, place, items, packing=packing, estimate=estimate))
+    for note in (*filter(None, [place.aside]), *receipt_notes(receipt)):
         console.line(note)
+
+
+def _tell_cost(console: Console, packed: Packed, cell: Cell, options: Options) -> None:
+    """The end of a dry run."""
+    for text in cost_lines(estimate_asked(packed, cell, options)):
+        console.line(text)
+    console.line("dry run: nothing was sent")
 
 
 def _submit(cell: Cell, packed: Packed, options: Options) -> Job | ArrayJob:
@@ -151,10 +172,12 @@ def _say_detached(console: Console, job: Job | ArrayJob, bound: str | None) -> J
     return None if bound else job
 
 
-def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
+def make_cell(shell: Any, line: CellLine, source: str, options: Options) -> Cell:
     """The payload of a cell: its text and the values it needs."""
     items = None if line.array is None else read_items(line.array, shell.user_ns)
-    chunk = 1 if items is None else chunk_for(len(items))
+    chunk = Chunk(size=1)
+    if items is not None:
+        chunk = chunk_of("auto", len(items), options, key_of(with_magic_line(source)))
     label = f"In [{len(shell.user_ns['In']) - 1}]"
     if line.language is not None:
         language = line.language
@@ -164,12 +187,15 @@ def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
             inputs=named_values(line.inputs or (), shell.user_ns),
             outputs=line.outputs,
             items=items,
-            chunk=chunk,
+            chunk=chunk.size,
+            chunk_why=chunk.why,
             item_name=line.item,
             label=label,
         )
     source = with_magic_line(source)
     names = _names_of(source, label)
+    if names.is_ipython:
+        check_magics(names.python, shell)
     chosen = _choose(names, line, shell.user_ns, has_items=items is not None)
     returned = tuple(name for name in names.returns if name != line.item or items is None)
     return Cell(
@@ -180,7 +206,8 @@ def make_cell(shell: Any, line: CellLine, source: str) -> Cell:
         outputs=line.outputs,
         candidates=returned,
         items=items,
-        chunk=chunk,
+        chunk=chunk.size,
+        chunk_why=chunk.why,
         item_name=line.item,
         label=label,
     )
@@ -193,16 +220,6 @@ def _names_of(source: str, label: str) -> Names:
         raise no_python(error) from error
 
 
-def without_imports(receipt: Receipt, source: str) -> Receipt:
-    """The receipt without the modules that the cell imports: they come back, but are no news."""
-    statements = [
-        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)
-    ]
-    aliases = [alias for statement in statements for alias in statement.names]
-    imported = {alias.asname or alias.name.partition(".")[0] for alias in aliases}
-    return replace(receipt, back=tuple(name for name in receipt.back if name not in imported))
-
-
 def with_magic_line(source: str) -> str:
     """The cell with a comment where its `%%batch` line was: then line numbers are the notebook's.
 
@@ -211,7 +228,7 @@ def with_magic_line(source: str) -> str:
     return source if source.lstrip().startswith("%%") else f"# %%batch\n{source}"
 
 
-def read_items(expression: str, namespace: Mapping[str, Any]) -> list[Any]:
+def read_items(expression: str, namespace: Mapping[str, Any]) -> Sequence[Any]:
     """Items of an array from the Python expression of `--array`, read as `nbbatch.map` reads them.
 
     Raises

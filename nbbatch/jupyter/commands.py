@@ -26,12 +26,13 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One word of `%batch`; `takes_job` tells that it needs a job's id or name."""
+    """One word of `%batch`; `takes_job` tells that it needs a job's id or name, `may_take` what it may have."""
 
     name: str
     help: str
     takes_job: bool = False
     switches: tuple[Switch, ...] = ()
+    may_take: str = ""
 
     @property
     def usage(self) -> str:
@@ -39,7 +40,8 @@ class Command:
         options = [
             f"[{switch.words[0]}{' ' + switch.metavar if switch.metavar else ''}]" for switch in self.switches
         ]
-        return " ".join([self.name, *(["ID"] if self.takes_job else []), *options])
+        word = ["ID"] if self.takes_job else [f"[{self.may_take}]"] if self.may_take else []
+        return " ".join([self.name, *word, *options])
 
 
 _QUEUE, _STATUS, _LIMIT = (
@@ -49,7 +51,7 @@ _QUEUE, _STATUS, _LIMIT = (
 )
 
 COMMANDS = (
-    Command("jobs", "the newest jobs", switches=(_QUEUE, _STATUS, _LIMIT)),
+    Command("jobs", "the newest jobs (20 unless --limit says more)", switches=(_QUEUE, _STATUS, _LIMIT)),
     Command("job", "how a job stands; gives its handle", takes_job=True),
     Command(
         "logs",
@@ -68,13 +70,28 @@ COMMANDS = (
     Command("terminate", "stop a job, also a running one", takes_job=True),
     Command("retry", "submit an ended job again; of an array, its failed items", takes_job=True),
     Command("queues", "the job queues and what waits in them"),
+    Command(
+        "cost",
+        "what a job has cost; without ID what the last days cost, by queue",
+        may_take="ID",
+        switches=(Switch(("--days",), "N"),),
+    ),
+    Command(
+        "backend", "the backends and which one is used; with NAME use that one from here on", may_take="NAME"
+    ),
+    Command(
+        "config",
+        "every setting, its value and where it comes from",
+        switches=(Switch(("--preset",), "NAME"), Switch(("--backend",), "NAME")),
+    ),
+    Command("doctor", "what is in order and what is not, here and on a backend", may_take="NAME"),
     Command("help", "this list"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A line of `%batch`, read: the command, the job it is about, its options by key."""
+    """A line of `%batch`, read: the command, the job (or other word) it is about, its options by key."""
 
     command: Command
     job: str
@@ -95,9 +112,10 @@ def parse_command(line: str) -> Call:
     wanted = 1 if command.takes_job else 0
     if len(rest) < wanted:
         raise OptionError(f"%batch {command.name} needs a job's id or name.", cure="%batch jobs lists them.")
-    if len(rest) > wanted:
+    allowed = 1 if command.may_take else wanted
+    if len(rest) > allowed:
         raise OptionError(
-            f"%batch {command.name} does not know what to do with {rest[wanted]!r}.",
+            f"%batch {command.name} does not know what to do with {rest[allowed]!r}.",
             cure=f"It is written %batch {command.usage}.",
         )
     return Call(command, rest[0].rstrip("…") if rest else "", options)

@@ -1,4 +1,4 @@
-"""Tab completion of `%%batch` and `%batch`, with live queues and job ids.
+"""Tab completion of `%%batch`, presets and `%batch`, with live values: queues, jobs, images, files.
 
 A Tab must never hurt: live values are asked only of a daemon that runs already, and whatever goes
 wrong while asking means that there is nothing to suggest.
@@ -10,16 +10,19 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from nbbatch.jupyter.commands import COMMANDS
+from nbbatch.jupyter.commands import COMMANDS, Command
 from nbbatch.jupyter.flags import FLAGS
 
 _log = logging.getLogger(__name__)
 _FRAGMENT = re.compile(r"[^\s,=\"']*$")
-_CELL = re.compile(r"\s*%%batch\s")
+_CELL = re.compile(r"\s*%%(\w+)\s")
+_PATH_WORDS = ("PATH", "FOLDER")
+"""What the metavar of a flag has that takes paths."""
 _LINE = re.compile(r"(?:.*=)?\s*%batch\s")
 _AMOUNTS = {
     "--vcpus": ("1", "2", "4", "8", "16"),
@@ -40,12 +43,19 @@ class Live:
     jobs: Callable[[], Iterable[str]]
     variables: Callable[[], Iterable[str]]
     backends: Callable[[], Iterable[str]]
+    presets: Callable[[], Iterable[str]]
+    definitions: Callable[[], Iterable[str]]
+    images: Callable[[], Iterable[str]]
 
     def of(self, flag: str) -> Iterable[str]:
         """Words that may follow a flag."""
         sources: Mapping[str, Callable[[], Iterable[str]]] = {
             "--queue": self.queues,
             "--depends": self.jobs,
+            "--after": self.jobs,
+            "--preset": self.presets,
+            "--definition": self.definitions,
+            "--image": self.images,
             "--backend": self.backends,
             "--in": self.variables,
             "--out": self.variables,
@@ -71,10 +81,10 @@ def candidates(text: str, live: Live) -> list[str]:
     """
     fragment = fragment_of(text)
     before = text[: len(text) - len(fragment)]
-    if _CELL.match(text):
-        words: Sequence[str] = _after_flag(before, live) or _flags_left(before)
-    elif _LINE.match(text):
-        words = _after_flag(before, live) or _command_words(before, live)
+    if _LINE.match(text):
+        words: Sequence[str] = _after_flag(before, fragment, live) or _command_words(before, live)
+    elif (cell := _CELL.match(text)) and (cell[1] == "batch" or cell[1] in live.presets()):
+        words = _after_flag(before, fragment, live) or _flags_left(before)
     else:
         return []
     return sorted({word for word in words if word.startswith(fragment)})
@@ -86,10 +96,24 @@ def fragment_of(text: str) -> str:
     return match[0] if match else ""
 
 
-def _after_flag(before: str, live: Live) -> list[str]:
+def _after_flag(before: str, fragment: str, live: Live) -> list[str]:
     """Values, if the cursor stands behind a flag that takes one: `--queue `, `--in a,`, `--queue=`."""
-    match = re.search(r"(--[a-z-]+)(?:\s+|=)(?:[\w,]*,)?[\"']?$", before)
-    return [] if match is None else list(live.of(match[1]))
+    match = re.search(r"(--[a-z-]+)(?:\s+|=)(?:[^\s\"']*,)?[\"']?$", before)
+    if match is None:
+        return []
+    return _paths(fragment) if match[1] in _takes_paths() else list(live.of(match[1]))
+
+
+def _takes_paths() -> set[str]:
+    return {flag.word for flag in FLAGS if any(word in flag.metavar for word in _PATH_WORDS)}
+
+
+def _paths(fragment: str) -> list[str]:
+    """Files and folders here that begin like this; hidden ones only when asked for."""
+    start, slash, name = fragment.rpartition("/")
+    folder = start + slash
+    found = [one for one in Path(folder).expanduser().iterdir() if name[:1] == "." or one.name[0] != "."]
+    return [f"{folder}{one.name}{'/' if one.is_dir() else ''}" for one in found]
 
 
 def _flags_left(before: str) -> list[str]:
@@ -105,8 +129,15 @@ def _command_words(before: str, live: Live) -> Sequence[str]:
     if command is None:
         return []
     switches = [word for switch in command.switches for word in switch.words if word not in words]
-    has_job = any(not word.startswith("-") for word in words[1:])
-    return [*switches, *(live.jobs() if command.takes_job and not has_job else ())]
+    has_word = any(not word.startswith("-") for word in words[1:])
+    return [*switches, *(() if has_word else _own_words(command, live))]
+
+
+def _own_words(command: Command, live: Live) -> Iterable[str]:
+    """What a command is about: a job, or whatever else it may take."""
+    if command.takes_job or command.may_take == "ID":
+        return live.jobs()
+    return live.backends() if command.may_take == "NAME" else ()
 
 
 def make_matcher(live: Live) -> Callable[[CompletionContext], SimpleMatcherResult]:

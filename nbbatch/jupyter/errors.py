@@ -9,11 +9,14 @@ from traceback import format_exception_only
 from typing import ParamSpec, TypeVar
 
 from nbbatch.errors import JobError, NbbatchBugError, NbbatchError, RemoteError, UserError
+from nbbatch.jupyter.tracebacks import traceback_lines
 
 _MAGIC_WORDS = (
     (r'\b(memory|timeout|retries)="?(\w+)"?', r"--\1 \2"),
     (r"nbbatch\.job\('([0-9a-f]{8})[0-9a-f-]*(:\d+)?'\)\.(retry|logs)\(\)", r"%batch \3 \1\2"),
     (r"nbbatch\.jobs\(\)", "%batch jobs"),
+    (r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", r"\1"),
+    (r"Look at the jobs it depends on: ([0-9a-f]{8})\.", r"What became of that: %batch why \1"),
 )
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,7 +65,7 @@ def message_lines(error: NbbatchError) -> list[str]:
     if isinstance(error.__cause__, SyntaxError):
         lines += _source_lines(error.__cause__)
     if isinstance(error, RemoteError) and traceback not in error.message:
-        lines += [*error.remote_traceback.rstrip().splitlines(), ""]
+        lines += [*traceback_lines(error.remote_traceback, error.remote_trace), ""]
     elif isinstance(error, JobError) and error.log_tail and not getattr(error, "_is_log_shown", False):
         lines += [
             "last lines of the log:",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.format import plural
 from nbbatch.client.indexes import bundle_of
 from nbbatch.client.items import Item, label
 from nbbatch.client.jobs import Job
@@ -18,7 +19,6 @@ from nbbatch.client.results import Result, load_result
 from nbbatch.client.shape import read_array
 from nbbatch.errors import JobError, JobFailedError, RemoteError, ResultLostError
 from nbbatch.jupyter.console import Console
-from nbbatch.jupyter.format import plural
 from nbbatch.jupyter.gather import gather_values, gather_variables
 from nbbatch.jupyter.outputs import publish_here, show_outputs, show_result
 from nbbatch.jupyter.story import final_line, status_line
@@ -40,8 +40,8 @@ class Ending:
         Gets outputs and variables.
     console : Console
         Where the story is told.
-    job : Job or ArrayJob
-        The handle.
+    job : Job or ArrayJob or None
+        The handle; None for a cell that ran here.
     watched : Watched
         Its final JobDetail, and what was shown of its log.
     outputs : sequence of str or None
@@ -50,7 +50,7 @@ class Ending:
 
     shell: Any
     console: Console
-    job: Job | ArrayJob
+    job: Job | ArrayJob | None
     watched: Watched
     outputs: Sequence[str] | None
 
@@ -63,30 +63,29 @@ def finish(ending: Ending) -> None:
     JobError
         Unless the job SUCCEEDED.
     """
-    detail, account = ending.watched.detail, ending.job.account()
+    detail, account = ending.watched.detail, ending.job.account() if ending.job else None
     ending.console.settle(status_line(detail, time.time(), account))
     ending.console.line(final_line(detail, account))
     has_succeeded = outcome(detail) is Outcome.SUCCEEDED
-    fetched = ending.job.bring_files()
+    fetched = ending.job.bring_files() if ending.job else None
     for line in fetched.lines() if fetched is not None else ():
         ending.console.line(line)
     match ending.job:
         case ArrayJob() as array if has_succeeded:
-            _gather(ending, array)
+            gather(ending, load_children(array, detail))
         case ArrayJob() as array:
             raise array_failure(array, detail)
-        case job if has_succeeded:
-            _bring(ending, job, detail)
-        case job:
+        case Job() as job if not has_succeeded:
             raise _failure(ending, job)
+        case Job() as job if bundle_of(detail):
+            bring(ending, job.load())
+        case _:  # without a bundle it had only its log
+            _whole_log(ending)
 
 
-def _bring(ending: Ending, job: Job, detail: Detail) -> None:
-    """Outputs and variables of a single job; one without a bundle had only its log."""
+def bring(ending: Ending, result: Result) -> None:
+    """Outputs and variables of a single run."""
     log = _whole_log(ending)
-    if not bundle_of(detail):
-        return
-    result = job.load()
     bind(ending, result.variables, result.left_behind)
     show_result(ending.shell, ending.console, result, log)
 
@@ -128,9 +127,8 @@ def bind(ending: Ending, variables: Mapping[str, Any], left_behind: Mapping[str,
             ending.console.line(f"{name} did not come back: {why}")
 
 
-def _gather(ending: Ending, array: ArrayJob) -> None:
+def gather(ending: Ending, results: Sequence[Result]) -> None:
     """Variables and values of all items, each as one."""
-    results = load_children(array, ending.watched.detail)
     items = [item for result in results for item in result.items]
     variables = gather_variables(items, ending.outputs)
     ending.shell.user_ns.update(variables)
@@ -158,11 +156,14 @@ def load_children(array: ArrayJob, detail: Detail) -> list[Result]:
 
 def _show_outputs(ending: Ending, results: Sequence[Result]) -> None:
     """What the items printed and displayed, in their order, if that can be read at all."""
-    name = short_id(ending.job.id)
+    name = short_id(ending.job.id) if ending.job else ""
     outputs = [one for result in results for one in result.outputs if one["output_type"] != "execute_result"]
-    if len(outputs) <= MOST_OUTPUTS:
-        ending.console.line(f"an item's log: %batch logs {name}:0")
-        show_outputs(ending.shell, outputs)
+    if len(outputs) <= MOST_OUTPUTS or not name:
+        if name:
+            ending.console.line(f"an item's log: %batch logs {name}:0")
+            show_outputs(ending.shell, outputs)
+        else:
+            show_outputs(ending.shell, [one for one in outputs if one["output_type"] != "stream"])
     else:
         ending.console.line(
             f"{len(outputs)} outputs stay with their items: %batch logs {name}:0, "
@@ -191,6 +192,7 @@ def array_failure(array: ArrayJob, detail: Detail) -> JobError:
         job_id=array.id,
         cure=cure,
         remote_traceback=first.remote_traceback,
+        remote_trace=first.remote_trace,
         remote_type=first.remote_type,
     )
 

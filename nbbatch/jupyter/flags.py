@@ -51,6 +51,7 @@ FLAGS = (
         _TRAVELS, "array", "ITEMS", "run the cell once per item of this Python expression, as one array job"
     ),
     Flag(_TRAVELS, "item", "NAME", "the variable that holds the item in an array cell (default: item)"),
+    Flag(_TRAVELS, "value-limit", "SIZE", "size above which a value has to be named by --in (default: 256M)"),
     Flag(_TRAVELS, "lang", "CMD", "the cell is a script for this program, such as bash, not Python"),
     Flag(
         _TRAVELS,
@@ -68,6 +69,7 @@ FLAGS = (
     Flag(_TRAVELS, "fetch", "PATHS", "patterns of files that come back from there, such as out/", many=True),
     Flag(_TRAVELS, "fetch-to", "FOLDER", "where they come back to (default: the working directory)"),
     Flag(_WHERE, "backend", "NAME", "local, or another configured backend"),
+    Flag(_WHERE, "preset", "NAME", "options that stand together under a name, as in %%NAME"),
     Flag(_WHERE, "queue", "NAME", "job queue; %batch queues lists them"),
     Flag(_WHERE, "vcpus", "N", "vCPUs: 0.25, 0.5 or a whole number"),
     Flag(_WHERE, "memory", "AMOUNT", "memory, such as 512M or 4G"),
@@ -84,16 +86,21 @@ FLAGS = (
     ),
     Flag(_LIFE, "retries", "N", "attempts after a failed first one, 0 to 9"),
     Flag(_LIFE, "depends", "JOB", "a job (id or variable of a handle) that must succeed first", many=True),
+    Flag(_LIFE, "after", "JOB", "the same as --depends", many=True),
     Flag(_LIFE, "tags", "K=V", "tag of the job", many=True),
     Flag(_LIFE, "priority", "N", "scheduling priority within its share (fair-share queues)"),
     Flag(_LIFE, "share", "NAME", "share identifier (fair-share queues)"),
     Flag(_FLOW, "wait", "", "wait for the job and show its outputs here (default)"),
     Flag(_FLOW, "detach", "", "submit and go on with the next cell"),
     Flag(_FLOW, "as", "NAME", "bind the job's handle to this variable and go on"),
-    Flag(_FLOW, "dry-run", "", "show what would be sent; send nothing"),
+    Flag(_FLOW, "cache", "", "take the result of an earlier job of the same code, inputs and image"),
+    Flag(_FLOW, "local", "", "run the cell here, in a process of its own, as a job would run it"),
+    Flag(_FLOW, "dry-run", "", "show what would be sent and what it may cost; send nothing"),
 )
 
-_CELL_KEYS = frozenset({"in", "out", "array", "item", "lang", "wait", "detach", "as", "dry_run", "on_demand"})
+_CELL_KEYS = frozenset(
+    {"in", "out", "array", "item", "lang", "wait", "detach", "as", "dry_run", "on_demand", "cache", "local"}
+)
 _USAGE = """%%batch [options]
 <the cell>"""
 _ABOUT = "Run this cell as an AWS Batch job and show its outputs here, as if it had run here."
@@ -102,6 +109,7 @@ _MORE = """examples:
   %%batch --in df,model --out scores --spot
   %%batch --array range(20) --item seed --out score
   %%batch --lang bash --timeout 10m
+  %%batch --dry-run --timeout 2h --retries 3
 
 Values with blanks go in quotes: --env GREETING="hello world". Nothing is expanded: $x stays $x.
 Afterwards: %batch jobs, %batch logs ID, %batch attach ID, %batch help."""
@@ -125,8 +133,8 @@ class CellLine:
         Program that runs the cell; None for Python.
     bind : str or None
         Variable that gets the handle.
-    detach, dry_run, wants_help : bool
-        Do not wait; do not send; only print the help.
+    detach, dry_run, cache, local, wants_help : bool
+        Do not wait; do not send; take an earlier result; run it here; only print the help.
     """
 
     options: Options = field(default_factory=Options)
@@ -138,18 +146,20 @@ class CellLine:
     bind: str | None = None
     detach: bool = False
     dry_run: bool = False
+    cache: bool = False
+    local: bool = False
     wants_help: bool = False
 
 
-def parse_cell_line(line: str, defaults: Mapping[str, Any] | None = None) -> CellLine:
+def parse_cell_line(line: str, preset: str | None = None) -> CellLine:
     """Read the line of a `%%batch` cell.
 
     Parameters
     ----------
     line : str
         What stands behind `%%batch`.
-    defaults : mapping, optional
-        Values by option name for what the line leaves out (`c.BatchMagics`); None or "" is no value.
+    preset : str, optional
+        The preset by whose name the cell was called: `gpu` in `%%gpu`.
 
     Raises
     ------
@@ -159,9 +169,10 @@ def parse_cell_line(line: str, defaults: Mapping[str, Any] | None = None) -> Cel
     given = vars(_parse(split_line(line)))
     if given.pop("help"):
         return CellLine(wants_help=True)
+    given["preset"] = given["preset"] or preset
     _check_together(given)
     return CellLine(
-        options=_options(given).over(_defaults(given, defaults or {})),
+        options=_options(given),
         inputs=_names("--in", given["in"]),
         outputs=_names("--out", given["out"]),
         array=given["array"],
@@ -170,6 +181,8 @@ def parse_cell_line(line: str, defaults: Mapping[str, Any] | None = None) -> Cel
         bind=None if given["as"] is None else _one_name("--as", given["as"]),
         detach=bool(given["detach"] or (given["as"] and not given["wait"])),
         dry_run=given["dry_run"],
+        cache=given["cache"],
+        local=given["local"],
     )
 
 
@@ -237,7 +250,18 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _check_together(given: Mapping[str, Any]) -> None:
-    excluding = (("spot", "on_demand"), ("wait", "detach"), ("image", "definition"), ("spot", "queue"))
+    excluding = (
+        ("spot", "on_demand"),
+        ("wait", "detach"),
+        ("image", "definition"),
+        ("spot", "queue"),
+        ("local", "detach"),
+        ("local", "as"),
+        ("local", "cache"),
+        ("local", "depends"),
+        ("local", "after"),
+        ("local", "dry_run"),
+    )
     for one, other in excluding:
         if given[one] and given[other]:
             raise OptionError(
@@ -257,13 +281,9 @@ def _options(given: Mapping[str, Any]) -> Options:
     named = {key: value for key, value in given.items() if key not in _CELL_KEYS}
     named |= {key: _paths(given[key]) for key in ("files", "fetch")}
     named["spot"] = True if given["spot"] else False if given["on_demand"] else None
+    jobs = [*(given["depends"] or ()), *(named.pop("after") or ())]
+    named["depends"] = [job for text in jobs for job in text.split(",")] or None
     return Options.parse(named)
-
-
-def _defaults(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Options:
-    """The configured defaults; a queue among them gives way to `--spot` and `--on-demand`."""
-    unsaid = {"queue"} if given["spot"] or given["on_demand"] else set()
-    return Options.parse({key: value for key, value in defaults.items() if value and key not in unsaid})
 
 
 def _paths(given: Sequence[str] | None) -> list[str] | None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
+from nbbatch.client.format import plural
 from nbbatch.client.results import ItemResult
-from nbbatch.jupyter.format import plural
 
 
 def gather_variables(items: Sequence[ItemResult], names: Sequence[str] | None) -> dict[str, list[Any]]:

@@ -15,6 +15,7 @@ from IPython.core.display_functions import clear_output, publish_display_data
 
 from nbbatch.client.results import Result
 from nbbatch.jupyter.console import Console
+from nbbatch.jupyter.tracebacks import traceback_lines
 
 Output = Mapping[str, Any]
 _LONGEST_REPLAY = 1_000_000
@@ -24,8 +25,8 @@ _LONGEST_REPLAY = 1_000_000
 def show_result(shell: Any, console: Console, result: Result, shown_log: str = "") -> None:
     """Show a job's displays and last value below what its log has shown already.
 
-    Where text and displays took turns, the live text gives way to the true order, if nothing would
-    be lost by it: what child processes wrote straight to the file descriptors is in the log only.
+    Where the log does not show what the cell would have shown here (text and displays took turns,
+    standard error, cleared output), the live text gives way to the outputs as they were.
 
     Parameters
     ----------
@@ -38,24 +39,67 @@ def show_result(shell: Any, console: Console, result: Result, shown_log: str = "
     shown_log : str
         What was shown of the log while the job ran.
     """
-    if can_clear(shell) and needs_replay(result.outputs, shown_log):
+    outputs = result.outputs if result.has_cleared else with_log(result.outputs, shown_log)
+    if can_clear(shell) and needs_replay(outputs, shown_log):
         clear_output(wait=True)  # type: ignore[no-untyped-call]
         console.tell_again()
-        show_outputs(shell, result.outputs, result)
+        show_outputs(shell, outputs, result)
     else:
         show_outputs(shell, result.displays, result)
 
 
 def needs_replay(outputs: Sequence[Output], shown_log: str) -> bool:
-    """Whether the outputs say more about order than the log did, and all that the log said."""
+    """Whether outputs, which have all that the log has, would look different from the log with displays below."""
     streams = [output for output in outputs if output["output_type"] == "stream"]
     kinds = [output["output_type"] for output in outputs]
     first_display = next((n for n, kind in enumerate(kinds) if kind != "stream"), len(kinds))
-    has_order = "stream" in kinds[first_display:] or any(output["name"] == "stderr" for output in streams)
-    said = "".join(text_of(output) for output in streams)
-    if not has_order or len(shown_log) > _LONGEST_REPLAY:
+    if len(shown_log) > _LONGEST_REPLAY:
         return False
-    return sorted(said.split()) == sorted(shown_log.split())
+    is_mixed = "stream" in kinds[first_display:] or any(output["name"] == "stderr" for output in streams)
+    return is_mixed or "".join(map(text_of, streams)) != shown_log
+
+
+def with_log(outputs: Sequence[Output], log: str) -> list[Output]:
+    """Outputs with what only the log has: text that child processes wrote to the file descriptors.
+
+    The record and the log are in one order, so what stands in the log between two recorded texts was
+    written between them. Where a display stands there, too, it goes below: mostly it shows what the
+    child has done. Text that cannot be found in the log stays where it was recorded.
+    """
+    merged: list[Output] = []
+    displays: list[Output] = []
+    at = 0
+    for output in outputs:
+        if output["output_type"] != "stream":
+            displays.append(output)
+            continue
+        for line in _lines(text_of(output)):
+            place = log.find(line, at)
+            if place > at:
+                _add_text(merged, log[at:place])
+            at = place + len(line) if place >= 0 else at
+            merged += displays
+            displays.clear()
+            _add_text(merged, line, output["name"])
+    _add_text(merged, log[at:] if log[at:].strip("\n") else "")  # the reader ends a last line that has no end
+    return merged + displays
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends; only a line feed ends one, as in the log."""
+    parts = text.split("\n")
+    return [*(f"{part}\n" for part in parts[:-1]), *filter(None, parts[-1:])]
+
+
+def _add_text(outputs: list[Output], text: str, name: str = "stdout") -> None:
+    """Add text, to the last output if that is the same stream."""
+    if not text:
+        return
+    last = outputs[-1] if outputs else {}
+    if last.get("name") == name:
+        text = text_of(last) + text
+        outputs.pop()
+    outputs.append({"output_type": "stream", "name": name, "text": text})
 
 
 def can_clear(shell: Any) -> bool:
@@ -76,12 +120,23 @@ def show_outputs(shell: Any, outputs: Iterable[Output], result: Result | None = 
                 stream.flush()
             case "execute_result":
                 publish_value(shell, output["data"], output.get("metadata"), result)
-            case _:
+            case "error":
+                _publish_error(shell, output)
+            case kind:
                 publish_display_data(  # type: ignore[no-untyped-call]
                     dict(output["data"]),
                     dict(output.get("metadata") or {}),
                     transient=output.get("transient"),
+                    update=kind == "update_display_data",
                 )
+
+
+def _publish_error(shell: Any, output: Output) -> None:
+    """An error that was shown and did not end the cell, as the shell shows one."""
+    facts = {name: output["error"][name] for name in ("trace", "files") if name in output.get("error", {})}
+    lines = traceback_lines("\n".join(output["traceback"]), facts)
+    kind = type(output["ename"].rpartition(".")[2], (Exception,), {})
+    shell._showtraceback(kind, output["evalue"], lines)  # noqa: SLF001 - what a kernel overrides
 
 
 def publish_value(shell: Any, data: Output, metadata: Output | None, result: Result | None) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbbatch.client.bundle import Receipt
+from nbbatch.client.format import clock, dollars, memory, plural
 from nbbatch.client.handle import Account
 from nbbatch.client.outcome import (
     Detail,
@@ -27,7 +28,6 @@ from nbbatch.client.outcome import (
     seconds,
     short_id,
 )
-from nbbatch.jupyter.format import clock, dollars, memory, plural
 
 _WORTH_SAYING = 1e-6
 """Dollars below which a running job's cost is not told yet."""
@@ -44,17 +44,23 @@ class Place:
         The job queue, and the backend in words (`local, docker`).
     price : (float, float) or None
         Dollars per hour on demand and Spot while one attempt runs; None where unknown.
+    aside : str
+        Why something that was asked for does not count there; mostly empty.
     """
 
     queue: str
     where: str = ""
     price: tuple[float, float] | None = None
+    aside: str = ""
 
 
-def receipt_line(receipt: Receipt, place: Place, items: int | None = None) -> str:
+def receipt_line(
+    receipt: Receipt, place: Place, items: int | None = None, *, packing: str = "", estimate: str = ""
+) -> str:
     """The first line: what is sent, what comes back, where to, at what price.
 
-    The price is a rate and no guess at the cost: nobody knows beforehand how long the cell runs.
+    The price is a rate and no guess at the cost: nobody knows beforehand how long a cell runs that
+    has not run yet.
 
     Parameters
     ----------
@@ -64,14 +70,26 @@ def receipt_line(receipt: Receipt, place: Place, items: int | None = None) -> st
         Where it goes.
     items : int or None
         Items of an array; None for a single job.
+    packing : str
+        How they are packed, from `packing_words`.
+    estimate : str
+        What it will cost by earlier runs, in words; empty where there were none.
     """
     parts = [
         str(receipt),
-        f"array of {plural(items, 'item')}" if items is not None else "",
+        f"array of {plural(items, 'item')}{packing}" if items is not None else "",
         f"queue {place.queue} ({place.where})" if place.where else f"queue {place.queue}",
         _price(place, "each " if items is not None else ""),
+        estimate,
     ]
     return _joined(parts)
+
+
+def packing_words(chunk: int, why: str) -> str:
+    """What the receipt says of several items to a child."""
+    if chunk == 1:
+        return ""
+    return f", {chunk:,} to a child" + (f" ({why})" if why else "")
 
 
 def _price(place: Place, each: str) -> str:
@@ -91,7 +109,9 @@ def receipt_notes(receipt: Receipt) -> list[str]:
     return [*kept, *receipt.warnings]
 
 
-def status_line(detail: Detail, now: float, account: Account | None = None, why: str = "") -> str:
+def status_line(
+    detail: Detail, now: float, account: Account | None = None, why: str = "", told: str = ""
+) -> str:
     """The second line: how things stand.
 
     Parameters
@@ -104,15 +124,17 @@ def status_line(detail: Detail, now: float, account: Account | None = None, why:
         What it has cost so far; None where the backend keeps no account.
     why : str
         Why it waits, where that is known.
+    told : str
+        What the job says of its progress and metrics.
     """
     if is_array(detail):
-        return _array_status(detail, now, account)
+        return _joined([_array_status(detail, now, account), told])
     status = str(detail.get("status", "SUBMITTED"))
     instance_type = account.instance_type if account and status not in _WAITING else ""
     place = f" on {instance_type}" if instance_type else ""
     parts = [f"job {short_id(detail['jobId'])} {status}{place}", clock(_elapsed(detail, now))]
     parts.append(_cost_so_far(account))
-    parts.append(why if status in _WAITING else "")
+    parts.append(why if status in _WAITING else told)
     return _joined(parts)
 
 
@@ -192,7 +214,7 @@ def final_line(detail: Detail, account: Account | None = None) -> str:
         head = _ending(detail) if ran is None else f"{_ending(detail)} in {duration_in_words(ran)}"
     if account is None:
         return head
-    return _joined([head, _used(detail, account), _cost(account)])
+    return _joined([head, _used(detail, account), cost_in_words(account)])
 
 
 def _array_end(detail: Detail) -> str:
@@ -229,7 +251,8 @@ def _used(detail: Detail, account: Account) -> str:
     return f"used {', '.join(parts)}" if parts else ""
 
 
-def _cost(account: Account) -> str:
+def cost_in_words(account: Account) -> str:
+    """What it has cost, at either price."""
     return f"{dollars(account.on_demand)} on demand ({dollars(account.spot)} spot)"
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nbbatch.client.handle import Account, Handle
 from nbbatch.client.logs import LogReader
 from nbbatch.client.outcome import Detail, short_id
+from nbbatch.client.told import Told
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.story import is_array, phase, status_line
 from nbbatch.model.jobs import TERMINAL
@@ -25,8 +26,10 @@ _TICK = 1.0
 """Seconds between two frames of a running clock."""
 _ASK_AGAIN = 5.0
 """Seconds between two questions about cost, or about why a job waits."""
+_LONGEST_SILENCE = 60.0
+"""Seconds between two questions for an array's notes, in the end, while there are none."""
 _WAITING = ("PENDING", "RUNNABLE")
-_TRACEBACK = "Traceback (most recent call last)"
+_TRACEBACK = ("Traceback (most recent call last)", "  + Exception Group Traceback (most recent call last)")
 _HOLD = 1.5
 """Seconds a traceback in the log is held back."""
 
@@ -98,9 +101,11 @@ def _follow(job: Handle, console: Console) -> Watched:
         while True:
             is_over = vigil.is_over
             lines, detail = vigil.read(), vigil.latest()
+            asked.told.take(vigil.take_notes())
             if detail is not None and detail["status"] not in TERMINAL:
-                said = status_line(detail, time.time(), asked.account(detail), asked.why(detail))
-                console.status(said, phase(detail))
+                account, why = asked.account(detail), asked.why(detail)
+                said = status_line(detail, time.time(), account, why, str(asked.told))
+                console.status(said, (phase(detail), asked.told.tenth))
             log.add(lines)
             if is_over and detail is not None:
                 job.keep(detail)
@@ -161,10 +166,14 @@ class _Asked:
     """Answers that cost a question, asked now and then while they matter."""
 
     job: Handle
+    told: Told = field(default_factory=Told)
     _account: Account | None = None
     _why: str = ""
     _status: Any = None
     _due: float = 0.0
+    _notes_due: float = 0.0
+    _silence: float = _ASK_AGAIN
+    _heard: int | None = None
 
     def account(self, detail: Detail) -> Account | None:
         self._refresh(detail)
@@ -184,3 +193,13 @@ class _Asked:
         is_waiting = detail["status"] in _WAITING and not has_children
         self._why = self.job.why() if is_waiting and not is_first_sight else ""
         self._account = self.job.account() if has_children or detail["status"] == "RUNNING" else None
+        if has_children and now >= self._notes_due:
+            self._hear(now)
+
+    def _hear(self, now: float) -> None:
+        """Ask what an array's children tell; more seldom while they tell nothing."""
+        notes = self.job.notes(since=self._heard)
+        self.told.take(notes)
+        self._heard = notes[-1].time + 1 if notes else self._heard
+        self._silence = _ASK_AGAIN if notes else min(2 * self._silence, _LONGEST_SILENCE)
+        self._notes_due = now + self._silence

@@ -3,12 +3,18 @@
 Events are the only way into the scheduler and are what the event log keeps; they carry every value
 a replay needs. Effects are the only way out; a side effect starts only after the event that decided
 it is durable. The time of an event is the `now` it is handled with, not a member.
+
+Events that a simulation makes by the million are msgspec's structs, which are made in a fifth of the
+time that a frozen dataclass takes; they are alike in all else, but that `msgspec.structs.replace`
+makes another one of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
 
 from nbbatch.model.containers import Container, ContainerEnd, Task
 from nbbatch.model.fleet import (
@@ -155,8 +161,7 @@ class FinishedDependency:
     failed_children: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSubmitted:
+class JobSubmitted(Struct, frozen=True, kw_only=True):
     """SubmitJob was accepted."""
 
     job: Job
@@ -195,8 +200,7 @@ class BudgetChanged:
     dollars: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True, kw_only=True):
     """The container runs since `started_at`."""
 
     job_id: JobId
@@ -204,8 +208,7 @@ class AttemptStarted:
     started_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptExited:
+class AttemptExited(Struct, frozen=True, kw_only=True):
     """The attempt is over, however it went.
 
     Parameters

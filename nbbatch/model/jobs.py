@@ -2,7 +2,8 @@
 
 Facts that never change after SubmitJob are in `Job`; an attempt that has ended is an `Attempt`.
 `Run` is the one value here that changes while a job lives; only the scheduler changes it.
-Timestamps are epoch milliseconds (AWS Batch's unit), durations are seconds.
+Timestamps are epoch milliseconds (AWS Batch's unit), durations are seconds. `Attempt` is a struct for
+the reason that `model.events` gives.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import md5
 from typing import Any, NewType
+
+from msgspec import Struct
 
 from nbbatch.model.containers import ONLY_CONTAINER, Container, ContainerEnd, Task
 from nbbatch.model.resources import NOTHING, Resources
@@ -238,8 +241,7 @@ class Usage:
 UNKNOWN_USAGE = Usage()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """An attempt that has ended.
 
     `exit_code` is None when the container never reported one. `started_at` is None when it never

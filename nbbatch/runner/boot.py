@@ -11,14 +11,17 @@ from __future__ import annotations
 import os
 import sys
 
-from . import failures
+from . import failures, notes
 from .outputs import Recorder, take_over_streams
 from .payload import Payload, use_paths
+from .place import place_of
 from .report import Report, head, placed
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
     from typing import Any
+
+    from .place import Folder
 
 
 def main(argv: list[str]) -> None:
@@ -30,7 +33,7 @@ def main(argv: list[str]) -> None:
         from . import warm
 
         argv = warm.serve(int(argv[2]))
-    code = run(fetched(argv[1]))
+    code = run(place_of(argv[1]))
     import atexit
 
     atexit._run_exitfuncs()  # noqa: SLF001 - what sys.exit() would do next
@@ -39,20 +42,17 @@ def main(argv: list[str]) -> None:
     os._exit(code)
 
 
-def fetched(place: str) -> str:
-    """Path of the bundle's folder on this machine."""
-    return place.removeprefix("file://")
-
-
-def run(folder: str) -> int:
+def run(place: Folder) -> int:
     """Run a bundle in this process; returns the exit code."""
+    notes.hold_log()
     recorder = Recorder()
     take_over_streams(recorder)
     index = _index()
-    report = Report(folder, index, _attempt())
+    report = Report(place, index, _attempt())
     _listen_to_signals()
     try:
-        payload = Payload(folder)
+        place.gather()
+        payload = Payload(place)
         payload.check()
         _settle_in()
         _enter_workdir(payload, report)
@@ -63,11 +63,17 @@ def run(folder: str) -> int:
     code = failures.exit_code_of(failure) if failure is not None else 0
     try:
         report.write(
-            {**head(code, failure), "outputs": recorder.finished(), "items": placed(entries, positions)}
+            {
+                **head(code, failure),
+                **recorder.finished(),
+                "items": placed(entries, positions),
+            }
         )
     except OSError as problem:
         print(f"nbbatch: the result cannot be written: {problem}", file=sys.__stderr__)
         return code or 1
+    for path in notes.place.get("outdated", ()):
+        os.remove(path)
     return code
 
 
@@ -106,6 +112,8 @@ def _run_kind(
     """Run a payload of any kind; gives its items' entries and the error that counts."""
     if payload.manifest["kind"] in ("cell", "call"):
         return _run_python(payload, report, recorder, positions)
+    if payload.manifest["kind"] == "notebook":
+        return _run_notebook(payload, report, positions)
     from . import script
 
     error: BaseException | None = None
@@ -130,10 +138,32 @@ def _run_python(
     from . import displays, python
 
     use_paths(payload)
-    shown = displays.Displays(recorder)
+    shown = displays.Displays(recorder, payload.manifest.get("settings", {}))
     displays.install(shown, payload.manifest["sources"])
-    run = python.Run(payload, report, shown)
+    run = python.Run(payload, report, shown, _done_before(report) if positions is not None else {})
     return run.items(positions), run.error
+
+
+def _run_notebook(
+    payload: Payload, report: Report, positions: range | None
+) -> tuple[list[dict[str, Any]], BaseException | None]:
+    from . import kernel, notebook
+
+    before = list(sys.path)
+    use_paths(payload)
+    kernel.remember_paths(before)
+    return notebook.run_items(payload, report, positions, _done_before(report) if positions else {})
+
+
+def _done_before(report: Report) -> dict[int, dict[str, Any]]:
+    """Items that earlier attempts of this job have done, or with NBBATCH_KEEP those of whatever job."""
+    keeps_all = bool(os.environ.get("NBBATCH_KEEP"))
+    first = 1 if keeps_all else int(os.environ.get("NBBATCH_ATTEMPT_BASE", "0")) + 1
+    if report.attempt <= first:
+        return {}
+    from . import resume
+
+    return resume.done_before(report.index_path, range(first, report.attempt))
 
 
 def _listen_to_signals() -> None:

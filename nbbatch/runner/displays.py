@@ -10,7 +10,7 @@ import builtins
 import os
 import sys
 
-from . import failures, formats
+from . import failures, formats, pickling, settings
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
@@ -27,12 +27,15 @@ class Displays:
     ----------
     recorder : Recorder
         Where they appear.
+    chosen : mapping
+        The notebook's settings.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, chosen: Mapping[str, Any]) -> None:
+        self.settings = chosen
         self._recorder = recorder
+        self._formatter = formats.Formatter(chosen, self._show_error)
         self._count = 0
-        self._shown: list[Any] = []
 
     def display(
         self,
@@ -45,7 +48,7 @@ class Displays:
         clear: bool = False,
         update: bool = False,
         **_others: Any,
-    ) -> DisplayHandle | None:
+    ) -> Any:
         """Show objects, as `IPython.display.display` does."""
         if clear:
             self._recorder.clear(wait=True)
@@ -57,16 +60,37 @@ class Displays:
                 self.publish(thing, metadata, display_id, update)
             else:
                 self._show(thing, include, exclude, metadata, display_id, update)
-        return DisplayHandle(self, str(display_id)) if display_id and not update else None
+        return self._handle(str(display_id)) if display_id and not update else None
+
+    def _handle(self, display_id: str) -> Any:
+        module = sys.modules.get("IPython.core.display_functions")
+        return DisplayHandle(self, display_id) if module is None else module.DisplayHandle(display_id)
 
     def _show(self, thing: Any, include: Any, exclude: Any, metadata: Any, name: Any, update: Any) -> None:
-        own = None if formats.is_plotly_figure(thing) else formats.method_of(thing, "_ipython_display_")
-        if own is not None:
-            own()
+        if self._shows_itself(thing):
             return
-        data, found = formats.mime_bundle(thing, include, exclude)
-        self._remember(thing)
-        self.publish(data, {**found, **(metadata or {})}, name, update)
+        data, found = self._formatter.bundle(thing, include, exclude)
+        if data:
+            self.publish(data, {**found, **(metadata or {})}, name, update)
+
+    def _shows_itself(self, thing: Any) -> bool:
+        if formats.is_plotly_figure(thing):
+            self.publish(self._formatter.plotly_bundle(thing))
+            return True
+        own = formats.method_of(thing, "_ipython_display_")
+        if own is None:
+            return False
+        try:
+            own()
+        except NotImplementedError:
+            return False
+        except Exception as error:
+            self._show_error(error)
+        return True
+
+    def _show_error(self, error: Exception) -> None:
+        """What a display method raised is shown, and the cell goes on, as in the notebook."""
+        self._recorder.error(failures.describe(error, {}))
 
     def publish(self, data: Any, metadata: Any = None, display_id: Any = None, update: Any = False) -> None:  # noqa: FBT002
         """Show a MIME bundle."""
@@ -87,16 +111,11 @@ class Displays:
         """Show the cell's last value; None is not shown."""
         if value is None:
             return
-        own = None if formats.is_plotly_figure(value) else formats.method_of(value, "_ipython_display_")
-        if own is not None:
-            own()
+        if self._shows_itself(value):
             return
-        self._remember(value)
-        self._recorder.result(*formats.mime_bundle(value))
-
-    def _remember(self, thing: Any) -> None:
-        if formats.is_matplotlib_figure(thing):
-            self._shown.append(thing)
+        data, metadata = self._formatter.bundle(value)
+        if data:
+            self._recorder.result(data, metadata)
 
     def show_figures(self) -> None:
         """Show matplotlib's open figures and close them: `plt.show()`, and the end of each cell."""
@@ -104,15 +123,12 @@ class Displays:
         if pyplot is None:
             return
         for number in pyplot.get_fignums():
-            figure = pyplot.figure(number)
-            if not any(figure is shown for shown in self._shown):
-                self.display(figure)
-        self._shown.clear()
+            self.display(pyplot.figure(number))
         pyplot.close("all")
 
 
 class DisplayHandle:
-    """What `display(..., display_id=...)` returns."""
+    """What `display(..., display_id=...)` returns; in the notebook it is IPython's own again."""
 
     def __init__(self, displays: Displays, display_id: str) -> None:
         self.display_id = display_id
@@ -126,21 +142,46 @@ class DisplayHandle:
         """Replace what is shown under this id."""
         self._displays.update_display(thing, display_id=self.display_id, **options)
 
+    def __reduce__(self) -> Any:
+        return (_IPythonsHandle(), (self.display_id,))
+
+
+class _IPythonsHandle:
+    """Unpickles as IPython's class of handles, which the job need not have."""
+
+    def __reduce__(self) -> Any:
+        return (getattr, (pickling.Module("IPython.display"), "DisplayHandle"))
+
+    def __call__(self, display_id: str) -> None:
+        """Only for pickle, which wants to see that it could be called."""
+
 
 def install(displays: Displays, sources: Mapping[str, str]) -> None:
     """Make the job's libraries show their things here, and find the notebook's sources."""
     builtins.display = displays.display  # type: ignore[attr-defined]
+    builtins.input = failures.refuse_to_ask
+    if displays.settings.get("warnings"):
+        settings.filter_warnings(displays.settings["warnings"])
     if os.environ.get("MPLBACKEND", "inline").startswith(("inline", "module://matplotlib_inline")):
         os.environ["MPLBACKEND"] = "agg"
     os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
-    hooks = {
+    hooks: dict[str, Callable[[Any], None]] = {
         "linecache": lambda module: failures.fill_linecache(module, sources),
         "matplotlib.pyplot": lambda module: _mend_pyplot(module, displays),
         "IPython.core.display_functions": lambda module: _mend_ipython(module, displays),
+        "getpass": lambda module: setattr(module, "getpass", failures.refuse_to_ask),
+        **settings.hooks(displays.settings),
+        "nbbatch": _lend_inside,
     }
     for name in hooks.keys() & sys.modules.keys():
         hooks.pop(name)(sys.modules[name])
     sys.meta_path.insert(0, _AfterImport(hooks))
+
+
+def _lend_inside(module: Any) -> None:
+    from . import inside
+
+    inside.lend_to(module)
 
 
 def _mend_pyplot(module: Any, displays: Displays) -> None:

@@ -29,31 +29,54 @@ class ExitCodeError(Exception):
         self.code = code
 
 
+def refuse_to_ask(prompt: object = "", *_others: object, **_options: object) -> str:
+    """`input` and `getpass` in a job.
+
+    Raises
+    ------
+    EOFError
+        Always, as where there is no standard input; programs that can go on without an answer know it.
+    """
+    what = f" {str(prompt).strip()!r}" if str(prompt).strip() else ""
+    raise EOFError(
+        f"a job cannot ask{what}: nobody sits in front of it. Ask in a cell that runs here, and let the"
+        " job's cell read the variable."
+    )
+
+
 def fill_linecache(module: Any, sources: Mapping[str, str]) -> None:
     """Let `linecache` know source text by file name."""
     for name, text in sources.items():
         module.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
 
 
-def describe(error: BaseException, held_back: Mapping[str, str]) -> dict[str, Any]:
+def describe(error: BaseException, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Make an error's entry of the result manifest, but for the exception itself.
 
     Parameters
     ----------
     error : BaseException
         As caught.
-    held_back : mapping
-        Names that were not sent, with the reason, to explain a NameError.
+    manifest : mapping
+        Of the bundle, as far as it is known: `held_back` are names that were not sent, with the reason,
+        to explain a NameError; `sources` the notebook's own cells.
     """
     import traceback
 
-    _explain(error, held_back)
+    from . import traces
+
+    _explain(error, manifest.get("held_back", {}))
     for each in _chain(error):
         each.__traceback__ = _without_own_frames(each.__traceback__)
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    entry = {"type": _name(type(error)), "message": _text(error), "traceback": text}
     if type(error).__module__.startswith(_OWN):
-        text = f"{_text(error)}\n"  # of the runner's own errors the sentence says all
-    return {"type": _name(type(error)), "message": _text(error), "traceback": text}
+        return {**entry, "traceback": f"{_text(error)}\n"}  # of the runner's own the sentence says all
+    trace = traces.trace_of(error)
+    if trace is None:
+        return entry
+    own, is_same = manifest.get("sources", {}), bool(manifest.get("path"))
+    return {**entry, "trace": trace, "files": traces.sources_of(trace, own, is_same_machine=is_same)}
 
 
 def _explain(error: BaseException, held_back: Mapping[str, str]) -> None:
@@ -74,9 +97,18 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _without_own_frames(frames: TracebackType | None) -> TracebackType | None:
-    while frames is not None and str(frames.tb_frame.f_globals.get("__name__")).startswith(_OWN):
-        frames = frames.tb_next
-    return frames
+    """The frames that are the user's, linked anew."""
+    first = last = None
+    while frames is not None:
+        following, frames.tb_next = frames.tb_next, None
+        if not str(frames.tb_frame.f_globals.get("__name__")).startswith(_OWN):
+            if last is None:
+                first = frames
+            else:
+                last.tb_next = frames
+            last = frames
+        frames = following
+    return first
 
 
 def _name(kind: type) -> str:

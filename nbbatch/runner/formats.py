@@ -1,10 +1,8 @@
 """A value's rich representation as a MIME bundle, as the notebook would show it, without IPython.
 
-Follows IPython's DisplayFormatter: `_ipython_display_`, then `_repr_mimebundle_`, then the
-`_repr_*_` methods; text/plain is always there. Two kinds of objects that IPython or a renderer
-would format are known by name: matplotlib figures (image/png as the inline backend makes it) and
-plotly figures (their JSON). IPython's pretty printer is used for nested containers and functions
-that `repr` would show otherwise, where IPython is installed.
+Follows IPython's DisplayFormatter: `_ipython_display_` (which is the caller's), `_repr_mimebundle_`,
+then the `_repr_*_` methods; text/plain is always there. Two kinds of objects that IPython or a
+renderer would format are known by name: matplotlib figures and plotly figures (their JSON).
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ import sys
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     Bundle = dict[str, Any]
@@ -29,64 +28,130 @@ METHODS = (
     ("application/json", "_repr_json_"),
     ("application/javascript", "_repr_javascript_"),
 )
-PLOTLY = "application/vnd.plotly.v1+json"
 _CANARY = "_ipython_canary_method_should_not_exist_"
 _SCALARS = (int, float, complex, str, bytes, bool, type(None))
 _CONTAINERS = (list, tuple, dict)
 _LINE = 79
+_FEW = 1000
+"""Items of a container; more are not all shown."""
 
 
-def mime_bundle(value: Any, include: Any = None, exclude: Any = None) -> tuple[Bundle, Bundle]:
-    """Represent a value.
+class Formatter:
+    """Makes MIME bundles in the manner the notebook is set to.
 
     Parameters
     ----------
-    value : Any
-        Not a class: its methods would be unbound.
-    include, exclude : collection of str, optional
-        MIME types to keep or to leave out, as `display` takes them.
-
-    Returns
-    -------
-    tuple of dict
-        Data and metadata by MIME type; binary formats in base64.
+    settings : mapping
+        Those of the notebook, see `settings`.
+    on_error : callable
+        Gets what a display method raised: the notebook shows it, and what else the value has.
     """
-    data, metadata = _rich(value, include, exclude)
-    if "text/plain" not in data:
-        data["text/plain"] = plain(value)
-    if include:
-        data = {mime: part for mime, part in data.items() if mime in include}
-    if exclude:
-        data = {mime: part for mime, part in data.items() if mime not in exclude}
-    return data, {mime: part for mime, part in metadata.items() if part}
 
+    def __init__(self, settings: Mapping[str, Any], on_error: Callable[[Exception], object]) -> None:
+        self.settings = settings
+        self._on_error = on_error
 
-def _rich(value: Any, include: Any, exclude: Any) -> tuple[Bundle, Bundle]:
-    if isinstance(value, (type, *_SCALARS, *_CONTAINERS)) and type(value) in (type, *_SCALARS, *_CONTAINERS):
-        return {}, {}
-    if is_matplotlib_figure(value):
-        return {"image/png": _base64(png_of_figure(value))}, {}
-    bundle = _bundle_of(value, include, exclude)
-    for mime, name in METHODS:
-        if mime not in bundle[0]:
-            _add(bundle, mime, _call(value, name))
-    return bundle
+    def bundle(self, value: Any, include: Any = None, exclude: Any = None) -> tuple[Bundle, Bundle]:
+        """Represent a value.
 
+        Parameters
+        ----------
+        value : Any
+            Not a class: its methods would be unbound.
+        include, exclude : collection of str, optional
+            MIME types to keep or to leave out, as `display` takes them.
 
-def _bundle_of(value: Any, include: Any, exclude: Any) -> tuple[Bundle, Bundle]:
-    arguments: Bundle = {"include": include, "exclude": exclude}
-    if is_plotly_figure(value):
-        arguments["renderer"] = "plotly_mimetype"
-    found = _call(value, "_repr_mimebundle_", **arguments)
-    data, metadata = found if isinstance(found, tuple) else (found, None)
-    return dict(data or {}), dict(metadata or {})
+        Returns
+        -------
+        tuple of dict
+            Data and metadata by MIME type; binary formats in base64.
+        """
+        data, metadata = self._rich(value, include, exclude)
+        if "text/plain" not in data:
+            self._try(data, "text/plain", value)
+        if include:
+            data = {mime: part for mime, part in data.items() if mime in include}
+        if exclude:
+            data = {mime: part for mime, part in data.items() if mime not in exclude}
+        return data, {mime: part for mime, part in metadata.items() if part}
+
+    def _rich(self, value: Any, include: Any, exclude: Any) -> tuple[Bundle, Bundle]:
+        if isinstance(value, (type, *_SCALARS, *_CONTAINERS)) and type(value) in (
+            type,
+            *_SCALARS,
+            *_CONTAINERS,
+        ):
+            return {}, {}
+        if is_matplotlib_figure(value):
+            from . import figures
+
+            return figures.bundle_of(value, self._figure_formats())
+        bundle = self._own_bundle(value, include, exclude)
+        for mime, name in METHODS:
+            if mime not in bundle[0]:
+                _add(bundle, mime, self._call(value, name))
+        return bundle
+
+    def _figure_formats(self) -> Any:
+        """What the cell has chosen by now, else the notebook."""
+        shells = sys.modules.get("IPython.core.interactiveshell")
+        if shells is not None and shells.InteractiveShell.initialized():
+            from . import figures
+
+            return figures.formats_of(shells.InteractiveShell.instance()) or self.settings.get("figures")
+        return self.settings.get("figures")
+
+    def _own_bundle(self, value: Any, include: Any, exclude: Any) -> tuple[Bundle, Bundle]:
+        found = self._call(value, "_repr_mimebundle_", include=include, exclude=exclude)
+        data, metadata = found if isinstance(found, tuple) else (found, None)
+        return dict(data or {}), dict(metadata or {})
+
+    def plotly_bundle(self, figure: Any) -> Bundle:
+        """What `fig.show()` displays: the renderer's data alone."""
+        chosen = self.settings.get("modules", {}).get("plotly.io", {}).get("renderer", "plotly_mimetype")
+        return dict(self._call(figure, "_repr_mimebundle_", renderer=chosen) or {})
+
+    def _call(self, value: Any, name: str, **arguments: Any) -> Any:
+        method = method_of(value, name)
+        if method is None:
+            return None
+        try:
+            return method(**arguments)
+        except NotImplementedError:
+            return None
+        except Exception as error:
+            self._on_error(error)
+            return None
+
+    def _try(self, data: Bundle, mime: str, value: Any) -> None:
+        try:
+            data[mime] = self.plain(value)
+        except Exception as error:
+            self._on_error(error)
+
+    def plain(self, value: Any) -> str:
+        """text/plain of a value: `repr`, or where that would differ, as IPython lays it out."""
+        options = dict(self.settings.get("plain", {}))
+        if not options.pop("is_pretty", True):
+            return repr(value)
+        if type(value) in _SCALARS and "float_format" not in options:
+            return repr(value)
+        if not options and type(value) in _CONTAINERS and _is_simple(value):
+            text = repr(value)
+            if len(text) <= _LINE and "\n" not in text:
+                return text
+        from .pretty import pretty
+
+        return pretty(value, **options)
 
 
 def _add(bundle: tuple[Bundle, Bundle], mime: str, found: Any) -> None:
     if found is None:
         return
     data, metadata = found if isinstance(found, tuple) and len(found) == 2 else (found, None)  # noqa: PLR2004
-    bundle[0][mime] = _base64(data) if isinstance(data, bytes) else data
+    bundle[0][mime] = (
+        binascii.b2a_base64(data, newline=False).decode("ascii") if isinstance(data, bytes) else data
+    )
     if metadata:
         bundle[1][mime] = metadata
 
@@ -107,66 +172,12 @@ def method_of(value: Any, name: str) -> Any:
     return method if callable(method) else None
 
 
-def _call(value: Any, name: str, **arguments: Any) -> Any:
-    method = method_of(value, name)
-    if method is None:
-        return None
-    try:
-        return method(**arguments)
-    except NotImplementedError:
-        return None
-    except Exception as error:
-        # The value is there all the same: IPython prints the error and shows what else it has.
-        print(f"{type(value).__name__}.{name}: {type(error).__name__}: {error}", file=sys.stderr)
-        return None
-
-
-def plain(value: Any) -> str:
-    """text/plain of a value: `repr`, or where that would differ, IPython's pretty printer."""
-    try:
-        text = repr(value)
-        if not _is_pretty_different(value, text):
-            return text
-        try:
-            from IPython.lib.pretty import pretty
-        except ImportError:
-            return text
-        return str(pretty(value))  # type: ignore[no-untyped-call]
-    except Exception as error:
-        return f"<{type(value).__name__}: its repr raised {type(error).__name__}: {error}>"
-
-
-def _is_pretty_different(value: Any, text: str) -> bool:
-    kind = type(value)
-    if kind in _SCALARS:
-        return False
-    if kind in _CONTAINERS:
-        return len(text) > _LINE or "\n" in text or not _is_simple(value)
-    if kind in (set, frozenset):
-        return len(value) > 1
-    return callable(value) or hasattr(value, "_repr_pretty_") or kind.__repr__ in _BUILTIN_REPRS
-
-
-_BUILTIN_REPRS: tuple[object, ...] = (
-    list.__repr__,
-    tuple.__repr__,
-    dict.__repr__,
-    set.__repr__,
-    BaseException.__repr__,
-)
-
-
 def _is_simple(value: Any) -> bool:
-    """Whether a container holds scalars and simple containers only."""
-    if type(value) is dict:
-        return all(map(_is_simple, value)) and all(map(_is_simple, value.values()))
-    if type(value) in _CONTAINERS:
-        return all(map(_is_simple, value))
-    return type(value) in _SCALARS
-
-
-def _base64(data: bytes) -> str:
-    return binascii.b2a_base64(data).decode("ascii")
+    """Whether a container holds scalars and simple containers only, and few of them."""
+    if type(value) not in _CONTAINERS:
+        return type(value) in _SCALARS
+    parts = (*value, *value.values()) if type(value) is dict else value
+    return len(parts) < _FEW and all(map(_is_simple, parts))
 
 
 def is_matplotlib_figure(value: Any) -> bool:
@@ -181,19 +192,3 @@ def is_plotly_figure(value: Any) -> bool:
 
 def _has_base(value: Any, module: str, name: str) -> bool:
     return module in sys.modules and isinstance(value, getattr(sys.modules[module], name, ()))
-
-
-def png_of_figure(figure: Any) -> bytes:
-    """Draw a matplotlib figure as the inline backend does: tight box, its own resolution and colours."""
-    import io
-
-    file = io.BytesIO()
-    if figure.canvas is None or not hasattr(figure.canvas, "print_png"):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        FigureCanvasAgg(figure)
-    figure.canvas.print_figure(
-        file, format="png", dpi=figure.dpi, bbox_inches="tight",
-        facecolor=figure.get_facecolor(), edgecolor=figure.get_edgecolor(),
-    )  # fmt: skip
-    return file.getvalue()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NUMBER = struct.Struct("<Q")
+_GATHERED = 1 << 16
+"""Bytes of small pickles that are written at once."""
 
 
 def write_items(items: Iterable[Any], file: Any, dump: Callable[[Any, Any], None]) -> None:
@@ -37,6 +39,7 @@ def write_items(items: Iterable[Any], file: Any, dump: Callable[[Any, Any], None
         offsets.append(counted.size)
         dump(item, counted)
     offsets.append(counted.size)
+    counted.flush()
     file.write(struct.pack(f"<{len(offsets) + 1}Q", *offsets, len(offsets) - 1))
 
 
@@ -60,8 +63,18 @@ def read_item(file: Any, position: int) -> Any:
 class _Counted:
     def __init__(self, file: Any) -> None:
         self._file = file
+        self._waiting = bytearray()
         self.size = 0
 
     def write(self, data: Any) -> int:
         self.size += memoryview(data).nbytes
-        return int(self._file.write(data))
+        if len(self._waiting) + memoryview(data).nbytes > _GATHERED:
+            self.flush()
+            self._file.write(data)
+        else:
+            self._waiting += data
+        return memoryview(data).nbytes
+
+    def flush(self) -> None:
+        self._file.write(self._waiting)
+        self._waiting = bytearray()

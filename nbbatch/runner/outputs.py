@@ -23,6 +23,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.outputs: list[dict[str, Any]] = []
+        self.has_cleared = False
         self._room = TEXT_LIMIT
         self._clears_next = False
 
@@ -31,6 +32,8 @@ class Recorder:
         if self._room <= 0 or not text:
             return
         self._before_output()
+        if not text.isascii():  # a lone surrogate, which no JSON can hold, becomes what it is in the log
+            text = text.encode("utf-8", "backslashreplace").decode()
         kept = text[: self._room]
         self._room -= len(kept)
         if self._room <= 0:
@@ -48,10 +51,20 @@ class Recorder:
         self.outputs.append({**output, "transient": {"display_id": display_id}} if display_id else output)
 
     def update(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str) -> None:
-        """Replace the displays of that id; none of them is no error, as in a notebook."""
-        for output in self.outputs:
-            if output.get("transient", {}).get("display_id") == display_id:
-                output.update(data=data, metadata=metadata)
+        """Replace the displays of that id; if none is the job's, an earlier cell of the notebook has them."""
+        new = {"data": data, "metadata": metadata, "transient": {"display_id": display_id}}
+        known = [output for output in self.outputs if output.get("transient") == new["transient"]]
+        for output in known:
+            output.update(new)
+        if not known:
+            self.outputs.append({"output_type": "update_display_data", **new})
+
+    def error(self, entry: dict[str, Any]) -> None:
+        """Add an error that was shown and did not end the cell."""
+        self._before_output()
+        lines = entry["traceback"].splitlines()
+        shown = {"ename": entry["type"], "evalue": entry["message"], "traceback": lines}
+        self.outputs.append({"output_type": "error", **shown, "error": entry})
 
     def result(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Add the last value's representation."""
@@ -65,16 +78,20 @@ class Recorder:
         if wait:
             self._clears_next = True
         else:
-            self.outputs.clear()
+            self._forget()
 
-    def finished(self) -> list[dict[str, Any]]:
-        """All outputs, ready for JSON."""
-        return [_joined(output) for output in self.outputs]
+    def finished(self) -> dict[str, Any]:
+        """The result's part of it: all outputs, and whether others were cleared away before."""
+        return {"outputs": [_joined(output) for output in self.outputs], "has_cleared": self.has_cleared}
 
     def _before_output(self) -> None:
         if self._clears_next:
             self._clears_next = False
-            self.outputs.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self.has_cleared = self.has_cleared or bool(self.outputs)
+        self.outputs.clear()
 
 
 def _joined(output: dict[str, Any]) -> dict[str, Any]:

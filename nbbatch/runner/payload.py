@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, BinaryIO
 
+    from .place import Folder
+
 MANIFEST_VERSION = 1
 
 
@@ -37,14 +39,17 @@ class Payload:
 
     Parameters
     ----------
-    folder : str
+    place : Folder
         The bundle.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        with open(os.path.join(folder, "manifest.json"), "rb") as file:
+    def __init__(self, place: Folder) -> None:
+        self.folder = place.folder
+        self._place = place
+        with place.open("manifest.json") as file:
             self.manifest: dict[str, Any] = json.load(file)
+        self._items: BinaryIO | None = None
+        self._block: tuple[int, Any] = (-1, None)
 
     def check(self) -> None:
         """Refuse what this interpreter cannot run.
@@ -87,18 +92,31 @@ class Payload:
                 f"{name} needs the package {error.name or '?'}, which the job's image does not have ({error})."
                 " Use an image that has it."
             ) from error
+        except PayloadError:
+            raise
         except Exception as error:
             raise UnpicklableError(
                 f"{name} cannot be unpickled in the job: {type(error).__name__}: {error}"
             ) from error
 
     def item(self, position: int) -> Any:
-        """Load one item of the array."""
+        """Load one item of the array: a call's arguments, a cell's variable."""
         entry = self.manifest["items"]
         if entry.get("is_cloud"):
             self.offer_cloudpickle()
-        with self._open(entry) as file:
-            return items.read_item(file, position)
+        if self._items is None:
+            self._items = self._open(entry)
+        if not entry.get("rows"):
+            return items.read_item(self._items, position)
+        row = self._row(position, entry["rows"])
+        return ((row,), {}) if self.manifest["kind"] == "call" else row
+
+    def _row(self, position: int, rows: int) -> Any:
+        """A row of a table, which lies there in blocks of so many rows."""
+        number = position // rows
+        if self._block[0] != number:
+            self._block = number, items.read_item(self._items, number)
+        return self._block[1].iloc[position % rows]
 
     def offer_cloudpickle(self) -> None:
         """Make the client's own version of cloudpickle importable: its pickles call its functions."""
@@ -111,16 +129,19 @@ class Payload:
         sys.path.remove(self.blob(carried))
 
     def _open(self, entry: Mapping[str, Any]) -> BinaryIO:
-        return open(self.blob(entry["blob"]), "rb")
+        return self._place.open(f"blobs/{entry['blob']}")
 
 
 def use_paths(payload: Payload) -> None:
-    """Make importable what was importable in the notebook: local modules sent along, and its `sys.path`."""
+    """Make importable what was importable in the notebook: local modules sent along, and its `sys.path`.
+
+    Behind all that comes the runner's own archive, which has a little `nbbatch` for images without one.
+    """
     manifest = payload.manifest
     found = [folder for folder in manifest.get("path", ()) if os.path.exists(folder)]
     rest = [folder for folder in sys.path[1:] if folder not in found]
     sent = [os.getcwd()] if manifest.get("files") else []  # modules among them, as in the notebook's folder
-    sys.path[:] = _local_modules(payload) + sent + found + rest
+    sys.path[:] = [*_local_modules(payload), *sent, *found, *rest, sys.path[0]]
 
 
 def _local_modules(payload: Payload) -> list[str]:

@@ -54,6 +54,8 @@ class Rules:
         Code of the functions that went by value and read the namespace.
     offer_cloudpickle : callable
         Called before cloudpickle is imported.
+    replace : callable
+        Recipe for an object that goes as something else; NotImplemented for all others.
     """
 
     def __init__(self, namespace: Mapping[str, Any], known: dict[str, Any]) -> None:
@@ -62,6 +64,7 @@ class Rules:
         self.modules: set[str] = set()
         self.codes: dict[CodeType, None] = {}
         self.offer_cloudpickle: Callable[[], object] = int
+        self.replace: Callable[[Any], Any] = _as_it_is
 
     def note(self, thing: Any) -> None:
         """Record where a function, a class or a module comes from."""
@@ -86,7 +89,7 @@ class Rules:
             By name it would not be found on the other side, and by value it is cloudpickle's matter.
         """
         if thing is FunctionType:
-            return (getattr, (_Module("types"), "FunctionType"))
+            return (getattr, (Module("types"), "FunctionType"))
         if isinstance(thing, ModuleType) and sys.modules.get(thing.__name__) is thing:
             return (importlib.import_module, (thing.__name__,))
         if getattr(thing, "__module__", None) != "__main__" or self.is_known(thing):
@@ -108,14 +111,18 @@ class Rules:
         return (make, (code, _MainGlobals(), *rest), (attributes, {**slots, "__globals__": {}}), *more)
 
 
+def _as_it_is(_thing: Any) -> Any:
+    return NotImplemented
+
+
 class _MainGlobals:
     """Unpickles as the variables of `__main__`."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (getattr, (_Module("__main__"), "__dict__"))
+        return (getattr, (Module("__main__"), "__dict__"))
 
 
-class _Module:
+class Module:
     """Unpickles as a module."""
 
     def __init__(self, name: str) -> None:
@@ -147,7 +154,7 @@ class PlainPickler(pickle.Pickler):
         if isinstance(thing, (type, FunctionType, ModuleType)):
             self._rules.note(thing)
             return self._rules.reduce(thing)
-        return NotImplemented
+        return self._rules.replace(thing)
 
 
 def dump_plain(value: Any, file: Any, rules: Rules) -> None:
@@ -190,7 +197,8 @@ def _make_cloud_pickler() -> Any:
                 # Cloudpickle would read the file to its end and send that.
                 raise pickle.PicklingError("an open file")
             if not isinstance(thing, (type, FunctionType, ModuleType)):
-                return super().reducer_override(thing)
+                replaced = self._rules.replace(thing)
+                return super().reducer_override(thing) if replaced is NotImplemented else replaced
             self._rules.note(thing)
             if not isinstance(thing, ModuleType) and self._rules.is_known(thing):
                 return thing.__qualname__

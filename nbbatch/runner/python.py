@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import builtins
 import sys
+import time
 from types import ModuleType
 
-from . import execute, failures, report
+from . import execute, failures, notes, report
 from .payload import EnvironmentMismatchError, UnpicklableError
 from .pickling import Rules
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from .displays import Displays
@@ -35,13 +35,20 @@ class Run:
         Keeps values.
     displays : Displays
         Shows them.
+    done : dict
+        Entries of items that an earlier attempt has done, by position.
     """
 
-    def __init__(self, payload: Payload, taken: Report, displays: Displays) -> None:
+    def __init__(
+        self, payload: Payload, taken: Report, displays: Displays, done: dict[int, dict[str, Any]]
+    ) -> None:
         self._payload = payload
         self._report = taken
         self._displays = displays
         self._manifest = payload.manifest
+        self._done = done
+        self._main: Main | None = None
+        self._is_over = False
         self.error: BaseException | None = None
 
     def items(self, positions: range | None) -> list[dict[str, Any]]:
@@ -50,27 +57,42 @@ class Run:
         An item that fails does not keep the next ones from running, unless it ends the process.
         """
         entries: list[dict[str, Any]] = []
-        for entry in self._entries(positions):
-            self._report.collect(None if positions is None else positions[len(entries)])
-            entries.append(entry)
+        for position in (None,) if positions is None else positions:
+            entries.append(self._done[position] if position in self._done else self._entry(position))
+            self._report.collect(position)
+            if positions is not None and len(positions) > 1:
+                self._report.keep_item(positions[len(entries) - 1], entries[-1])
+            if self._is_over:
+                break
         return entries
 
-    def _entries(self, positions: range | None) -> Iterator[dict[str, Any]]:
+    def _entry(self, position: int | None) -> dict[str, Any]:
         run = self._cell if self._manifest["kind"] == "cell" else self._call
-        main = None
-        for position in (None,) if positions is None else positions:
-            try:
-                main = main if main is not None and self._manifest["kind"] == "call" else self._enter_main()
-                yield run(main, position)
-            except BaseException as error:
-                code = failures.exit_code_of(error)
-                self.error = error if code else self.error
-                yield self._failed(error, main) if code else {}
-                if not isinstance(error, Exception):
-                    return
+        started = time.monotonic()
+        try:
+            if self._main is None or self._manifest["kind"] == "cell":
+                self._main = None  # if it cannot be made there is none
+                self._main = self._enter_main()
+            self._enter(self._main, position)
+            return _finished(run(self._main, position), position, started)
+        except BaseException as error:
+            self._is_over = not isinstance(error, Exception)
+            if failures.exit_code_of(error) == 0:
+                return _finished({}, position, started)
+            self.error = error
+            return _finished(self._failed(error, self._main), position, started)
+
+    def _enter(self, main: Main, position: int | None) -> None:
+        """Say what `nbbatch_runner.inside` has to know while an item runs."""
+        main.rules.offer_cloudpickle = self._payload.offer_cloudpickle
+        notes.place.update(report=self._report, item=position, rules=main.rules)
 
     def _enter_main(self) -> Main:
         main = Main()
+        if self._manifest.get("upstream"):
+            from . import upstream
+
+            upstream.settle(self._payload, main)
         for name, module in self._manifest["modules"].items():
             main.add(name, _import(name, module))
         for module in self._manifest["submodules"]:
@@ -82,10 +104,12 @@ class Run:
     def _cell(self, main: Main, position: int | None) -> dict[str, Any]:
         if position is not None:
             main.add(self._manifest["item_name"], self._payload.item(position))
-        program = execute.Program(self._manifest["source"], self._manifest["label"])
+        interactivity = self._displays.settings.get("interactivity", "last_expr")
+        program = execute.Program(self._manifest["source"], self._manifest["label"], interactivity)
         if self._manifest.get("is_ipython"):
             self._offer_shell(main)
-        value = program.run(main.namespace)
+        shows_all = interactivity == "all" and not program.is_quiet
+        value = program.run(main.namespace, self._displays.result if shows_all else None)
         if not program.is_quiet:
             self._displays.result(value)
         self._displays.show_figures()
@@ -167,7 +191,7 @@ class Run:
 
     def _failed(self, error: BaseException, main: Main | None) -> dict[str, Any]:
         self._displays.show_figures()
-        entry = failures.describe(error, self._manifest.get("held_back", {}))
+        entry = failures.describe(error, self._manifest)
         failures.print_failure(entry)
         try:
             entry["exception"] = self._keep(
@@ -195,6 +219,14 @@ class Main:
         """Set a variable that the notebook has, too."""
         self.namespace[name] = value
         self.rules.known[name] = value
+
+
+def _finished(entry: dict[str, Any], position: int | None, started: float) -> dict[str, Any]:
+    """The entry with what else is known of an item that ended: how long it took, its last metrics."""
+    if position is not None:
+        entry["seconds"] = round(time.monotonic() - started, 6)
+    inside = sys.modules.get(f"{__package__}.inside")
+    return entry if inside is None else {**entry, **inside.end_item(is_done="error" not in entry)}
 
 
 def _import(name: str, module: str) -> ModuleType:

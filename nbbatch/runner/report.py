@@ -1,7 +1,9 @@
 """What a job leaves: one file of large pickles, and behind it the result manifest.
 
 `results/<index>.<attempt>.json` appears complete or not at all, and last, so a half-written result
-is never read as one. Values above a few kilobytes stand in `results/<index>.<attempt>.data`.
+is never read as one. Values above a few kilobytes stand in `results/<index>.<attempt>.data`. A child
+with several items keeps each one that ended in `results/<index>.<attempt>.items`, a line of JSON, until
+the manifest has them all: what a killed attempt had done is not done again.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 
 from . import failures, pickling, usage
 from .payload import StoreError
@@ -18,12 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .place import Folder
+
 RESULT_VERSION = 1
 MOST_ATTEMPTS = 10
 """AWS Batch's limit; a later number is that of a job which repeats another, marked by `<index>.again`."""
 VALUE_LIMIT = 64 << 20
 """The last value of a cell that nobody asked for is left behind when its pickle is larger."""
 LAST_VALUE = "the last value"
+_SETTLE_EVERY = 0.2
+"""Seconds of finished items that a kill may cost."""
 
 
 class TooLargeError(Exception):
@@ -35,17 +42,20 @@ class Report:
 
     Parameters
     ----------
-    folder : str
+    place : Folder
         The bundle.
     index, attempt : int
         Which child, and which try.
     """
 
-    def __init__(self, folder: str, index: int, attempt: int) -> None:
-        self._attempt = attempt
-        self._index_path = os.path.join(folder, "results", str(index))
-        self._path = f"{self._index_path}.{attempt}"
+    def __init__(self, place: Folder, index: int, attempt: int) -> None:
+        self._place = place
+        self.attempt = attempt
+        self.index_path = os.path.join(place.folder, "results", str(index))
+        self._path = f"{self.index_path}.{attempt}"
         self._data: Any = None
+        self._items: Any = None
+        self._settled = 0.0
         self.files: dict[str, str] = {}
         self.collect: Callable[[int | None], None] = lambda _position: None
 
@@ -66,7 +76,11 @@ class Report:
             shutil.copy(path, target)
         except OSError as error:
             raise StoreError(f"{name} cannot be brought back: {error.strerror}.") from None
-        self.files[place] = os.path.relpath(target, os.path.dirname(os.path.dirname(self._index_path)))
+        self.files[place] = os.path.relpath(target, os.path.dirname(os.path.dirname(self.index_path)))
+
+    def path_of(self, name: str) -> str:
+        """Where something that is no value goes, under a name of this child and attempt."""
+        return f"{self._path}.{name}"
 
     def keep(self, value: Any, rules: pickling.Rules, limit: int | None = None) -> dict[str, Any]:
         """Keep a value and return its entry.
@@ -103,27 +117,40 @@ class Report:
             self._data.seek(start)
         os.ftruncate(self._data.fileno(), start)
 
+    def keep_item(self, position: int, entry: dict[str, Any]) -> None:
+        """Keep the entry of one of several items, before the others have ended."""
+        if self._items is None:
+            self._items = open(f"{self._path}.items", "w", encoding="utf-8")  # noqa: SIM115 - as the data
+        self._items.write(f"{json.dumps({'position': position, **entry})}\n")
+        if time.monotonic() - self._settled > _SETTLE_EVERY:
+            self._items.flush()
+            self._settled = time.monotonic()
+
     def write(self, outcome: dict[str, Any]) -> None:
         """Write the result manifest, after everything it refers to."""
         if self._data is not None:
             _settle(self._data)
             self._data.close()
-        with open(f"{self._path}.part", "w", encoding="utf-8") as file:
-            file.write(
-                json.dumps({"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()})
-            )
+        content = {"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()}
+        # A lone surrogate, somewhere in a display, must not make the whole result unreadable.
+        with open(f"{self._path}.part", "w", encoding="utf-8", errors="replace") as file:
+            file.write(json.dumps(content, ensure_ascii=False))
             _settle(file)
-        if self._attempt > MOST_ATTEMPTS:
-            open(f"{self._index_path}.again", "w").close()
+        if self.attempt > MOST_ATTEMPTS:
+            open(f"{self.index_path}.again", "w").close()
         os.replace(f"{self._path}.part", f"{self._path}.json")
+        if self._items is not None and len(outcome["items"]) > 1:
+            self._items.close()
+            os.remove(f"{self._path}.items")
+        self._place.keep_results(os.path.relpath(f"{self._path}.json", self._place.folder))
 
-    def write_failure(self, error: BaseException, outputs: list[dict[str, Any]]) -> int:
+    def write_failure(self, error: BaseException, outputs: dict[str, Any]) -> int:
         """Write the result of a job that came to nothing; returns its exit code."""
         entry = failures.describe(error, {})
         failures.print_failure(entry)
         code = failures.exit_code_of(error)
         with contextlib.suppress(OSError):  # a full disk must not hide the error, which the log has now
-            self.write({**head(code, error), "outputs": outputs, "items": placed([{"error": entry}], None)})
+            self.write({**head(code, error), **outputs, "items": placed([{"error": entry}], None)})
         return code
 
 

@@ -58,8 +58,6 @@ class HostState:
         self.vcpus -= amount.vcpus
         self.memory -= amount.memory
         self.gpus -= amount.gpus
-        if self.rooms is not None:
-            self.rooms.note(self)
 
     def vacate(self, job_id: JobId, now: int) -> None:
         """Give an attempt's share back."""

@@ -7,13 +7,7 @@ in the order of `queueing`; the head that does not fit blocks those behind it (A
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from nbbatch.model.containers import Container
-from nbbatch.model.events import Effect, Gang, StartAttempt
-from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import Job, JobStatus, NodeProperties, Run, stream_of
-from nbbatch.model.resources import NOTHING
+from nbbatch.model.jobs import Job, JobStatus
 from nbbatch.scheduler import consumables
 from nbbatch.scheduler.blocked import (
     blocked_reason,
@@ -27,38 +21,39 @@ from nbbatch.scheduler.capacity import explain_environment
 from nbbatch.scheduler.cost import attempt_prices
 from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import find_host
-from nbbatch.scheduler.gang import explain_gang, needed_by_others, place_gang
+from nbbatch.scheduler.gang import explain_gang, place_gang
 from nbbatch.scheduler.hosts import HostState
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.lookahead import look_ahead
+from nbbatch.scheduler.orders import Placed
 from nbbatch.scheduler.queueing import Place, QueueState, heads, keeps_reserve, lane_head, note_use
 from nbbatch.scheduler.standing import explain_standing
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 
-def place(state: SchedulerState, now: int) -> list[Effect]:
+def place(state: SchedulerState, now: int) -> list[Placed]:
     """Start every job that is next in its queue and fits."""
-    effects: list[Effect] = []
+    placed: list[Placed] = []
     is_open = not is_day_spent(state, now)
     waiting = [
-        queue for queue in state.queues.values() if _start_heads(state, queue, effects, now, is_open=is_open)
+        queue for queue in state.queues.values() if _start_heads(state, queue, placed, now, is_open=is_open)
     ]
     if waiting and is_open:
         look_ahead(state, waiting, now)
-    return effects
+    return placed
 
 
-def place_new(state: SchedulerState, queue: QueueState, now: int) -> list[Effect]:
+def place_new(state: SchedulerState, queue: QueueState, now: int) -> list[Placed]:
     """The same after a job was submitted: the head of a FIFO queue that did not fit does not fit now.
 
     Where a policy keeps capacity back for new shares, a submission may let the head start.
     """
-    effects: list[Effect] = []
+    placed: list[Placed] = []
     is_open = not is_day_spent(state, now)
-    waits = _is_still_blocked(state, queue) or _start_heads(state, queue, effects, now, is_open=is_open)
+    waits = _is_still_blocked(state, queue) or _start_heads(state, queue, placed, now, is_open=is_open)
     if waits and is_open:
         look_ahead(state, [queue], now)
-    return effects
+    return placed
 
 
 def _is_still_blocked(state: SchedulerState, queue: QueueState) -> bool:
@@ -69,7 +64,7 @@ def _is_still_blocked(state: SchedulerState, queue: QueueState) -> bool:
 
 
 def _start_heads(
-    state: SchedulerState, queue: QueueState, effects: list[Effect], now: int, *, is_open: bool
+    state: SchedulerState, queue: QueueState, placed: list[Placed], now: int, *, is_open: bool
 ) -> bool:
     """Start what is next in a queue and fits; whether a head is left that does not."""
     for live, index in heads(state, queue, now):
@@ -82,59 +77,19 @@ def _start_heads(
             note_blocked(state, queue, (live, index), now)
             return True
         _take(state, live.job, now)
-        effects.append(started)
+        placed.append(started)
     clear_blocked(state, queue)
     return False
 
 
-def _try_start(state: SchedulerState, queue: QueueState, place: Place, now: int) -> StartAttempt | None:
+def _try_start(state: SchedulerState, queue: QueueState, place: Place, now: int) -> Placed | None:
     """Give a job its host; of a multi-node job all nodes have one, or none, and the main one starts."""
     live, index = place
     if live.job.nodes is not None:
         main = place_gang(state, queue, live, now)
-        return None if main is None else start_order(live, live.job.nodes.main, main)
+        return None if main is None else Placed(live, live.job.nodes.main, main)
     host = find_host(state, queue.queue.environments, live.job.resources, now)
     return None if host is None else _start(state, live, index, host)
-
-
-def start_order(live: LiveJob, index: int | None, run: Run) -> StartAttempt:
-    """What an executor must know to begin the attempt that `run` stands at."""
-    job = live.job.as_seen_by(index)
-    first = StartAttempt(
-        job_id=run.id,
-        attempt=run.attempt,
-        host=HostId(run.host or ""),
-        container=job.container,
-        environment=(*job.container.environment, *_batch_variables(live, index, run)),
-        resources=job.resources,
-        log_stream=stream_of(job.container, job.definition, run.id, run.attempt),
-        tags=tuple({**job.definition_tags, **job.tags}.items()) if job.propagate_tags else (),
-        task=job.task,
-        gang=None if job.nodes is None else _gang(live, job.nodes, index),
-    )
-    if job.task is None or not job.task.others:
-        return first
-    variables = first.environment[len(job.container.environment) :]
-    others = tuple(_beside(first, known, variables, job.definition) for known in job.task.others)
-    return replace(first, others=others)
-
-
-def _beside(
-    first: StartAttempt, container: Container, variables: tuple[tuple[str, str], ...], definition: str
-) -> StartAttempt:
-    """The same attempt's order for another one of its containers."""
-    return replace(
-        first,
-        container=container,
-        environment=(*container.environment, *variables),
-        resources=container.resources,
-        log_stream=stream_of(container, definition, first.job_id, first.attempt),
-    )
-
-
-def _gang(live: LiveJob, nodes: NodeProperties, index: int | None) -> Gang:
-    others = needed_by_others(live.job) if index == nodes.main else NOTHING
-    return Gang(main=live.job.child_id(nodes.main), others=others)
 
 
 def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
@@ -174,7 +129,7 @@ def _take(state: SchedulerState, job: Job, now: int) -> None:
         note_use(state, job, job.gang_resources.vcpus, now)
 
 
-def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostState) -> StartAttempt:
+def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostState) -> Placed:
     wanted = live.job.resources
     run = state.begin(live, index)
     state.move(live, index, Signal.PLACED)
@@ -186,32 +141,7 @@ def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostSt
     run.price, run.spot_price = attempt_prices(host.host, wanted)
     run.is_spot = host.host.is_spot
     run.status_reason = run.blocked_since = None
-    return start_order(live, index, run)
-
-
-def _batch_variables(live: LiveJob, index: int | None, run: Run) -> tuple[tuple[str, str], ...]:
-    """AWS's own variables (user guide, "Job environment variables"): names, not ARNs."""
-    variables = (
-        ("AWS_BATCH_JOB_ID", str(run.id)),
-        ("AWS_BATCH_JOB_ATTEMPT", str(run.attempt)),
-        ("AWS_BATCH_JQ_NAME", live.job.queue),
-        ("AWS_BATCH_CE_NAME", run.environment or ""),
-        ("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE" if run.instance_type == "FARGATE" else "AWS_ECS_EC2"),
-    )
-    if index is None:
-        return variables
-    if live.job.nodes is not None:
-        return (
-            *variables,
-            ("AWS_BATCH_JOB_MAIN_NODE_INDEX", str(live.job.nodes.main)),
-            ("AWS_BATCH_JOB_NODE_INDEX", str(index)),
-            ("AWS_BATCH_JOB_NUM_NODES", str(live.job.nodes.count)),
-        )
-    array = (
-        ("AWS_BATCH_JOB_ARRAY_INDEX", str(index)),
-        ("AWS_BATCH_JOB_ARRAY_SIZE", str(live.job.array_size)),
-    )
-    return variables + array
+    return Placed(live, index, run)
 
 
 def _explain_pending(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:

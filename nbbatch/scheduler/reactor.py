@@ -1,12 +1,12 @@
 """The one door through which the state changes: `handle(state, event, now) -> effects`.
 
-Each event has one reaction, `on_<event>` in `reactions/`; after it, whatever became possible is
+`react` is the same door for who does not carry effects out, and needs no orders. Each event has one reaction, `on_<event>` in `reactions/`; after it, whatever became possible is
 placed. Time itself is an event: a tick works off the deadlines that are due, each by its kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop
 from typing import Any
 
@@ -41,6 +41,7 @@ from nbbatch.scheduler.blocked import on_blocked_head
 from nbbatch.scheduler.draining import on_host_interrupted, on_host_stops
 from nbbatch.scheduler.fleet import on_capacity_wait, on_host_ready, on_idle_host
 from nbbatch.scheduler.lookahead import on_look_ahead
+from nbbatch.scheduler.orders import Placed, Step, start_order
 from nbbatch.scheduler.placement import place, place_new
 from nbbatch.scheduler.reactions.attempts import (
     on_attempt_exited,
@@ -73,7 +74,7 @@ from nbbatch.scheduler.reactions.world import (
 )
 from nbbatch.scheduler.state import Deadline, DeadlineKind, SchedulerState
 
-Reaction = Callable[[SchedulerState, Any, int], list[Effect]]
+Reaction = Callable[[SchedulerState, Any, int], Sequence[Step]]
 Reminder = Callable[[SchedulerState, Deadline, int], list[Effect]]
 
 
@@ -94,15 +95,21 @@ def handle(state: SchedulerState, event: Event, now: int) -> list[Effect]:
     list of Effect
         What to carry out once the event is durable.
     """
+    return [start_order(*step) if isinstance(step, Placed) else step for step in react(state, event, now)]
+
+
+def react(state: SchedulerState, event: Event, now: int) -> Sequence[Step]:
+    """Let one event happen, as `handle` does; what is placed is told without its orders."""
     state.now = max(state.now, now)
-    effects = REACTIONS[type(event)](state, event, state.now)
+    steps = REACTIONS[type(event)](state, event, state.now)
     match event:
         case AttemptStarted():  # frees nothing and adds nothing: no job's chances have changed
-            return effects
+            return steps
         case JobSubmitted(job=job):  # frees nothing: only its own queue can have a new head
-            return effects + place_new(state, state.queues[job.queue], state.now)
+            placed = place_new(state, state.queues[job.queue], state.now)
         case _:
-            return effects + place(state, state.now)
+            placed = place(state, state.now)
+    return [*steps, *placed] if steps else placed
 
 
 def on_ticked(state: SchedulerState, _event: Ticked, now: int) -> list[Effect]:

@@ -1,13 +1,14 @@
-"""The first host with room, without looking at every host: a tournament tree over what is free.
+"""The first host with room, without looking at every host: for each size of job, the hosts that may have it.
 
 Hosts stand in the order in which they were launched, so jobs fill the eldest first and the youngest
-fall idle. Each node holds the most of vCPU, memory and GPUs that a host below it has free; a search
-goes down where all three suffice, and turns back where no single host has them together. Looking,
-taking and giving back cost the logarithm of the number of hosts.
+fall idle. Jobs come in few sizes. For each size that was asked for lately there is a heap of places of
+hosts, in which every host with room for it stands; one that has room no more is dropped when it comes
+up, and comes back with what is given back. So taking costs nothing, and giving back one look a size.
 """
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from nbbatch.errors import NbbatchBugError
@@ -16,93 +17,98 @@ from nbbatch.model.resources import Resources
 if TYPE_CHECKING:
     from nbbatch.scheduler.hosts import HostState
 
-Room = tuple[float, int, int]
-_NOTHING: Room = (-1.0, -1, -1)
+MOST_SIZES = 64
+"""Sizes that are kept; the one kept longest makes way for another, and costs a look at every host again."""
+_FEW = 16
+"""Gaps that are not worth closing."""
+
+
+class _Lane:
+    """Places of hosts that may have room for one size: a heap, and the same as a set."""
+
+    __slots__ = ("places", "size", "standing")
+
+    def __init__(self, size: Resources) -> None:
+        self.size = size
+        self.places: list[int] = []
+        self.standing: set[int] = set()
+
+    def offer(self, host: HostState) -> None:
+        """Let a host stand here if it has room."""
+        if host.slot not in self.standing and host.has_room(self.size):
+            self.standing.add(host.slot)
+            heappush(self.places, host.slot)
 
 
 class RoomIndex:
     """Hosts of one environment by what is free on them."""
 
-    __slots__ = ("_hosts", "_tree", "_width")
+    __slots__ = ("_alive", "_hosts", "_lanes")
 
     def __init__(self) -> None:
-        self._width = 1
+        self._alive = 0
         self._hosts: list[HostState | None] = []
-        self._tree: list[Room] = [_NOTHING, _NOTHING]
+        self._lanes: dict[Resources, _Lane] = {}
 
     def add(self, host: HostState) -> None:
         """Take a host in behind all others."""
-        if len(self._hosts) == self._width:
-            self._widen()
+        if len(self._hosts) > 2 * self._alive + _FEW:
+            self._close_gaps()
         host.rooms, host.slot = self, len(self._hosts)
         self._hosts.append(host)
+        self._alive += 1
         self.note(host)
 
     def remove(self, host: HostState) -> None:
         """Let a host go."""
         self._hosts[host.slot] = None
-        self._set(host.slot, _NOTHING)
+        self._alive -= 1
         host.rooms, host.slot = None, -1
 
     def note(self, host: HostState) -> None:
-        """What is free on a host has changed."""
-        self._set(host.slot, (host.vcpus, host.memory, host.gpus))
+        """More is free on a host."""
+        for lane in self._lanes.values():
+            lane.offer(host)
 
     def first(self, wanted: Resources) -> HostState | None:
         """The eldest host that has room for this; None when there is none."""
-        vcpus, memory, gpus = wanted.vcpus, wanted.memory, wanted.gpus
-        tree, width, node = self._tree, self._width, 1
-        turns: list[int] = []
-        while True:
-            free = tree[node]
-            if free[0] >= vcpus and free[1] >= memory and free[2] >= gpus:
-                if node >= width:
-                    return self._hosts[node - width]
-                node *= 2
-                turns.append(node + 1)
-            elif turns:
-                node = turns.pop()
-            else:
-                return None
+        lane = self._lanes.get(wanted) or self._open(wanted)
+        places, hosts = lane.places, self._hosts
+        while places:
+            host = hosts[places[0]]
+            if host is not None and host.has_room(wanted):
+                return host
+            lane.standing.discard(heappop(places))
+        return None
 
     def check(self) -> None:
-        """Compare every node with what it stands for.
+        """Look whether every host stands wherever it has room.
 
         Raises
         ------
         NbbatchBugError
-            When one is wrong.
+            When one does not.
         """
-        rooms = [_NOTHING if one is None else (one.vcpus, one.memory, one.gpus) for one in self._hosts]
-        rooms += [_NOTHING] * (self._width - len(rooms))
-        nodes = [_most(*self._tree[2 * node : 2 * node + 2]) for node in range(1, self._width)]
-        if self._tree[self._width :] != rooms or self._tree[1 : self._width] != nodes:
-            raise NbbatchBugError("Invariant broken: the index of free room agrees with its hosts.")
-
-    def _set(self, slot: int, room: Room) -> None:
-        """Write a leaf, and every node above it that this changes."""
-        tree, node = self._tree, self._width + slot
-        tree[node] = room
-        while node > 1:
-            node //= 2
-            most = _most(tree[2 * node], tree[2 * node + 1])
-            if most == tree[node]:
-                return
-            tree[node] = most
-
-    def _widen(self) -> None:
-        """Close the gaps that hosts left, and make room for as many again."""
         alive = [host for host in self._hosts if host is not None]
-        self._width = 1
-        while self._width <= len(alive):
-            self._width *= 2
-        self._hosts = []
-        self._tree = [_NOTHING] * (2 * self._width)
+        for lane in self._lanes.values():
+            missing = [host for host in alive if host.has_room(lane.size) and host.slot not in lane.standing]
+            if missing or lane.standing != set(lane.places):
+                raise NbbatchBugError("Invariant broken: the index of free room agrees with its hosts.")
+        if len(alive) != self._alive:
+            raise NbbatchBugError("Invariant broken: the index of free room knows how many hosts it has.")
+
+    def _open(self, size: Resources) -> _Lane:
+        if len(self._lanes) >= MOST_SIZES:
+            del self._lanes[next(iter(self._lanes))]
+        lane = self._lanes[size] = _Lane(size)
+        for host in self._hosts:
+            if host is not None:
+                lane.offer(host)
+        return lane
+
+    def _close_gaps(self) -> None:
+        """Move up where hosts have gone."""
+        alive = [host for host in self._hosts if host is not None]
+        self._hosts, self._lanes, self._alive = [], {}, 0
         for host in alive:
             self.add(host)
-
-
-def _most(left: Room, right: Room) -> Room:
-    if left[0] >= right[0] and left[1] >= right[1] and left[2] >= right[2]:
-        return left
-    return max(left[0], right[0]), max(left[1], right[1]), max(left[2], right[2])

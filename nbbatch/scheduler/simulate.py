@@ -1,6 +1,6 @@
 """What if: the very reactor that runs jobs, under a virtual clock.
 
-A simulation hands `reactor.handle` the events that a daemon would hand it, in the order of their
+A simulation hands `reactor.react` the events that a daemon would hand it, in the order of their
 time: what users submit, what becomes of attempts (`scheduler/virtual.py`), and ticks at the state's
 own deadlines. There is no second scheduler here. `replay` does the same with the events of a real
 run, so that a real and a simulated run answer with the same figures.
@@ -18,7 +18,7 @@ from nbbatch.model.events import Event, FinishedDependency, JobSubmitted, Ticked
 from nbbatch.model.fleet import Catalogue
 from nbbatch.model.jobs import Dependency, Job, JobId, JobStatus, RetryStrategy
 from nbbatch.scheduler.figures import Figures, Ledger
-from nbbatch.scheduler.reactor import handle
+from nbbatch.scheduler.reactor import react
 from nbbatch.scheduler.state import SchedulerState
 from nbbatch.scheduler.virtual import Conditions, VirtualExecutor
 from nbbatch.scheduler.workload import Arrival, Submission, arrivals, sampler, work_of
@@ -93,7 +93,7 @@ def replay(state: SchedulerState, events: Iterable[tuple[int, Event]]) -> Figure
     for now, event in events:
         if isinstance(event, JobSubmitted) and not ledger.started_at:
             ledger.started_at = now
-        handle(state, event, now)
+        react(state, event, now)
         ledger.read_hosts(now)
         ledger.read()
     return ledger.figures(now)
@@ -157,13 +157,13 @@ class _Simulation:
 
     def _handle(self, event: Event, now: int) -> bool:
         """Let an event happen; False when it changed nothing that anybody sees."""
-        effects = handle(self.state, event, now)
+        steps = react(self.state, event, now)
         changes = self.state.changes
-        is_news = bool(effects or changes.hosts or changes.jobs or changes.children)
+        is_news = bool(steps or changes.hosts or changes.jobs or changes.children)
         if changes.hosts:
             self.ledger.read_hosts(now)
-        if effects:
-            self.executor.carry_out(effects, now)
+        if steps:
+            self.executor.carry_out(steps, now)
         if self._watch is not None:
             self._watch(self.state)
         self._unread += 1

@@ -7,9 +7,10 @@ host's id, and a replay draws the same. Sources for the reasons: aws_batch_seman
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import md5
 from math import log
+
+from msgspec.structs import replace
 
 from nbbatch.model.events import AttemptExited
 from nbbatch.model.fleet import Host

@@ -355,6 +355,9 @@ class SchedulerState:
 
     def find(self, job_id: str) -> tuple[LiveJob, int | None] | None:
         """A live job, or a live parent and the index of an existing child or node."""
+        live = self.jobs.get(JobId(job_id))
+        if live is not None:
+            return live, None
         parent, index = split_child_id(job_id)
         live = self.jobs.get(parent)
         if live is None:
@@ -389,18 +392,23 @@ class SchedulerState:
 
     def move(self, live: LiveJob, index: int | None, signal: Signal) -> JobStatus:
         """Change a status by the transition table; the only place that does."""
-        before = self.status(live, index)
-        following = advance(before, signal)
-        if following is not before and (index is None or live.nodes is None):  # nodes are parts of one job
-            self.note(live, index, CODE[before], CODE[following])
-        if index is None or live.children is None:
-            self.begin(live, index).status = following
-            return following
-        live.children.set_status(index, following)
-        run = live.children.runs.get(index)
-        if run is not None:
+        children = None if index is None else live.children
+        if index is None or children is None:
+            run = self.begin(live, index)
+            following = advance(run.status, signal)
+            if following is not run.status and index is None:  # nodes are parts of one job
+                self.note(live, None, CODE[run.status], CODE[following])
             run.status = following
-            self.changes.children[run.id] = run
+            return following
+        code = children.statuses[index]
+        following = advance(STATUSES[code], signal)
+        if following is not STATUSES[code]:
+            self.note(live, index, code, CODE[following])
+            children.set_status(index, following)
+        known = children.runs.get(index)
+        if known is not None:
+            known.status = following
+            self.changes.children[known.id] = known
         return following
 
     def note(self, live: LiveJob, index: int | None, was: int, becomes: int, reason: str = "") -> None:
@@ -414,13 +422,13 @@ class SchedulerState:
 
     def begin(self, live: LiveJob, index: int | None) -> Run:
         """Progress of a job or child that from now on has a story of its own."""
-        run = self.run_of(live, index)
-        if index is not None and live.children is not None:
-            live.children.runs[index] = run
         if index is None:
             self.changes.jobs[live.job.id] = live
-        else:
-            self.changes.children[run.id] = run
+            return live.run
+        run = self.run_of(live, index)
+        if live.children is not None:
+            live.children.runs[index] = run
+        self.changes.children[run.id] = run
         return run
 
     def enqueue(self, live: LiveJob) -> None:

@@ -9,25 +9,25 @@ and a machine that has room for only so many at once.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nbbatch.model.events import (
     AttemptExited,
     AttemptStarted,
-    Effect,
-    Event,
-    StartAttempt,
     StopAttempt,
 )
-from nbbatch.model.jobs import JobId, split_child_id
+from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import Resources
+from nbbatch.scheduler.orders import Placed, Step
 from nbbatch.scheduler.workload import MS, Work
 
 if TYPE_CHECKING:
     from random import Random
 
+Report = AttemptStarted | AttemptExited
 TERMINATED = 143
 """Exit code of a container that obeys SIGTERM."""
 
@@ -51,6 +51,13 @@ class Conditions:
     machine: Resources | None = None
 
 
+class _Order(NamedTuple):
+    """An attempt under way; its job's progress may stand at a later one already."""
+
+    attempt: int
+    placed: Placed
+
+
 class VirtualExecutor:
     """Plays what happens to attempts.
 
@@ -64,10 +71,10 @@ class VirtualExecutor:
         self.work: dict[JobId, Work] = {}
         self._conditions = conditions
         self._chance = chance
-        self._heap: list[tuple[int, int, Event]] = []
+        self._heap: list[tuple[int, int, Report]] = []
         self._pushed = 0
-        self._under_way: dict[JobId, StartAttempt] = {}
-        self._waiting: OrderedDict[JobId, StartAttempt] = OrderedDict()
+        self._under_way: dict[JobId, _Order] = {}
+        self._waiting: OrderedDict[JobId, _Order] = OrderedDict()
         self._room = conditions.machine
         self._start = round(conditions.start * MS)
 
@@ -75,50 +82,52 @@ class VirtualExecutor:
         """When the next thing happens; None when nothing is under way."""
         while self._heap:
             at, _, event = self._heap[0]
-            if not self._is_over(event):
+            order = self._under_way.get(event.job_id)
+            if order is not None and order.attempt == event.attempt:
                 return at
-            heappop(self._heap)
+            heappop(self._heap)  # what was expected cannot happen any more
         return None
 
-    def happen(self) -> Event:
+    def happen(self) -> Report:
         """What happens at that time."""
         at, _, event = heappop(self._heap)
         if isinstance(event, AttemptStarted):
             self._run(event, at)
-        elif isinstance(event, AttemptExited):
+        else:
             self._let_go(event.job_id, at)
         return event
 
-    def carry_out(self, effects: list[Effect], now: int) -> None:
+    def carry_out(self, steps: Sequence[Step], now: int) -> None:
         """Take what the scheduler wants done."""
-        for effect in effects:
-            match effect:
-                case StartAttempt():
-                    self._under_way[effect.job_id] = effect
-                    self._take_in(effect, now)
+        for step in steps:
+            match step:
+                case Placed(run=run):
+                    self._under_way[run.id] = order = _Order(run.attempt, step)
+                    self._take_in(order, now)
                 case StopAttempt():
-                    self._stop(effect, now)
+                    self._stop(step, now)
 
-    def _take_in(self, order: StartAttempt, now: int) -> None:
+    def _take_in(self, order: _Order, now: int) -> None:
         if self._room is None:
             self._begin(order, now)
         else:
-            self._waiting[order.job_id] = order
+            self._waiting[order.placed.run.id] = order
             self._admit(now)
 
     def _admit(self, now: int) -> None:
         """First in, first out, as the local executors admit attempts to their one machine."""
         while self._waiting and self._room is not None:
             order = next(iter(self._waiting.values()))
-            amount = self._amount(order.resources)
+            amount = self._amount(order)
             if not amount.fits(self._room):
                 return
             self._room -= amount
-            del self._waiting[order.job_id]
+            del self._waiting[order.placed.run.id]
             self._begin(order, now)
 
-    def _amount(self, wanted: Resources) -> Resources:
+    def _amount(self, order: _Order) -> Resources:
         """What an attempt takes of the machine: never more than there is."""
+        wanted = order.placed.live.job.as_seen_by(order.placed.child).resources
         most = self._conditions.machine or wanted
         return Resources(
             vcpus=min(wanted.vcpus, most.vcpus),
@@ -126,13 +135,13 @@ class VirtualExecutor:
             gpus=min(wanted.gpus, most.gpus),
         )
 
-    def _begin(self, order: StartAttempt, now: int) -> None:
+    def _begin(self, order: _Order, now: int) -> None:
         at = now + self._start
-        self._push(at, AttemptStarted(job_id=order.job_id, attempt=order.attempt, started_at=at))
+        self._push(at, AttemptStarted(job_id=order.placed.run.id, attempt=order.attempt, started_at=at))
 
     def _run(self, event: AttemptStarted, now: int) -> None:
-        parent, index = split_child_id(event.job_id)
-        length, code = self.work[parent].attempt(index, event.attempt, self._chance)
+        live, index, _ = self._under_way[event.job_id].placed
+        length, code = self.work[live.job.id].attempt(index, event.attempt, self._chance)
         self._push_exit(event.job_id, event.attempt, code, now + length)
 
     def _stop(self, effect: StopAttempt, now: int) -> None:
@@ -149,16 +158,9 @@ class VirtualExecutor:
         if self._room is None:
             return
         if self._waiting.pop(job_id, None) is None:
-            self._room += self._amount(order.resources)
+            self._room += self._amount(order)
         self._admit(now)
 
-    def _push(self, at: int, event: Event) -> None:
+    def _push(self, at: int, event: Report) -> None:
         self._pushed += 1
         heappush(self._heap, (at, self._pushed, event))
-
-    def _is_over(self, event: Event) -> bool:
-        """Whether what was expected cannot happen any more."""
-        if not isinstance(event, AttemptExited | AttemptStarted):
-            return False
-        order = self._under_way.get(event.job_id)
-        return order is None or order.attempt != event.attempt

@@ -12,7 +12,8 @@ import pytest
 import nbbatch
 from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.indexes import read_indexes, write_indexes
-from nbbatch.client.inputs import list_items, read_chunk
+from nbbatch.client.chunks import choose_chunk
+from nbbatch.client.inputs import list_items
 from nbbatch.client.items import Item, label
 from nbbatch.client.jobs import Job
 from nbbatch.client.shape import ArrayShape
@@ -120,11 +121,11 @@ def test_an_array_of_one_is_an_array_all_the_same():
 
 def test_more_items_than_children_are_packed_invisibly():
     """10,001 items need more than AWS Batch's 10,000 children: two items go to a child."""
-    assert read_chunk("auto", 10_000) == 1
-    assert read_chunk("auto", 10_001) == 2
+    assert choose_chunk("auto", 10_000).size == 1
+    assert choose_chunk("auto", 10_001).size == 2
     assert ArrayShape(10_001, 2).children == 5001
     with pytest.raises(OptionError, match="more than 10,000 children"):
-        read_chunk(1, 10_001)
+        choose_chunk(1, 10_001)
 
 
 def test_items_may_share_a_child():

@@ -14,7 +14,6 @@ from nbbatch.errors import (
     AccessDeniedError,
     BackendUnreachableError,
     ClientException,
-    ConfigurationError,
     DaemonVersionError,
 )
 
@@ -177,14 +176,6 @@ def test_a_damaged_database_is_told_and_left_alone(home, monkeypatch):
     with pytest.raises(BackendUnreachableError, match=r"nbbatch\.db"):
         get_backend("local")
     assert (home / "nbbatch.db").read_bytes().startswith(b"this is no database")
-
-
-def test_an_aws_backend_says_that_it_is_not_there_yet(home, monkeypatch, tmp_path):
-    """It is configured, but cannot be used."""
-    (tmp_path / "nbbatch.toml").write_text('[backends.prod]\nkind = "aws"\nregion = "eu-central-1"\n')
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigurationError, match="'prod'"):
-        get_backend("prod")
 
 
 def test_a_forked_child_makes_its_own_connections(daemon):

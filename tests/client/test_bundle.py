@@ -97,7 +97,7 @@ def test_bundle_names_its_command_and_variables(main, store) -> None:
     packed = pack(Cell(source="1"), store, python="/usr/bin/python3")
     folder = packed.url.removeprefix("file://")
     assert packed.command == ("/usr/bin/python3", f"{folder}/runner.pyz", folder)
-    assert packed.environment == {"NBBATCH_BUNDLE": packed.url}
+    assert packed.environment == {"NBBATCH_BUNDLE": packed.url, "NBBATCH_CODE": packed.code}
 
 
 @pytest.mark.parametrize(

@@ -235,15 +235,18 @@ def test_a_handle_is_found_again_by_id_start_of_id_and_name():
         assert again.result(DEADLINE) == 42
 
 
-def test_an_unknown_or_ambiguous_name_is_refused():
-    """Two jobs of one name are told apart by their ids, which the error lists."""
+def test_a_name_means_its_newest_job_unless_several_go_on(gate):
+    """Two that go on are told apart by their ids, which the error lists."""
     with pytest.raises(UnknownNameError, match="no job"):
         nbbatch.job("nobody-called-this")
     with pytest.raises(UnknownNameError, match="no job"):
         nbbatch.job("00000000-0000-4000-8000-000000000000")
-    twins = [nbbatch.submit(add, 1, name="twin") for _ in range(2)]
-    with pytest.raises(UnknownNameError, match=f"(?s)Several jobs.*{twins[1].id[:8]}"):
+    twins = [nbbatch.submit(wait_for, str(gate), name="twin") for _ in range(2)]
+    with pytest.raises(UnknownNameError, match=f"(?s)Several jobs that go on.*{twins[1].id[:8]}"):
         nbbatch.job("twin")
+    gate.touch()
+    assert [job.wait(DEADLINE) for job in twins] == [True, True]
+    assert nbbatch.job("twin") == twins[1]
 
 
 def test_a_pickled_handle_works_in_another_process(gate):
@@ -297,9 +300,11 @@ def test_a_failed_job_is_retried_as_often_as_asked():
     """`retries` counts the attempts after the first; each attempt has its own log."""
     job = command("sh", "-c", "echo attempt $AWS_BATCH_JOB_ATTEMPT; exit 7", retries=2)
     assert isinstance(job.error(DEADLINE), JobFailedError)
-    assert [one["container"]["exitCode"] for one in job.attempts] == [7, 7, 7]
+    assert [one.exit_code for one in job.attempts] == [7, 7, 7]
+    assert [one.number for one in job.attempts] == [1, 2, 3]
+    assert all(one.started <= one.stopped and one.host and one.log_stream for one in job.attempts)
     assert job.logs() == "attempt 1\nattempt 2\nattempt 3"
-    assert job.logs(lines=1) == "attempt 3"
+    assert job.logs(tail=1) == "attempt 3"
 
 
 def test_a_repeated_job_is_a_new_one_with_a_result_of_its_own(tmp_path):
@@ -404,8 +409,8 @@ def test_listings_show_the_newest_first():
     assert rows[0].outcome is Outcome.EXITED
     assert rows[0].exit_code == 1
     assert rows[1].outcome is Outcome.SUCCEEDED
-    assert "FAILED (exited)" in repr(rows)
-    assert "<td>bad</td>" in rows._repr_html_()
+    assert "FAILED (exit code 1)" in repr(rows)
+    assert ">bad</td>" in rows._repr_html_()
     assert list(rows.frame()["name"]) == ["bad", "good"]
     assert all(row.status == "FAILED" for row in nbbatch.jobs(status="FAILED"))
 

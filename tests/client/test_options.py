@@ -58,7 +58,6 @@ def test_an_unknown_option_names_the_nearest_known_one():
         ("env", {"A B": "1"}, "names of environment variables"),
         ("spot", "maybe", "true or false"),
         ("tags", {f"t{n}": "" for n in range(51)}, "allows 50"),
-        ("depends", [f"job{n}" for n in range(21)], "allows 20"),
     ],
 )
 def test_a_value_that_is_not_understood_is_refused_by_name(name, value, text):

@@ -63,7 +63,6 @@ def test_every_option_reaches_its_member():
         timeout="10m",
         retries=2,
         tags={"team": "x"},
-        depends=["id1"],
         priority=7,
         share="a",
     ).submission("d")
@@ -79,7 +78,6 @@ def test_every_option_reaches_its_member():
         "jobName": "train",
         "jobQueue": "q",
         "jobDefinition": "d",
-        "dependsOn": [{"jobId": "id1"}],
         "retryStrategy": {"attempts": 3},
         "timeout": {"attemptDurationSeconds": 600},
         "shareIdentifier": "a",

@@ -60,7 +60,12 @@ def remote(monkeypatch):
     """A watcher of a backend that can only be asked, its jobs, and pauses that take no time."""
     batch = FakeBatch({})
     backend = SimpleNamespace(
-        name="far", kind="aws", home=None, region="r", batch=batch, errors=contextlib.nullcontext
+        name="far",
+        identity="r",
+        tells_changes=False,
+        batch=batch,
+        errors=contextlib.nullcontext,
+        renew=lambda start: None,
     )
     monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.01)
     monkeypatch.setattr(watch, "LINGER", 0.01)

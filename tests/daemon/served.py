@@ -29,7 +29,7 @@ from nbbatch.daemon.events_feed import EventsFeed
 from nbbatch.daemon.log_views import LogViews
 from nbbatch.daemon.logs import LogStore
 from nbbatch.daemon.loop import Loop
-from nbbatch.daemon.metrics import Metered, Metrics
+from nbbatch.daemon.metrics import Metrics
 from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.private import Private
 from nbbatch.daemon.private_feed import FeedRoutes
@@ -103,24 +103,26 @@ class Served:
         finally:
             self._ready.set()
 
+    def _note(self, events, changes):
+        self.watch.note(changes.touched)
+        self.feed.note()
+        self.metrics.note(events, changes, self.loop.state)
+
     async def _serve(self) -> None:
         self.store = Store.open(self.home / "nbbatch.db")
         self.logs = LogStore(self.home / "logs")
-        watch = Watch(time.time_ns() // 1000, self.logs.size)
+        self.watch = watch = Watch(time.time_ns() // 1000, self.logs.size)
         catalogue = parse_catalogue(Path(nbbatch.model.__file__).with_name("instance_types.json").read_text())
-        metered = Metered(self.store)
         self.loop = Loop(
             restore=lambda: restore(self.store.load(), catalogue),
-            store=metered,
+            store=self.store,
             clock=SystemClock(),
-            on_change=lambda changed: (watch.note(changed), self.feed.note()),
+            on_commit=self._note,
         )
         self.feed = EventsFeed(self.store.feed, self.loop.state.seed, Arns(REGION, "123456789012"))
         self.delivery = Delivery(self.feed, self.store.deliveries, self._pause)
         self.delivery.start()
-        self.metrics = metered.metrics = Metrics(
-            self.store.samples, self.loop.state, self.store.ledger.totals()
-        )
+        self.metrics = Metrics(self.store.samples, self.loop.state, self.store.ledger.totals())
         numbers = NumberRoutes(
             self.store.samples, self.metrics, Costs(self.loop, self.store.ledger, SystemClock().now)
         )
@@ -225,12 +227,12 @@ class Served:
 
     def start(self, job_id: str) -> None:
         """Report that the job's attempt runs."""
-        attempt = self.executor.orders[job_id].attempt
+        attempt = self._order(job_id).attempt
         self._report(AttemptStarted(job_id=job_id, attempt=attempt, started_at=SystemClock().now()))
 
     def exit(self, job_id: str, code: int = 0, **more) -> None:
         """Report that the job's attempt is over."""
-        order, now = self.executor.orders[job_id], SystemClock().now()
+        order, now = self._order(job_id), SystemClock().now()
         self._report(
             AttemptExited(
                 job_id=job_id,
@@ -241,6 +243,10 @@ class Served:
                 **more,
             )
         )
+
+    def _order(self, job_id: str):
+        """What the executor was told; it is told behind the answer to whoever submitted the job."""
+        return self.on_loop(lambda: self.executor.orders[job_id])
 
     def _report(self, report) -> None:
         async def hand_over() -> None:

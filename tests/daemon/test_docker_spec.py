@@ -28,6 +28,7 @@ from nbbatch.daemon.executors.docker_pause import pause_image_tar
 from nbbatch.daemon.executors.docker_probe import engine_address, engine_started, probe, refuses
 from nbbatch.daemon.executors.docker_spec import (
     Placement,
+    _upstream_mounts,
     attempt_of,
     bundle_folder,
     container_name,
@@ -257,7 +258,7 @@ def test_only_the_results_of_a_bundle_can_be_written(tmp_path):
 @pytest.mark.parametrize(
     "url",
     ["file:///etc", "file://{home}/bundles", "file://{home}/bundles/../logs", "file://{home}/bundles/link",
-     "file://{home}/bundles/missing", "s3://bucket/b", "{home}/bundles/b", ""],
+     "file://{home}/bundles/missing", "{home}/bundles/b", ""],
 )  # fmt: skip
 def test_no_bundle_leaves_its_folder(tmp_path, url):
     """Whatever does not resolve to a folder inside the bundles is refused."""
@@ -266,6 +267,11 @@ def test_no_bundle_leaves_its_folder(tmp_path, url):
     (tmp_path / "bundles" / "link").symlink_to(tmp_path / "logs")
     with pytest.raises(CouldNotStartError, match="CannotStartContainerError: NBBATCH_BUNDLE="):
         bundle_folder((("NBBATCH_BUNDLE", url.format(home=tmp_path)),), tmp_path)
+
+
+def test_a_bundle_in_s3_is_the_jobs_own_matter(tmp_path):
+    """Nothing of the home is mounted for it."""
+    assert bundle_folder((("NBBATCH_BUNDLE", "s3://bucket/bundles/b"),), tmp_path) is None
 
 
 def test_frames_come_apart_however_they_are_cut():
@@ -408,3 +414,17 @@ def test_an_engines_start_is_told_by_its_socket(tmp_path, monkeypatch):
     os.utime(tmp_path / "s", (5, 5))
     assert engine_started(f"unix://{tmp_path}/s") == 5000
     assert engine_started("tcp://127.0.0.1:1") is None
+
+
+def test_bundles_of_earlier_jobs_are_mounted_to_be_read(tmp_path):
+    """Those that the bundle names, if they lie beside it; nothing else of the home."""
+    bundles = tmp_path / "bundles"
+    earlier, bundle = bundles / "earlier", bundles / "mine"
+    for folder in (earlier, bundle):
+        (folder / "results").mkdir(parents=True)
+    (bundle / "upstream").write_text(f"file://{earlier}")
+    assert _upstream_mounts(bundle) == [Mount(source=str(earlier), target=str(earlier), read_only=True)]
+    for url in (f"file://{tmp_path}", f"file://{bundles}/gone", f"file://{bundles}/../secrets.json"):
+        (bundle / "upstream").write_text(url)
+        with pytest.raises(CouldNotStartError, match="earlier job"):
+            _upstream_mounts(bundle)

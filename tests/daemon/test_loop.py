@@ -72,7 +72,7 @@ class Running:
             restore=lambda: restore(store.load(), CATALOGUE),
             store=store,
             clock=self.clock,
-            on_change=self.changed.append,
+            on_commit=lambda _events, changes: self.changed.append(changes.touched),
         )
         self.executor = ScriptedExecutor(self.loop.report, self.clock.now)
 
@@ -80,8 +80,8 @@ class Running:
         await self.loop.start(self.executor)
         return self
 
-    async def submit(self, job_id, **more):
-        job = Job(
+    def job(self, job_id, **more):
+        return Job(
             id=JobId(job_id),
             name="x",
             queue="q",
@@ -90,13 +90,21 @@ class Running:
             created_at=self.clock.now(),
             **more,
         )
-        return await self.loop.apply(lambda _state, _now: ([JobSubmitted(job=job)], job.id))
+
+    async def submit(self, job_id, **more):
+        return await self.apply(JobSubmitted(job=self.job(job_id, **more)), reply=job_id)
+
+    async def apply(self, *events, reply=None):
+        """The reply, once what follows behind it has happened, too."""
+        given = await self.loop.apply(lambda _state, _now: (events, reply))
+        await asyncio.sleep(0)
+        return given
 
     async def world(self):
         environment = ComputeEnvironment(name="ce", max_vcpus=4, instance_types=("m6i.large",))
         queue = JobQueue(name="q", priority=1, environments=("ce",))
         events = [ComputeEnvironmentCreated(environment=environment), JobQueueCreated(queue=queue)]
-        await self.loop.apply(lambda _state, _now: (events, None))
+        await self.apply(*events)
         return self
 
 
@@ -125,6 +133,15 @@ async def test_effects_follow_the_commit(running, store):
     assert "lost" not in running.loop.state.jobs
     assert await running.submit("kept") == "kept"
     assert [order.job_id for order in running.executor.take_starts()] == ["kept"]
+
+
+async def test_a_loop_that_closes_still_carries_out_what_it_decided(running):
+    """Between an answer and its effects nothing is lost, not even when the daemon is told to go."""
+    event = JobSubmitted(job=running.job("last"))
+    await running.loop.apply(lambda _state, _now: ([event], None))
+    assert names(running.executor.take_starts()) == []
+    await running.loop.close()
+    assert names(running.executor.take_starts()) == ["last"]
 
 
 async def test_an_exit_waits_for_the_disk(running, store, monkeypatch):
@@ -175,9 +192,7 @@ async def test_a_new_loop_goes_on_where_the_old_one_was_killed(running, store):
     """What ran is expected again, what waited waits, and a stop that was decided is ordered again."""
     await running.submit("array", array_size=10)
     running.executor.started(JobId("array:0"))
-    await running.loop.apply(
-        lambda _state, _now: ([TerminateRequested(job_id=JobId("array:1"), reason="enough")], None)
-    )
+    await running.apply(TerminateRequested(job_id=JobId("array:1"), reason="enough"))
     again = await Running(store).up()
     expected = again.executor.take_expected()
     assert sorted((one.order.job_id, one.was_running) for one in expected) == [
@@ -204,7 +219,7 @@ async def test_a_new_loop_repeats_the_notice_of_a_host_that_is_going(running, st
     await running.submit("job")
     (order,) = running.executor.take_starts()
     event = HostInterrupted(host=order.host, notice_seconds=100)
-    await running.loop.apply(lambda _state, _now: ([event], None))
+    await running.apply(event)
     assert [stop.grace_seconds for stop in running.executor.take_stops()] == [100]
     after = Running(store)
     after.clock.at += 70_000

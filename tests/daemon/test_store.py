@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nbbatch.daemon.database import _QUERIES
+from nbbatch.daemon.feed_rows import BATCH, Place
 from nbbatch.daemon.store import Store
 from nbbatch.errors import StoreError
 from nbbatch.model.containers import Container
@@ -324,11 +325,15 @@ def downgrade(path: Path) -> None:
         f"UPDATE meta SET ({', '.join(counters)}) ="
         f" (SELECT {', '.join(counters)} FROM events ORDER BY tick DESC LIMIT 1)"
     )
-    for name in counters:
+    for name in (*counters, "feed_tick", "changes", "sums"):
         connection.execute(f"ALTER TABLE events DROP COLUMN {name}")
     for table in ("needs", "feed", "deliveries", "samples", "ledger", "host_ledger"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP VIEW queues_of_jobs")
+    connection.execute("DROP INDEX jobs_by_name")
+    connection.execute("ALTER TABLE jobs DROP COLUMN named")
+    connection.execute("ALTER TABLE meta DROP COLUMN named")
+    connection.execute("CREATE INDEX jobs_by_name ON jobs (queue, name, created_at)")
     connection.execute("CREATE INDEX jobs_by_queue ON jobs (queue, created_at)")
     connection.execute("CREATE INDEX jobs_alive ON jobs (status) WHERE status < 5")
     connection.execute("PRAGMA user_version = 2")
@@ -350,6 +355,51 @@ def test_an_older_schema_is_brought_up_to_date(world):
     world.exit(waiting)
     assert_same_jobs(world.state, world.reopen())
     assert world.store.counts()[S.SUCCEEDED] == 3
+
+
+def test_what_is_filed_a_batch_later_is_never_missing(world):
+    """Feed, ledger and names say the same whether a tick is filed or not, and whether the daemon died between."""
+    seen, succeeded = [], 0
+    for submitted in range(1, 3 * BATCH // 4):
+        job = world.submit()
+        if submitted % 12:
+            world.exit(job)
+            succeeded += 1
+        if submitted % 11 == 0:
+            world.reopen()
+        (sums,) = world.store.ledger.totals().values()
+        assert (sums.submitted, sums.succeeded, sums.attempts) == (submitted, succeeded, succeeded)
+        assert type(sums.submitted) is int
+        named = world.store.list_jobs(queue="q", limit=1000, name="work")
+        assert [job.sequence for job in named] == list(range(submitted, 0, -1))
+        assert [job.sequence for job in world.store.list_jobs(queue="q", limit=2, name="WORK")] == (
+            list(range(submitted, 0, -1))[:2]
+        )
+        everything = list(world.store.feed.after(Place(0, 0), 1000))
+        assert everything[: len(seen)] == seen
+        assert everything[-1].place < world.store.feed.end()
+        seen = everything
+    ticks = [change.place.tick for change in seen]
+    assert ticks == sorted(ticks)
+    assert len(seen) > BATCH
+    start = world.store.feed.start()
+    assert start.tick == ticks[0]
+    assert world.store.feed.since(seen[-1].at + 1) == world.store.feed.end()
+
+
+def test_a_lengthened_log_holds_nothing_more(world):
+    """Commits need not grow SQLite's log then, and no row is other than before."""
+    world.exit(world.submit())
+    world.store.lengthen_log()
+    world.store.flush_log()
+    log = world.path.with_name(f"{world.path.name}-wal")
+    length = log.stat().st_size
+    assert length > 4 << 20
+    waiting = world.submit()
+    assert log.stat().st_size == length
+    assert_same_jobs(world.state, world.reopen())
+    assert waiting in world.state.jobs
+    assert world.store.samples.read(-1, 2**60) == []
 
 
 def test_lists_and_counts_never_look_through_all_jobs(world):

@@ -13,6 +13,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
 from traitlets.config import Config
 
+from nbbatch.client import session
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -26,6 +28,7 @@ def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Interacti
     config.InteractiveShell.colors = "nocolor"
     main = sys.modules["__main__"]
     yield InteractiveShell.instance(config=config)
+    session.forget()
     InteractiveShell.clear_instance()
     sys.modules["__main__"] = main
 

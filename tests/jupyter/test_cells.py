@@ -178,6 +178,24 @@ def test_bad_input_is_refused_before_anything_is_sent(batch_shell, cell, said):
     run(batch_shell, "1 + 1")
 
 
+def test_a_dry_run_tells_the_cost_range_and_the_worst_case(batch_shell, capsys):
+    """A cell that ran tells what it will cost again; timeout, retries and the cap make the worst case."""
+    cell = "import time\ntime.sleep(0.2)"
+    run(batch_shell, f"%%batch --dry-run\n{cell}")
+    said = capsys.readouterr().out
+    assert "nobody knows how long" in said
+    assert "no upper limit" in said
+    run(batch_shell, f"%%batch\n{cell}")
+    assert "est. $" not in capsys.readouterr().out
+    run(batch_shell, f"%%batch --dry-run --timeout 1h --retries 1 --array range(3)\n{cell}")
+    said = capsys.readouterr().out
+    assert "est. $0.00" in said
+    assert "x 3 items" in said
+    assert "worst case: timeout of 1 h 0 min x 2 attempts x 3 children" in said
+    run(batch_shell, f"%%batch --dry-run --max-cost 2\n{cell}")
+    assert "at worst $2.00" in capsys.readouterr().out
+
+
 def test_a_value_that_cannot_travel_is_named(batch_shell):
     """An unpicklable input raises before the job is sent and names variable and attribute."""
     run(batch_shell, "import threading\nclass Box:\n    pass\nbox = Box()\nbox.lock = threading.Lock()")

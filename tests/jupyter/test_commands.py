@@ -37,3 +37,9 @@ def test_a_mistake_is_refused_and_named(line, said):
     with pytest.raises(OptionError) as caught:
         parse_command(line)
     assert said in str(caught.value)
+
+
+def test_the_doctor_is_a_word_and_completes_backends():
+    """`%batch doctor prod` looks at that backend; without a name at the one in use."""
+    assert parse_command("doctor prod").job == "prod"
+    assert parse_command("doctor").job == ""

@@ -15,8 +15,19 @@ LIVE = Live(
     jobs=lambda: ["3f2a91c0", "77aa0011"],
     variables=lambda: ["df", "model", "data"],
     backends=lambda: ["local", "aws"],
+    presets=lambda: ["gpu", "big"],
+    definitions=lambda: ["train", "train:3"],
+    images=lambda: ["python:3.12", "team/base:1"],
 )
-DEAD = Live(queues=fail, jobs=fail, variables=lambda: ["df"], backends=fail)
+DEAD = Live(
+    queues=fail,
+    jobs=fail,
+    variables=lambda: ["df"],
+    backends=fail,
+    presets=fail,
+    definitions=fail,
+    images=fail,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +39,16 @@ DEAD = Live(queues=fail, jobs=fail, variables=lambda: ["df"], backends=fail)
         ("%%batch --in d", ["data", "df"]),
         ("%%batch --in df,m", ["model"]),
         ("%%batch --depends 3", ["3f2a91c0"]),
+        ("%%batch --after ", ["3f2a91c0", "77aa0011"]),
+        ("%%batch --preset ", ["big", "gpu"]),
+        ("%%batch --backend a", ["aws"]),
+        ("%%batch --definition tr", ["train", "train:3"]),
+        ("%%batch --definition train:", ["train:3"]),
+        ("%%batch --image team/", ["team/base:1"]),
+        ("%%batch --image='py", ["python:3.12"]),
+        ("%%gpu --mem", ["--memory"]),
+        ("%%gpu --queue s", ["spot"]),
+        ("%%time --mem", []),
         ("%%batch --vcpus 2 --vc", []),
         ("%%batch --env A=1 --en", ["--env"]),
         ("%batch lo", ["logs"]),
@@ -35,6 +56,10 @@ DEAD = Live(queues=fail, jobs=fail, variables=lambda: ["df"], backends=fail)
         ("%batch logs 3f2a91c0 -", ["--follow", "--tail", "-f"]),
         ("%batch jobs --queue sp", ["spot"]),
         ("j = %batch job 7", ["77aa0011"]),
+        ("%batch backend ", ["aws", "local"]),
+        ("%batch cost 3", ["3f2a91c0"]),
+        ("%batch config --preset b", ["big"]),
+        ("%batch jobs --status RUNN", ["RUNNABLE", "RUNNING"]),
         ("print(--qu", []),
         ("batch = 3", []),
     ],

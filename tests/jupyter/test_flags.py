@@ -59,6 +59,10 @@ def test_left_out_names_are_to_be_inferred_and_empty_ones_are_none():
         ("df", "df"),
         ("--item x", "--array"),
         ("--spot --on-demand", "exclude"),
+        ("--local --detach", "exclude"),
+        ("--local --as x", "exclude"),
+        ("--max-cost much", "dollars"),
+        ("--value-limit lots", "lots"),
         ("--wait --detach", "exclude"),
         ("--image a --definition b", "exclude"),
         ("--retries 10", "9"),
@@ -72,13 +76,16 @@ def test_a_mistake_is_refused_and_named(line, said):
     assert caught.value.cure
 
 
-def test_configured_defaults_give_way_to_the_line():
-    """What c.BatchMagics sets counts where the line is silent."""
-    defaults = {"queue": "big", "vcpus": 4.0, "memory": "8G", "image": "", "backend": None}
-    assert parse_cell_line("--vcpus 2", defaults).options.vcpus == 2
-    assert parse_cell_line("", defaults).options.memory == 8192
-    assert parse_cell_line("", defaults).options.queue == "big"
-    assert parse_cell_line("--spot", defaults).options.queue is None
+def test_the_name_a_cell_was_called_by_is_its_preset():
+    """`%%gpu` has the preset gpu, unless its line names another one."""
+    assert parse_cell_line("--vcpus 2", "gpu").options.preset == "gpu"
+    assert parse_cell_line("--preset big", "gpu").options.preset == "big"
+    assert parse_cell_line("").options.preset is None
+
+
+def test_after_is_another_word_for_depends():
+    """Both take one job or several, and add up."""
+    assert parse_cell_line("--depends a,b --after c").options.depends == ("a", "b", "c")
 
 
 def test_waiting_and_binding():
@@ -100,4 +107,4 @@ def test_help_shows_every_flag():
 def test_every_option_of_the_client_has_a_flag():
     """No option of the Python form is missing on the line."""
     known = {flag.key for flag in FLAGS}
-    assert {name for name in option_names() if name != "after"} <= known
+    assert set(option_names()) <= known

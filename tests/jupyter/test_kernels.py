@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -227,3 +229,110 @@ def test_a_tab_knows_queues_and_jobs(shared_daemon, kernel_environment):
         job = nbbatch.job("tabbed").id[:8]
         reply = notebook.client.complete("%batch logs ", reply=True, timeout=30)["content"]
         assert job in reply["matches"]
+
+
+def test_the_front_end_s_completer_gets_live_values(shared_daemon, kernel_environment, tmp_path):
+    """Tab in Jupyter asks the kernel: flags, queues, definitions, images, presets, jobs, variables."""
+    (tmp_path / "nbbatch.toml").write_text("[presets.big]\nvcpus = 2\n")
+    shared_daemon.batch.register_job_definition(
+        jobDefinitionName="team-train",
+        type="container",
+        containerProperties={
+            "image": "team/base:7",
+            "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}],
+        },
+    )
+    job = nbbatch.submit(len, "x", name="for-the-completer").id[:8]
+    with kernel(kernel_environment) as (_, notebook):
+        notebook.run(
+            f"%cd {tmp_path}\n%load_ext nbbatch\nimport nbbatch\nframe = 1\nhandle = nbbatch.job('{job}')"
+        )
+        expected = {
+            "%%batch --mem": "--memory",
+            "%%big --mem": "--memory",
+            "%%batch --queue sp": "spot",
+            "%%batch --definition te": "team-train",
+            "%%batch --image team": "team/base:7",
+            "%%batch --preset ": "big",
+            "%%batch --backend lo": "local",
+            "%%batch --in fr": "frame",
+            "%%batch --depends ha": "handle",
+            f"%%batch --after {job[:4]}": job,
+            "%batch ba": "backend",
+            f"%batch logs {job[:4]}": job,
+            "x = %batch backend l": "local",
+        }
+        for typed, word in expected.items():
+            reply = notebook.client.complete(typed, reply=True, timeout=30)["content"]
+            assert word in reply["matches"], typed
+            start = reply["cursor_start"]
+            assert word.startswith(typed[start:]), (typed, start)
+
+
+def test_a_kernel_without_comms_shows_plain_mime_bundles(execute):
+    """A front end that only knows the notebook protocol, as VS Code's, gets all: no comm is opened.
+
+    What nbclient saves is what any such front end was sent: streams, displays, updates of displays.
+    """
+    listen = (
+        "import comm\nopened = []\n"
+        "def refuse(*a, **k):\n    opened.append(a)\n    raise RuntimeError('no comms here')\n"
+        "comm.create_comm = refuse"
+    )
+    for display in ("0", "1"):
+        cells = execute(
+            listen,
+            "%%batch --array range(2)\nprint('item', item)\nx = item",
+            "%%batch\n1 / 0",
+            "%batch jobs",
+            "print('comms', opened)",
+            NBBATCH_DISPLAY=display,
+        ).cells
+        assert "SUCCEEDED: 2 items" in text_of(cells[1])
+        assert "sends the code only" in text_of(cells[1])
+        assert "FAILED (exit code 1)" in text_of(cells[2])
+        assert cells[2].outputs[-1]["ename"] == "RemoteError"
+        assert "FAILED" in text_of(cells[3])
+        assert text_of(cells[4]).strip() == "comms []"
+        kinds = {key for cell in cells for one in cell.outputs for key in one.get("data", {})}
+        assert kinds <= {"text/plain", "text/html"}
+
+
+def test_colour_and_boxes_stay_out_of_a_log(execute):
+    """With NO_COLOR or in CI the story is plain text, one line each, whatever front end there is."""
+    for variable in ("NO_COLOR", "CI"):
+        (cell,) = execute("%%batch\n6 * 7", JPY_SESSION_NAME="/x.ipynb", **{variable: "1"}).cells
+        story = [one for one in cell.outputs if one["output_type"] == "stream"]
+        assert all(line.startswith(STORY) for one in story for line in one["text"].splitlines())
+        assert "\x1b" not in text_of(cell)
+        assert "SUCCEEDED" in text_of(cell)
+        assert cell.outputs[-1]["data"] == {"text/plain": "42"}
+
+
+def test_a_terminal_tells_the_same_story(shared_daemon, kernel_environment, tmp_path):
+    """Plain IPython: the story as lines, output, value, and an error without frames of ours."""
+    script = tmp_path / "session.ipy"
+    script.write_text(
+        "%load_ext nbbatch\n"
+        "get_ipython().run_cell('%%batch\\nprint(\"from afar\")\\nx = 5\\nx + 1')\n"
+        "print('x is', x)\n"
+        "get_ipython().run_cell('%%batch\\n1 / 0')\n"
+        "get_ipython().run_cell('%%batch -h')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", str(script)],
+        capture_output=True,
+        text=True,
+        env=kernel_environment,
+        cwd=tmp_path,
+        timeout=120,
+        check=False,
+    )
+    said = done.stdout
+    assert "nbbatch › sends the code only · back: x" in said, done.stderr
+    assert "from afar\n" in said
+    assert re.search(r"Out\[\d+\]: 6", said)
+    assert "x is 5" in said
+    assert "ZeroDivisionError: division by zero" in said
+    assert "nbbatch/" not in said
+    assert "usage: %%batch" in said

@@ -3,7 +3,7 @@
 import pytest
 
 from nbbatch.client.capacity import Capacity, catalogue
-from nbbatch.jupyter.places import _price
+from nbbatch.client.rates import price_of
 from nbbatch.model.resources import Resources
 
 MACHINE = Resources(vcpus=4, memory=8000)
@@ -26,7 +26,7 @@ def test_fargate_takes_any_size_that_this_machine_has():
     """And costs by vCPU and gigabyte, less on Spot."""
     known = queue_of(type="FARGATE_SPOT", maxvCpus=16)
     assert known.refusal(JOB) == ""
-    price, spot = _price(known, JOB)
+    price, spot = price_of(known, JOB)
     assert price == pytest.approx(0.04048 + 2 * 0.004445)
     assert spot == pytest.approx(price * 0.3)
 
@@ -51,4 +51,4 @@ def test_refreshed_prices_are_used(home):
         ' "fargate": {"usd_per_vcpu_hour": 1, "usd_per_gb_hour": 1, "spot_share": 0.5},'
         ' "types": {"m6i.large": [2, 8192, 0, 10.0, 4.0]}}'
     )
-    assert _price(queue_of(type="EC2", instanceTypes=["m6i.large"], maxvCpus=16), JOB) == (5.0, 2.0)
+    assert price_of(queue_of(type="EC2", instanceTypes=["m6i.large"], maxvCpus=16), JOB) == (5.0, 2.0)

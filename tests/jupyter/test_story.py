@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from nbbatch.client.bundle import Receipt, Sent
+from nbbatch.client.estimate import Basis, Estimate, Range
+from nbbatch.client.format import clock, dollars, memory, plural, size
 from nbbatch.client.handle import Account
-from nbbatch.jupyter.format import clock, dollars, memory, plural, size
+from nbbatch.jupyter.receipts import cost_lines, in_receipt
 from nbbatch.jupyter.story import (
     Place,
     final_line,
@@ -151,3 +153,37 @@ def test_the_final_line_of_an_array_counts_failures():
     """A failed array says how many of its items failed."""
     detail = array(20, status="FAILED", SUCCEEDED=18, FAILED=2) | {"stoppedAt": 1_012_000}
     assert final_line(detail).startswith("FAILED: 2 of 20 items in 12 s")
+
+
+def test_an_estimate_is_told_only_from_earlier_runs():
+    """What was measured stands beside the rate, and says from where it is."""
+    known = Range(per_hour=0.1, low=0.0003, expected=0.0004, high=0.0006, worst=0.8)
+    seen = Estimate(
+        on_demand=known,
+        spot=Range(per_hour=0.03, expected=0.0001, low=0.0001, high=0.0001),
+        is_spot=False,
+        basis=Basis.MEASURED,
+        because="14 s in 2 earlier runs",
+        worst_because="timeout of 2 h 0 min x 4 attempts",
+    )
+    line = receipt_line(SENT, Place(queue="q", price=(0.1, 0.03)), estimate=in_receipt(seen))
+    assert line.endswith("· $0.10/h ($0.03/h spot) · est. $0.0004: 14 s in 2 earlier runs")
+    assert list(cost_lines(seen)) == [
+        "cost on demand: $0.0004 expected ($0.0003 to $0.0006), $0.10/h, at worst $0.80 ← this queue",
+        "cost spot: $0.0001 expected, $0.03/h",
+        "expected from 14 s in 2 earlier runs",
+        "worst case: timeout of 2 h 0 min x 4 attempts",
+    ]
+
+
+def test_nothing_is_estimated_where_nothing_has_run():
+    """A dry run says that nobody knows, and what would limit the cost."""
+    unknown = Range(per_hour=0.1)
+    never = Estimate(
+        on_demand=unknown, spot=unknown, is_spot=True, basis=Basis.UNKNOWN, because="", worst_because=""
+    )
+    assert in_receipt(never) == in_receipt(None) == ""
+    lines = list(cost_lines(never))
+    assert "← this queue" in lines[1]
+    assert "nobody knows" in lines[2]
+    assert "--timeout or --max-cost" in lines[3]

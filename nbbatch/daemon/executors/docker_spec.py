@@ -35,6 +35,8 @@ VOLUMES = "volumes"
 """Folder of the home for EFS and S3 Files volumes: one folder per file system, for all jobs."""
 
 BUNDLE_VARIABLE = "NBBATCH_BUNDLE"
+UPSTREAM = "upstream"
+"""File of a bundle that names the bundles of earlier jobs whose values it takes, a URL a line."""
 
 _MIB = 1 << 20
 _LEAST_MEMORY = 6
@@ -249,7 +251,30 @@ def _bundle_mounts(bundle: Path) -> list[Mount]:
     return [
         Mount(source=str(bundle.resolve()), target=str(bundle), read_only=True),
         Mount(source=str(results.resolve()), target=str(results)),
+        *_upstream_mounts(bundle),
     ]
+
+
+def _upstream_mounts(bundle: Path) -> list[Mount]:
+    """Bundles of earlier jobs whose values this one takes, to be read; the job cannot change their list.
+
+    Raises
+    ------
+    CouldNotStartError
+        When one of them is no bundle beside this one.
+    """
+    named = bundle / UPSTREAM
+    if not named.is_file():
+        return []
+    mounts = []
+    for url in named.read_text(encoding="utf-8").split():
+        folder = Path(unquote(urlsplit(url).path))
+        if folder.parent != bundle.parent or not folder.is_dir() or folder.is_symlink():
+            raise CouldNotStartError(
+                f"CannotStartContainerError: the bundle {url} of an earlier job is not there (any more)"
+            )
+        mounts.append(Mount(source=str(folder.resolve()), target=str(folder), read_only=True))
+    return mounts
 
 
 def _long_mount(mount: Mount) -> dict[str, Any]:
@@ -283,7 +308,7 @@ def bundle_folder(environment: Sequence[tuple[str, str]], home: Path) -> Path | 
     Returns
     -------
     Path or None
-        None when the job has no bundle.
+        None when the job has no bundle, or fetches it from S3 by itself.
 
     Raises
     ------
@@ -294,6 +319,8 @@ def bundle_folder(environment: Sequence[tuple[str, str]], home: Path) -> Path | 
     if url is None:
         return None
     parts = urlsplit(url)
+    if parts.scheme == "s3":
+        return None
     folder, bundles = Path(unquote(parts.path)), home / "bundles"
     inside = parts.scheme == "file" and bundles.resolve() in folder.resolve().parents
     if not inside or not folder.is_dir():

@@ -199,14 +199,15 @@ class TaskRun:
 
     def _exited(self, *, exit_code: int | None, **known: Any) -> AttemptExited:
         order = self._whole.order
-        end = AttemptExited(
+        if exit_code is None:
+            known["status_reason"] = FAILED_TO_START
+        return AttemptExited(
             job_id=order.job_id,
             attempt=order.attempt,
             exit_code=exit_code,
             usage=_sum_of(self._usages),
             **known,
         )
-        return end if exit_code is not None else replace(end, status_reason=FAILED_TO_START)
 
     def _never_began(self, reason: str) -> AttemptExited:
         ends = tuple(ContainerEnd(name=known.name) for known in self._containers)

@@ -6,6 +6,8 @@ reports may come twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, Effect, StopAttempt
 from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobId, JobStatus, Run, stream_of
@@ -15,6 +17,7 @@ from nbbatch.scheduler.cost import add_attempt
 from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.fleet import vacated
 from nbbatch.scheduler.lifecycle import Signal
+from nbbatch.scheduler.orders import Placed
 from nbbatch.scheduler.queueing import note_use
 from nbbatch.scheduler.reactions.nodes import (
     MAIN_NODE_ENDED,
@@ -28,7 +31,7 @@ from nbbatch.scheduler.spot import as_interrupted
 from nbbatch.scheduler.state import Deadline, DeadlineKind, EndedAttempt, LiveJob, SchedulerState
 
 
-def on_attempt_started(state: SchedulerState, event: AttemptStarted, now: int) -> list[Effect]:
+def on_attempt_started(state: SchedulerState, event: AttemptStarted, now: int) -> Sequence[Placed]:
     """The container runs; its timeout counts from here (user guide, "Job timeouts")."""
     found = _attempt(state, event.job_id, event.attempt)
     if found is None:

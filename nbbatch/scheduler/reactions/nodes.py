@@ -8,12 +8,14 @@ attempt never meets the old one's nodes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nbbatch.model.events import Effect, StopAttempt
 from nbbatch.model.jobs import Attempt, JobStatus, Run
 from nbbatch.scheduler.dependencies import end
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.nodes import Nodes
-from nbbatch.scheduler.placement import start_order
+from nbbatch.scheduler.orders import Placed
 from nbbatch.scheduler.retries import TIMEOUT_REASON, verdict
 from nbbatch.scheduler.state import DeadlineKind, LiveJob, SchedulerState
 
@@ -21,7 +23,7 @@ MAIN_NODE_ENDED = "Main node ended"
 """[?] AWS's words for a node that was stopped because of it are not known."""
 
 
-def on_node_started(state: SchedulerState, live: LiveJob, index: int, started_at: int) -> list[Effect]:
+def on_node_started(state: SchedulerState, live: LiveJob, index: int, started_at: int) -> Sequence[Placed]:
     """With the main node the job is RUNNING and its timeout begins; now the other nodes may start."""
     if live.nodes is None or live.job.nodes is None or index != live.job.nodes.main:
         return []
@@ -31,7 +33,7 @@ def on_node_started(state: SchedulerState, live: LiveJob, index: int, started_at
     if live.job.timeout is not None:
         at = started_at + live.job.timeout * 1000
         state.remind(at, DeadlineKind.TIMEOUT, live.job.id, live.run.attempt)
-    return [start_order(live, other, live.nodes.runs[other]) for other in waiting]
+    return [Placed(live, other, live.nodes.runs[other]) for other in waiting]
 
 
 def on_node_ended(state: SchedulerState, live: LiveJob, index: int, now: int) -> list[Effect]:

@@ -1,0 +1,160 @@
+"""What the local daemon tells of a job, told of a job on AWS from what AWS's own services know.
+
+Why a job waits comes from DescribeJobs, its queue and the queue's snapshot; what it cost from how long
+its attempts ran, the type of its host, and the catalogue's prices. The answers have the shape of the
+daemon's. What may not be asked with the user's rights is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from nbbatch.client.backend import Backend
+from nbbatch.client.capacity import Capacity, capacity_of, catalogue, requirements_of
+from nbbatch.client.outcome import Detail, short_id
+from nbbatch.errors import NbbatchError
+from nbbatch.model.jobs import TERMINAL
+from nbbatch.model.resources import Resources
+
+_CLUSTER = re.compile(r"arn:[^:]+:ecs:[^:]+:\d+:container-instance/([^/]+)/.+")
+_STARTING = "it has its host, and its container starts: the image is fetched"
+_CHILD_STATUSES = ("SUCCEEDED", "FAILED", "RUNNING")
+
+
+class Account(Backend, Protocol):
+    """A backend that has clients of other services, too."""
+
+    def client(self, service: str) -> Any:
+        """A boto3 client."""
+
+
+def why(backend: Backend, job_id: str) -> dict[str, Any]:
+    """Reasons for which a job has not started, as sentences; none for one that runs or has ended."""
+    with backend.errors():
+        details = backend.batch.describe_jobs(jobs=[job_id])["jobs"]
+    return {"reasons": [reason for detail in details for reason in _reasons(backend, detail)]}
+
+
+def _reasons(backend: Backend, detail: Detail) -> Iterator[str]:
+    match detail["status"]:
+        case "SUBMITTED" | "PENDING" if detail.get("dependsOn"):
+            yield from _dependencies(backend, detail)
+        case "RUNNABLE":
+            if detail.get("statusReason"):
+                yield str(detail["statusReason"])
+            with suppress(NbbatchError):  # whoever may not ask for the queue is told the rest
+                yield from _of_queue(backend, detail["jobQueue"])
+            with suppress(NbbatchError):
+                yield from _of_snapshot(backend, detail)
+        case "STARTING":
+            yield _STARTING
+
+
+def _dependencies(backend: Backend, detail: Detail) -> Iterator[str]:
+    ids = [one["jobId"] for one in detail["dependsOn"] if one.get("jobId")]
+    with backend.errors():
+        found = backend.batch.describe_jobs(jobs=ids)["jobs"] if ids else []
+    for one in found:
+        if one["status"] not in TERMINAL:
+            yield f"it waits for job {one['jobName']} ({short_id(one['jobId'])}), which is {one['status']}"
+
+
+def _of_queue(backend: Backend, queue: str) -> Iterator[str]:
+    """What of the queue and its environments keeps jobs from hosts."""
+    with backend.errors():
+        known = backend.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
+    if known and known[0].get("state") == "DISABLED":
+        yield f"queue {known[0]['jobQueueName']} is DISABLED"
+    for one in capacity_of(backend, queue, is_fresh=True).environments:
+        name, resources = one["computeEnvironmentName"], one.get("computeResources") or {}
+        if one.get("status") == "INVALID":
+            yield f"environment {name} is INVALID: {one.get('statusReason', 'AWS gives no reason')}"
+        elif one.get("state") == "DISABLED":
+            yield f"environment {name} is DISABLED"
+        elif resources.get("maxvCpus") and resources.get("desiredvCpus") == resources["maxvCpus"]:
+            yield f"environment {name} has all of its {resources['maxvCpus']} vCPUs"
+
+
+def _of_snapshot(backend: Backend, detail: Detail) -> Iterator[str]:
+    with backend.errors():
+        reply = backend.batch.get_job_queue_snapshot(jobQueue=detail["jobQueue"])
+    front = [one["jobArn"] for one in reply.get("frontOfQueue", {}).get("jobs", ())]
+    if detail.get("jobArn") in front:
+        yield f"it is number {front.index(detail['jobArn']) + 1} in its queue"
+    elif front:
+        yield f"at least {len(front)} jobs are before it in its queue"
+
+
+def accounts(backend: Account, job_ids: Sequence[str]) -> dict[str, Any]:
+    """Estimated cost and the time run of jobs; of an array over all its children's last attempts."""
+    with backend.errors():
+        details = backend.batch.describe_jobs(jobs=list(job_ids))["jobs"]
+    return {"jobs": [_account(backend, detail) for detail in details]}
+
+
+def _account(backend: Account, detail: Detail) -> dict[str, Any]:
+    is_array = "size" in (detail.get("arrayProperties") or {})
+    seconds = sum(_children_ran(backend, detail["jobId"]) if is_array else _attempts_ran(detail))
+    capacity = capacity_of(backend, detail["jobQueue"])
+    kind = _instance_type(backend, detail)
+    wanted = requirements_of(detail.get("container") or {})
+    on_demand, spot = _hourly(capacity, kind, wanted) or (0.0, 0.0)
+    hours = seconds / 3600
+    return {
+        "jobId": detail["jobId"],
+        "cost": on_demand * hours,
+        "spotCost": spot * hours,
+        "seconds": seconds,
+        "instanceType": kind,
+    }
+
+
+def _attempts_ran(detail: Detail) -> Iterator[float]:
+    """Seconds of each attempt; one under way is not among `attempts` yet."""
+    attempts = list(detail.get("attempts") or ())
+    for one in attempts or ([detail] if detail.get("stoppedAt") else ()):
+        yield _between(one)
+
+
+def _children_ran(backend: Backend, job_id: str) -> Iterator[float]:
+    for status in _CHILD_STATUSES:
+        with backend.errors():
+            pages = backend.batch.get_paginator("list_jobs").paginate(arrayJobId=job_id, jobStatus=status)
+            yield from (_between(one) for page in pages for one in page["jobSummaryList"])
+
+
+def _between(one: Mapping[str, Any]) -> float:
+    started, stopped = one.get("startedAt"), one.get("stoppedAt")
+    return max(0.0, (stopped - started) / 1000) if started and stopped else 0.0
+
+
+def _instance_type(backend: Account, detail: Detail) -> str:
+    """Of the last attempt's host, by ECS, which forgets hosts soon after they went; else empty."""
+    container = detail.get("container") or {}
+    arn = str(container.get("containerInstanceArn") or "")
+    cluster = _CLUSTER.fullmatch(arn)
+    if cluster is None:
+        return ""
+    with suppress(NbbatchError), backend.errors():
+        ecs = backend.client("ecs")
+        found = ecs.describe_container_instances(cluster=cluster[1], containerInstances=[arn])
+        for one in found["containerInstances"]:
+            for attribute in one.get("attributes", ()):
+                if attribute["name"] == "ecs.instance-type":
+                    return str(attribute["value"])
+    return ""
+
+
+def _hourly(capacity: Capacity, kind: str, wanted: Resources) -> tuple[float, float] | None:
+    """Dollars per hour, on demand and Spot, on this type of host, else on the cheapest that fits."""
+    from nbbatch.scheduler.cost import share_of_host  # noqa: PLC0415 - only who asks for costs needs it
+
+    if capacity.is_fargate:
+        fargate = catalogue().fargate
+        return fargate.price(wanted), fargate.price(wanted) * fargate.spot_share
+    kinds = catalogue().expand((kind,) if kind else capacity.instance_types)
+    shares = [(share_of_host(wanted, one.resources), one) for one in kinds if wanted.fits(one.resources)]
+    return min(((share * one.price, share * one.spot_price) for share, one in shares), default=None)

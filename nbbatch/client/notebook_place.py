@@ -1,0 +1,33 @@
+"""Whether the place where a notebook will run can execute it: kernel, nbclient; told before submitting."""
+
+from __future__ import annotations
+
+from nbbatch.client.backend import Backend
+from nbbatch.client.options import Options
+from nbbatch.errors import EnvironmentMismatchError
+
+NEEDED = ("nbclient", "nbformat")
+KERNEL_OF_PYTHON = "ipykernel"
+
+
+def check_place(backend: Backend, options: Options, *, kernel: str, language: str) -> None:
+    """Refuse a place that lacks what executes the notebook.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        Names what is missing, and how to get an image that has it.
+    """
+    if backend.sees_this_python(options):
+        _check_here(kernel, language)
+
+
+def _check_here(kernel: str, language: str) -> None:
+    from jupyter_client.kernelspec import KernelSpecManager  # noqa: PLC0415 - only notebooks need it
+
+    there = KernelSpecManager().find_kernel_specs()
+    if kernel not in there and language != "python":
+        raise EnvironmentMismatchError(
+            f"There is no kernel {kernel!r} on this machine; it has: {', '.join(sorted(there)) or 'none'}.",
+            cure="Install it, name another one with kernel=, or use an image that has it.",
+        )

@@ -1,0 +1,88 @@
+"""How a handle looks where it is the last thing of a cell: a line of text, a small table of HTML. Pure.
+
+It is a picture of now: nothing in it moves, so it also reads on GitHub and after the kernel is gone.
+A backend that does not answer must not break the display, so then the handle shows what it knows.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from nbbatch.client.format import dollars, memory
+from nbbatch.client.moments import moment_of
+from nbbatch.client.outcome import Detail, Outcome, duration_in_words, outcome, requirement, seconds, short_id
+from nbbatch.errors import NbbatchError
+
+if TYPE_CHECKING:
+    from nbbatch.client.handle import Handle
+
+COLOURS: Mapping[str, str] = {
+    "SUCCEEDED": "#2e7d32",
+    "FAILED": "#c62828",
+    "RUNNING": "#1565c0",
+    "STARTING": "#1565c0",
+}
+"""By status; everything else waits."""
+WAITING_COLOUR = "#757575"
+_BADGE = "color:#fff;background:{colour};border-radius:3px;padding:1px 6px"
+
+
+def shown(handle: Handle) -> dict[str, str]:
+    """The MIME bundle of a handle."""
+    try:
+        detail = handle.detail()
+        cost = handle.cost()
+    except NbbatchError:
+        return {"text/plain": repr(handle)}
+    facts = _facts(detail, cost)
+    head = f"{_word(handle)} {detail['jobName']} {short_id(detail['jobId'])}"
+    text = " · ".join([f"{head} {state_of(detail)}", *(value for value in facts.values() if value)])
+    return {"text/plain": text, "text/html": _table(head, detail, facts)}
+
+
+def state_of(detail: Detail) -> str:
+    """The status, and how it failed."""
+    ended = outcome(detail)
+    is_plain = ended in (None, Outcome.SUCCEEDED)
+    return str(detail["status"]) if is_plain else f"{detail['status']} ({ended})"
+
+
+def badge(status: str, text: str) -> str:
+    """A word on the colour of a status, as HTML."""
+    style = _BADGE.format(colour=COLOURS.get(status, WAITING_COLOUR))
+    return f'<span style="{style}">{html.escape(text)}</span>'
+
+
+def _word(handle: Handle) -> str:
+    return "array" if type(handle).__name__ == "ArrayJob" else "job"
+
+
+def _facts(detail: Detail, cost: float | None) -> dict[str, str]:
+    ran = seconds(detail)
+    vcpus, mib = requirement(detail, "VCPU"), requirement(detail, "MEMORY")
+    submitted = moment_of(detail.get("createdAt"))
+    return {
+        "children": _children(detail),
+        "ran": "" if ran is None else duration_in_words(ran),
+        "queue": f"queue {str(detail['jobQueue']).rpartition('/')[2]}",
+        "asked for": f"{vcpus:g} vCPU, {memory(mib)}" if vcpus and mib else "",
+        "submitted": "" if submitted is None else submitted.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+        "cost": "" if cost is None else f"{dollars(cost)} on demand",
+    }
+
+
+def _children(detail: Detail) -> str:
+    counts = (detail.get("arrayProperties") or {}).get("statusSummary") or {}
+    return ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
+
+
+def _table(head: str, detail: Detail, facts: Mapping[str, str]) -> str:
+    rows = "".join(
+        f'<tr><td style="text-align:left">{title}</td><td style="text-align:left">{html.escape(value)}</td></tr>'
+        for title, value in facts.items()
+        if value
+    )
+    title = f"<b>{html.escape(head)}</b> {badge(detail['status'], state_of(detail))}"
+    return f"<div>{title}<table><tbody>{rows}</tbody></table></div>"

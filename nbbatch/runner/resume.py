@@ -1,0 +1,56 @@
+"""What earlier attempts at a child's items have done already, so that it is not done again.
+
+An attempt that was stopped or killed leaves the items that had ended; a retry of failed items repeats
+a whole child, and only its failed items run. Imported only where there was an attempt before.
+"""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    Entries = dict[int, dict[str, Any]]
+
+
+def done_before(index_path: str, attempts: Iterable[int]) -> Entries:
+    """Entries of items that ended well, by position.
+
+    Parameters
+    ----------
+    index_path : str
+        Of the child's results, without attempt and ending.
+    attempts : iterable of int
+        Oldest first.
+    """
+    found: Entries = {}
+    for attempt in attempts:
+        for entry in _entries(f"{index_path}.{attempt}"):
+            if "error" not in entry:
+                found[entry["position"]] = _placed(entry, attempt)
+    return found
+
+
+def _entries(path: str) -> list[dict[str, Any]]:
+    """Items in the manifest; where there is none those in the file that grew, but for a torn last line."""
+    try:
+        with open(f"{path}.json", "rb") as file:
+            return list(json.load(file)["items"])
+    except FileNotFoundError:
+        pass
+    try:
+        with open(f"{path}.items", "rb") as file:
+            return [json.loads(line) for line in file if line.endswith(b"\n")]
+    except FileNotFoundError:
+        return []
+
+
+def _placed(entry: dict[str, Any], attempt: int) -> dict[str, Any]:
+    """The entry, saying of each value beside the manifest which attempt's file has it."""
+    for value in (entry.get("value"), *entry.get("variables", {}).values()):
+        if value and "at" in value:
+            value.setdefault("attempt", attempt)
+    return entry

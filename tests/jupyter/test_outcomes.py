@@ -1,0 +1,82 @@
+"""Batch's FAILED, told apart wherever a job is shown: the list, the job, the error."""
+
+from __future__ import annotations
+
+import re
+from threading import Event
+
+import pytest
+
+from nbbatch import errors
+
+FAILURES = {
+    "exit code 7": (errors.JobFailedError, "%%batch --lang bash --name {name}\nexit 7"),
+    "out of memory": (
+        errors.JobOutOfMemoryError,
+        "%%batch --memory 64M --name {name}\nx = bytearray(300_000_000)\nimport time\ntime.sleep(60)",
+    ),
+    "terminated": (errors.JobTerminatedError, "%batch terminate sleeper\n%batch attach sleeper"),
+    "cancelled": (
+        errors.JobCancelledError,
+        "%batch cancel waiter\n%batch terminate keeper\n%batch attach waiter",
+    ),
+    "dependency failed": (errors.DependencyFailedError, "%%batch --depends broken --name {name}\n1"),
+}
+BEFORE = {
+    "terminated": "%%batch --as sleeper --name {name}\nimport time\ntime.sleep(600)",
+    "cancelled": "%%batch --as keeper\nimport time\ntime.sleep(600)",
+    "dependency failed": "%%batch --as broken\nraise SystemExit(1)",
+}
+
+
+def run(shell, cell):
+    result = shell.run_cell(cell, store_history=True)
+    result.raise_error()
+    return result
+
+
+@pytest.fixture
+def ended(batch_shell):
+    """Ends what a test left running."""
+    yield
+    for name in ("sleeper", "keeper", "waiter"):
+        if name in batch_shell.user_ns:
+            batch_shell.user_ns[name].terminate()
+
+
+@pytest.mark.parametrize("told", FAILURES)
+def test_a_failure_is_told_by_its_kind(batch_shell, capsys, ended, told):
+    """The error's class, the final line, `%batch job` and `%batch jobs` say the same kind."""
+    kind, cell = FAILURES[told]
+    name = f"fails-{told.replace(' ', '-')}"
+    if told in BEFORE:
+        run(batch_shell, BEFORE[told].format(name=name))
+    if told == "cancelled":
+        run(batch_shell, f"%%batch --as waiter --depends keeper --name {name}\n1")
+    with pytest.raises(kind) as caught:
+        for part in [cell] if cell.startswith("%%") else cell.splitlines():
+            run(batch_shell, part.format(name=name))
+    assert caught.value.cure
+    said = capsys.readouterr().out
+    assert f"nbbatch › FAILED ({told})" in said
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", said)
+    run(batch_shell, f"%batch job {name}")
+    assert f"FAILED ({told})" in capsys.readouterr().out
+    (row,) = (line for line in repr(run(batch_shell, "%batch jobs").result).splitlines() if name in line)
+    assert f"FAILED ({told})" in row
+
+
+def test_a_lost_host_is_no_failure_of_the_program(batch_shell, shared_daemon, capsys, ended):
+    """A Spot host that is reclaimed is told as such, with what to do."""
+    run(batch_shell, "%%batch --spot --as sleeper --name fails-host\nimport time\ntime.sleep(600)")
+    job, running = batch_shell.user_ns["sleeper"], Event()
+    watch = job.on_change(lambda detail: detail["status"] == "RUNNING" and running.set())
+    assert running.wait(60)
+    watch.close()
+    shared_daemon.private("interrupt", {"target": job.id, "noticeSeconds": 0})
+    with pytest.raises(errors.HostLostError, match="lost its host"):
+        run(batch_shell, "%batch attach sleeper")
+    said = capsys.readouterr().out
+    assert "FAILED (host lost)" in said
+    assert "--retries 3, or without Spot" in said
+    assert "FAILED (host lost)" in repr(run(batch_shell, "%batch jobs --limit 3").result)
