@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 from typing import Any, overload
 
 from nbbatch.client.backend import get_backend
@@ -28,6 +27,7 @@ from nbbatch.client.indexes import (
     read_indexes,
     retry_environment,
 )
+from nbbatch.client.inputs import labels_of
 from nbbatch.client.items import Item, Left, Reader, failed_children, first_error
 from nbbatch.client.jobs import Job, value_of
 from nbbatch.client.news import News
@@ -70,8 +70,8 @@ class ArrayJob(Handle):
     @overload
     def __getitem__(self, position: int) -> Job: ...
     @overload
-    def __getitem__(self, position: slice) -> list[Job]: ...
-    def __getitem__(self, position: int | slice) -> Job | list[Job]:
+    def __getitem__(self, position: slice) -> Sequence[Job]: ...
+    def __getitem__(self, position: int | slice) -> Job | Sequence[Job]:
         """Handle of the child that runs the item; its `result()` is the item's. A slice gives a list."""
         count = len(self)
         if isinstance(position, slice):
@@ -152,6 +152,12 @@ class ArrayJob(Handle):
             The first failed item's, which says which input it was and how many failed. The others'
             values are not lost: `return_exceptions=True` has them.
         """
+        if self._wait_for_end(timeout)["status"] == "SUCCEEDED" and self._retry is None:
+            plain = self.reader.plain(self.reader.left())
+            if plain is not None:
+                values, seconds = plain
+                self._measure(seconds, len(values))
+                return values
         items = self.items(timeout)
         self.bring_files()
         if return_exceptions:
@@ -176,15 +182,15 @@ class ArrayJob(Handle):
         if self._retry is not None:
             self._retry.items(None if deadline is None else deadline - time.monotonic())
         items = list(self._items(range(self.reader.shape.children), self.failures()))
-        self._measure(items)
+        took = [item.seconds for item in items if item.seconds is not None and item.error is None]
+        self._measure(sum(took), len(took))
         return items
 
-    def _measure(self, items: Sequence[Item]) -> None:
+    def _measure(self, seconds: float, items: int) -> None:
         """Remember how long an item took, for the next array of the same function."""
         key = self.reader.bundle.measured_as
-        took = [item.seconds for item in items if item.seconds is not None and item.error is None]
-        if key and took:
-            Durations(home()).note(key, fmean(took))
+        if key and items:
+            Durations(home()).note(key, seconds / items)
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Item]:
         """Items as they end, those that ended already first.
@@ -247,6 +253,12 @@ class ArrayJob(Handle):
         """
         items = sorted(self.coming().take(self.detail()), key=lambda item: item.position)
         return frame_of(items, self.reader.all_inputs())
+
+    def labels(self) -> Any:
+        """The index of the DataFrame or Series whose rows or values the items are; None of any others."""
+        if self._inputs is None and not self.reader.bundle.rows:
+            return None
+        return labels_of(self.reader.all_inputs())
 
     @property
     def reader(self) -> Reader:

@@ -460,7 +460,7 @@ def _add_command(parcel: Parcel, command: Command) -> None:
 
 
 def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "blob": parcel.keep_text(notebook.name, notebook.content),
         "kernel": notebook.kernel,
         "language": notebook.language,

@@ -253,7 +253,7 @@ def write_notebook(node: Any, place: str) -> None:
 
 
 def _umask() -> int:
-    """This process's, which can only be read by setting it."""
+    """Of the process; it can only be read by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -27,8 +27,8 @@ from nbbatch.client.store import Store
 from nbbatch.client.usage import results_of
 from nbbatch.errors import ResultLostError, StoreError
 
-FETCH_VARIABLE = "NBBATCH_FETCH"
-"""In a job's environment: files come back from it, to this folder."""
+FETCH_VARIABLE = "NBBATCH_BRING_TO"
+"""In a job's environment: files come back from it, to this folder. `NBBATCH_FETCH` is a setting of the client's."""
 LEDGER = "fetched.json"
 _MOST_KNOWN = 5000
 

@@ -21,12 +21,30 @@ _TELLING_NAME = re.compile(
     r"passw(or)?d|passphrase|secret|credential|api_?key|access_?key|private_?key|auth_?key|(^|_)tokens?($|_)|(^|_)pwd($|_)",
     re.IGNORECASE,
 )
-_TELLING_TEXT = re.compile(
-    r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS access key ids
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{40,}"
-    r"|\bsk-[A-Za-z0-9_-]{32,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"
-)
+_TELLING_TEXTS = {
+    mark: re.compile(pattern)
+    for marks, pattern in {
+        ("AKIA", "ASIA"): r"\b(AKIA|ASIA)[0-9A-Z]{16}\b",  # AWS access key ids
+        ("PRIVATE KEY",): r"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"): r"\bgh[pousr]_[A-Za-z0-9]{36,}",
+        ("github_pat_",): r"\bgithub_pat_\w{40,}",
+        ("glpat-",): r"\bglpat-[\w-]{20,}",
+        ("sk-",): r"\bsk-[A-Za-z0-9_-]{32,}",
+        ("k_live_",): r"\b[sr]k_live_[A-Za-z0-9]{20,}",
+        ("xox",): r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
+        ("hf_",): r"\bhf_[A-Za-z0-9]{30,}",
+        ("npm_",): r"\bnpm_[A-Za-z0-9]{36}",
+        ("pypi-",): r"\bpypi-[\w-]{50,}",
+        ("AIza",): r"\bAIza[\w-]{35}",
+        ("dapi",): r"\bdapi[0-9a-f]{32}\b",
+        ("eyJ",): r"\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{20,}",  # a JSON web token
+        ("://",): r"://[^\s:/@]{1,200}:[^\s:/@]{3,200}@",  # a password in an address
+        ("AccountKey=",): r"\bAccountKey=[A-Za-z0-9+/=]{40,}",
+        ("Bearer ",): r"\bBearer [\w.~+/-]{20,}",
+    }.items()
+    for mark in marks
+}
+"""What keys look like, by a piece of text that each has: looking for that is quick, matching is not."""
 _TELLING_MODULES = ("boto3.session", "botocore.session", "botocore.credentials")
 _LOOKED_AT = 100_000
 """Characters of a text that are searched; a key file is far shorter."""
@@ -117,8 +135,9 @@ def _telling(name: str, value: str | bytes) -> str:
         return ""
     if _TELLING_NAME.search(name):
         return "by its name"
-    text = value[:_LOOKED_AT]
-    is_key = _TELLING_TEXT.search(text if isinstance(text, str) else text.decode("latin-1"))
+    start = value[:_LOOKED_AT]
+    text = start if isinstance(start, str) else start.decode("latin-1")
+    is_key = any(mark in text and pattern.search(text) for mark, pattern in _TELLING_TEXTS.items())
     return "it contains a key" if is_key else ""
 
 

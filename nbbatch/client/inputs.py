@@ -6,7 +6,7 @@ Whatever has a length is read where it lies: a million items are not copied to b
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -81,7 +81,12 @@ class Calls(Sequence[Any]):
         return len(self.inputs)
 
     def __getitem__(self, position: Any) -> Any:
-        item = self.inputs[position]
+        return self._arguments(self.inputs[position])
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._arguments, self.inputs)
+
+    def _arguments(self, item: Any) -> Any:
         match self.spread:
             case Spread.WHOLE:
                 return ((item,), {})
@@ -132,6 +137,17 @@ def _generated(items: Iterable[Any]) -> list[Any]:
             cure="Take as many as you mean: itertools.islice(items, n), or give a list.",
         )
     return listed
+
+
+def labels_of(inputs: Sequence[Any]) -> Any:
+    """The index that labels the items in pandas; None where nothing does."""
+    match inputs:
+        case Rows(frame):
+            return frame.index
+        case Values(series):
+            return series.index
+        case _:
+            return None
 
 
 def table_of(items: Any) -> Any:

@@ -15,7 +15,14 @@ from nbbatch.client.backend import Backend
 from nbbatch.client.inputs import Rows
 from nbbatch.client.jobs import lost_value, remote_error
 from nbbatch.client.outcome import Detail, error_of
-from nbbatch.client.results import ItemResult, RemoteErrorInfo, load_partial, load_result
+from nbbatch.client.results import (
+    ItemResult,
+    Plain,
+    RemoteErrorInfo,
+    load_partial,
+    load_plain,
+    load_result,
+)
 from nbbatch.client.shape import ArrayBundle, ArrayShape
 from nbbatch.errors import JobError, NbbatchError, RemoteError, ResultLostError
 from nbbatch.runner.report import LAST_VALUE
@@ -95,6 +102,8 @@ class Item:
 
 def label(value: Any) -> str:
     """An item's input in a few words: keyword arguments as `lr=0.1, depth=3`."""
+    if hasattr(value, "to_dict") and hasattr(value, "name"):  # a row of a table
+        return f"{value.name!r:.60}: {label({str(key): part for key, part in value.to_dict().items()})}"
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return ", ".join(f"{key}={_label.repr(part)}" for key, part in value.items())
     return " ".join(_label.repr(value).split())
@@ -172,6 +181,22 @@ class Reader:
             for position in self.shape.positions(index)
         ]
 
+    def plain(self, left: Left) -> Plain | None:
+        """All values at once, where every item is known to have ended well; None takes a closer look."""
+        values: list[Any] = []
+        seconds = 0.0
+        for index in range(self.shape.children):
+            attempt = left.results.get(index)
+            plain = None
+            if attempt is not None and not self._so_far(index, left):
+                plain = load_plain(self.bundle.store, self.bundle.bundle_id, index, attempt)
+            if plain is None:
+                return None
+            own, took = plain
+            values += own
+            seconds += took
+        return Plain(values, seconds) if len(values) == self.shape.items else None
+
     def so_far(self, index: int, left: Left, job_id: str) -> list[Item]:
         """Items that have ended well of a child that goes on."""
         found = self._so_far(index, left)
@@ -205,12 +230,17 @@ class Reader:
         lost: NbbatchError | None,
     ) -> Item:
         source = self.bundle if self.inputs is None else self.inputs
-        item = Item(position=position, job_id=job_id, source=source)
-        if found is not None:
-            item = replace(item, seconds=found.seconds, metrics=found.metrics)
         left = found.left_behind.get(LAST_VALUE) if found is not None else None
+        item = Item(
+            position=position,
+            job_id=job_id,
+            source=source,
+            value=found.value if found is not None else None,
+            seconds=found.seconds if found is not None else None,
+            metrics=found.metrics if found is not None else {},
+        )
         if found is not None and found.error is None and left is None:
-            return replace(item, value=found.value)
+            return item
         where = f"item {position} of {self.shape.items} ({item.label})"
         if left is not None:
             return replace(item, error=_said(lost_value(left, job_id), where))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.options import Options
+from nbbatch.client.preflight import missing_modules
 from nbbatch.errors import EnvironmentMismatchError
 
-NEEDED = ("nbclient", "nbformat")
-KERNEL_OF_PYTHON = "ipykernel"
+_NEEDED = ("nbclient", "nbformat")
+_KERNEL_OF_PYTHON = ("ipykernel",)
 
 
 def check_place(backend: Backend, options: Options, *, kernel: str, language: str) -> None:
     """Refuse a place that lacks what executes the notebook.
+
+    Of an image that is not known on this machine nothing can be said; then the job says it.
 
     Raises
     ------
@@ -20,6 +23,14 @@ def check_place(backend: Backend, options: Options, *, kernel: str, language: st
     """
     if backend.sees_this_python(options):
         _check_here(kernel, language)
+        return
+    needed = _NEEDED + (_KERNEL_OF_PYTHON if language == "python" else ())
+    missing = missing_modules(backend, options, needed)
+    if missing:
+        raise EnvironmentMismatchError(
+            f"Image {options.image} cannot execute notebooks: it has no {' and no '.join(missing)}.",
+            cure=f'Have one made: env = nbbatch.image(["papermill", "ipykernel"], base="{options.image}"), then image=env.',
+        )
 
 
 def _check_here(kernel: str, language: str) -> None:

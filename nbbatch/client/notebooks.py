@@ -251,7 +251,7 @@ def _rows(items: Any, grid: Mapping[str, Any] | None, shared: Mapping[str, Any])
         raise OptionError(
             "map_notebook takes either a table of parameters or a grid.", cure="Give one of them."
         )
-    given = grid if items is None else items
+    given: Any = grid if items is None else items
     listed = given.to_dict("records") if hasattr(given, "iterrows") else given
     return [{**shared, **plain_parameters(row)} for row in list_items(listed)]
 

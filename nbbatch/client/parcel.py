@@ -24,6 +24,7 @@ from nbbatch.client.bytecode import global_names, submodules
 from nbbatch.client.capture import Captor, size_text
 from nbbatch.client.carried import cloudpickle_zip, runner_zip
 from nbbatch.client.digest import entry_key, function_digest
+from nbbatch.client.fetched import FETCH_VARIABLE
 from nbbatch.client.guards import held_back
 from nbbatch.client.inputs import Blocks, table_of
 from nbbatch.client.localmodules import local_modules, pack_modules
@@ -224,7 +225,7 @@ class Parcel:
             self.sent += [_group(name, group, is_new) for name, group in chosen.groups.items()]
         if files.fetch:
             self.manifest |= {"fetch": list(files.fetch), "fetch_to": files.fetch_to}
-            self.environment["NBBATCH_FETCH"] = files.fetch_to or "."
+            self.environment[FETCH_VARIABLE] = files.fetch_to or "."
             self.back += files.fetch
         self._notes += chosen.notes
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
@@ -193,6 +193,38 @@ def load_result(
         raise ResultLostError(
             f"The result in bundle {bundle_id} cannot be read: {type(error).__name__}: {error}."
         ) from error
+
+
+class Plain(NamedTuple):
+    """Values of items that all ended well, and how long they took together."""
+
+    values: list[Any]
+    seconds: float
+
+
+def load_plain(store: Store, bundle_id: str, index: int, attempt: int) -> Plain | None:
+    """Values of an array's child without anything around them: quick, for a million of them.
+
+    None where an item failed, left something behind, or has a value that is not in the manifest.
+    """
+    try:
+        with store.open(bundle_id, f"results/{index}.{attempt}.json") as file:
+            content = msgspec.json.decode(file.read())
+        if content["version"] != RESULT_VERSION or content["status"] != "succeeded":
+            return None
+        values = [
+            pickling.decode(entry["value"], _refuse) if "value" in entry else None
+            for entry in content["items"]
+            if not entry.get("left_behind")
+        ]
+        seconds = sum(entry.get("seconds", 0.0) for entry in content["items"])
+    except Exception:  # noqa: BLE001 - the closer look says what is wrong, and where
+        return None
+    return Plain(values, seconds) if len(values) == len(content["items"]) else None
+
+
+def _refuse(_entry: Mapping[str, Any]) -> BinaryIO:
+    raise LookupError("a value beside the manifest")
 
 
 def load_partial(store: Store, bundle_id: str, index: int, attempt: int) -> list[ItemResult]:

@@ -3,7 +3,7 @@
 S3 has no links, so `bundles/<id>/index.json` says what a folder of hard links would show; the manifest
 is written behind it, and a bundle is there when its manifest is. Results are objects of the bundle's
 own. Transfers are boto3's managed ones: in parts, several at once. Access and encryption are those of
-the bucket. A lifecycle rule may expire everything under the prefix after 30 days or more: a blob that
+the bucket. A new value waits in a temporary file until its hash is known. A lifecycle rule may expire everything under the prefix after 30 days or more: a blob that
 is used again is written again when it is older than a week, so none goes while its job may need it.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
-from tempfile import SpooledTemporaryFile
+from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
@@ -29,8 +29,6 @@ from nbbatch.errors import ConfigurationError, StoreError
 
 INDEX, MANIFEST = "index.json", "manifest.json"
 _INDEX_VERSION = 1
-_IN_MEMORY = 8 << 20
-"""Bytes of a new blob that are kept in memory until their hash is known; more goes to a temporary file."""
 _PART = 8 << 20
 _AT_ONCE = 8
 _READ_AHEAD = 1 << 20
@@ -84,14 +82,14 @@ class S3Store:
             write(digest)
             if digest.name == likely:
                 return Blob(name=likely, size=digest.size, is_new=False)
-        with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        with NamedTemporaryFile(prefix="nbbatch-") as file:
             sink = Sink(cast("BinaryIO", file))
             write(sink)
             if self._has(sink.name):
                 return Blob(name=sink.name, size=sink.size, is_new=False)
-            file.seek(0)
+            file.flush()
             with self._explained(f"blob {sink.name[:8]}"):
-                self.client.upload_fileobj(file, self._bucket, self._blob_key(sink.name), Config=_managed())
+                self.client.upload_file(file.name, self._bucket, self._blob_key(sink.name), Config=_managed())
             self._note(sink.name)
             return Blob(name=sink.name, size=sink.size)
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from nbbatch.client.references import know_references
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError
-from nbbatch.runner.items import read_item
+from nbbatch.runner.items import ItemFile, read_item
 
 MOST_CHILDREN = 10_000
 """AWS Batch's largest array."""
@@ -89,9 +89,9 @@ class ArrayBundle:
     def inputs(self) -> Iterator[Any]:
         """All items in order, the rows of a table as DataFrames of some rows each."""
         with self._open() as file:
-            blocks = -(-self.shape.items // (self.rows or 1))
-            for number in range(blocks):
-                item = read_item(file, number)
+            items = ItemFile(file)
+            for number in range(-(-self.shape.items // (self.rows or 1))):
+                item = items.read(number)
                 yield input_of_call(*item) if self.is_call and not self.rows else item
 
     def _open(self) -> BinaryIO:

@@ -17,6 +17,7 @@ from nbbatch.client.arrays import ArrayJob, Coming
 from nbbatch.client.executed import ExecutedNotebook, NotebookBundle, read_bundle
 from nbbatch.client.indexes import bundle_of
 from nbbatch.client.items import Item
+from nbbatch.client.jobs import Job
 from nbbatch.client.notebook_jobs import NotebookJob, executed_at, told_with_cell
 from nbbatch.client.outcome import Detail
 from nbbatch.client.sweep_view import SweepSummary
@@ -77,8 +78,8 @@ class Sweep(ArrayJob):
     @overload
     def __getitem__(self, position: int) -> NotebookJob: ...
     @overload
-    def __getitem__(self, position: slice) -> list[NotebookJob]: ...
-    def __getitem__(self, position: int | slice) -> NotebookJob | list[NotebookJob]:
+    def __getitem__(self, position: slice) -> list[Job]: ...
+    def __getitem__(self, position: int | slice) -> NotebookJob | list[Job]:
         """Handle of one run: `sweep[3].notebook()`, `sweep[3].values`, `sweep[3].logs()`; a slice gives a list."""
         if isinstance(position, slice):
             return [self[each] for each in range(*position.indices(len(self)))]

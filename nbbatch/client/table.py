@@ -28,7 +28,9 @@ def frame_of(items: Sequence[Item], inputs: Sequence[Any]) -> Any:
     for name, column in _metrics(items, frame.index).items():
         if name not in frame:
             frame[name] = column
-    frame["error"] = _series([_problem(item) for item in items], frame.index)
+    import pandas as pd  # noqa: PLC0415 - 0.2 s that only tables need
+
+    frame["error"] = pd.Series([_problem(item) for item in items], index=frame.index, dtype="object")
     return frame
 
 

@@ -19,8 +19,10 @@ from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
+from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
+from nbbatch.jupyter.waiting import items_of
 from nbbatch.model.jobs import TERMINAL
 
 Action = Callable[[Any, Call, str | None], Any]
@@ -38,12 +40,13 @@ def show_job(shell: Any, call: Call, backend: str | None) -> Any:
     job = find_job(call.job, shell.user_ns, backend)
     detail, console = job.detail(), console_for(shell)
     is_over = detail["status"] in TERMINAL
+    told = Told()
+    told.take(job.notes())
     if is_over:
-        console.line(f"job {short_id(job.id)} {job.name} · {final_line(detail, job.account())}")
+        line = final_line(detail, job.account(), items=items_of(job))
+        console.line(" · ".join(filter(None, [f"job {short_id(job.id)} {job.name}", line, str(told)])))
     else:
-        told = Told()
-        told.take(job.notes())
-        console.line(status_line(detail, time.time(), job.account(), told=str(told)))
+        console.line(status_line(detail, time.time(), job.account(), told=str(told), items=items_of(job)))
     console.line(in_words(detail) if is_over else job.why())
     return job
 
@@ -139,6 +142,8 @@ ACTIONS: Mapping[str, Action] = {
     "job": show_job,
     "logs": show_logs,
     "why": show_why,
+    "events": show_events,
+    "timeline": show_timeline,
     "attach": attach,
     "cancel": cancel,
     "terminate": terminate,

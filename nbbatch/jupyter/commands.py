@@ -44,14 +44,17 @@ class Command:
         return " ".join([self.name, *word, *options])
 
 
-_QUEUE, _STATUS, _LIMIT = (
+_WHICH_JOBS = (
     Switch(("--queue",), "NAME"),
     Switch(("--status",), "STATUS"),
+    Switch(("--name",), "NAME"),
+    Switch(("--since",), "TIME"),
+    Switch(("--tag",), "KEY[=VALUE]"),
     Switch(("--limit",), "N"),
 )
 
 COMMANDS = (
-    Command("jobs", "the newest jobs (20 unless --limit says more)", switches=(_QUEUE, _STATUS, _LIMIT)),
+    Command("jobs", "the newest jobs (20 unless --limit says more)", switches=_WHICH_JOBS),
     Command("job", "how a job stands; gives its handle", takes_job=True),
     Command(
         "logs",
@@ -60,6 +63,8 @@ COMMANDS = (
         switches=(Switch(("-f", "--follow")), Switch(("--tail",), "N")),
     ),
     Command("why", "why a job waits, or why it failed", takes_job=True),
+    Command("events", "what happened to a job, oldest first", takes_job=True),
+    Command("timeline", "when a job was in which state, and for how long", takes_job=True),
     Command(
         "attach",
         "wait for a job and bring its outputs and variables here",

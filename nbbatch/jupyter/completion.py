@@ -112,7 +112,9 @@ def _paths(fragment: str) -> list[str]:
     """Files and folders here that begin like this; hidden ones only when asked for."""
     start, slash, name = fragment.rpartition("/")
     folder = start + slash
-    found = [one for one in Path(folder).expanduser().iterdir() if name[:1] == "." or one.name[0] != "."]
+    place = Path(folder).expanduser()
+    listed = place.iterdir() if place.is_dir() else ()
+    found = [one for one in listed if name[:1] == "." or one.name[0] != "."]
     return [f"{folder}{one.name}{'/' if one.is_dir() else ''}" for one in found]
 
 

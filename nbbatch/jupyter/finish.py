@@ -22,7 +22,7 @@ from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.gather import gather_values, gather_variables
 from nbbatch.jupyter.outputs import publish_here, show_outputs, show_result
 from nbbatch.jupyter.story import final_line, status_line
-from nbbatch.jupyter.waiting import Watched
+from nbbatch.jupyter.waiting import Watched, items_of
 
 MOST_OUTPUTS = 40
 """Outputs of an array's items that are shown; a cell with hundreds of figures helps nobody."""
@@ -64,15 +64,16 @@ def finish(ending: Ending) -> None:
         Unless the job SUCCEEDED.
     """
     detail, account = ending.watched.detail, ending.job.account() if ending.job else None
-    ending.console.settle(status_line(detail, time.time(), account))
-    ending.console.line(final_line(detail, account))
+    items = items_of(ending.job)
+    ending.console.settle(status_line(detail, time.time(), account, items=items))
+    ending.console.line(final_line(detail, account, items=items))
     has_succeeded = outcome(detail) is Outcome.SUCCEEDED
     fetched = ending.job.bring_files() if ending.job else None
     for line in fetched.lines() if fetched is not None else ():
         ending.console.line(line)
     match ending.job:
         case ArrayJob() as array if has_succeeded:
-            gather(ending, load_children(array, detail))
+            gather(ending, load_children(array, detail), array.labels())
         case ArrayJob() as array:
             raise array_failure(array, detail)
         case Job() as job if not has_succeeded:
@@ -127,12 +128,12 @@ def bind(ending: Ending, variables: Mapping[str, Any], left_behind: Mapping[str,
             ending.console.line(f"{name} did not come back: {why}")
 
 
-def gather(ending: Ending, results: Sequence[Result]) -> None:
-    """Variables and values of all items, each as one."""
+def gather(ending: Ending, results: Sequence[Result], labels: Any = None) -> None:
+    """Variables and values of all items, each as one; `labels` is the index of the table they are from."""
     items = [item for result in results for item in result.items]
     variables = gather_variables(items, ending.outputs)
     ending.shell.user_ns.update(variables)
-    value, said = gather_values([item.value for item in items])
+    value, said = gather_values([item.value for item in items], labels)
     lists = [name for name, values in variables.items() if isinstance(values, list)]
     if lists:
         names = ", ".join(lists)

@@ -31,8 +31,15 @@ def _gathered(values: list[Any]) -> Any:
     return values[0] if _all(values, (ModuleType, FunctionType, type)) else values
 
 
-def gather_values(values: Sequence[Any]) -> tuple[Any, str]:
+def gather_values(values: Sequence[Any], labels: Any = None) -> tuple[Any, str]:
     """Last values of the items as one value, and what it is in words.
+
+    Parameters
+    ----------
+    values : sequence
+        In the order of the items.
+    labels : pandas.Index, optional
+        Of the table or Series that the items are from: the index of the rows.
 
     Returns
     -------
@@ -50,15 +57,15 @@ def gather_values(values: Sequence[Any]) -> tuple[Any, str]:
         return frame, f"the values of {plural(len(values), 'item')} are stacked into one DataFrame"
     if _all(values, Mapping) or (pandas is not None and _all(values, pandas.Series)):
         return _rows(
-            [dict(value) for value in values]
+            [dict(value) for value in values], labels
         ), f"one row per item in a DataFrame of {plural(len(values), 'row')}"
     return list(values), f"the values of {plural(len(values), 'item')} are a list"
 
 
-def _rows(rows: list[dict[str, Any]]) -> Any:
+def _rows(rows: list[dict[str, Any]], labels: Any) -> Any:
     import pandas as pd  # noqa: PLC0415 - only a table of results needs it
 
-    return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="item"))
+    return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="item") if labels is None else labels)
 
 
 def _all(values: Sequence[Any], kind: type | tuple[type, ...]) -> bool:

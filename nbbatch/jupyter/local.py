@@ -22,15 +22,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nbbatch.client.bundle import Cell, Packed, pack
+from nbbatch.client.fetched import Target
 from nbbatch.client.format import clock, memory, plural
 from nbbatch.client.items import label
 from nbbatch.client.jobs import remote_error
+from nbbatch.client.missing import missing_file_cure
 from nbbatch.client.notes import Sieve
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import duration_in_words
 from nbbatch.client.parcel import ASK_BYTES
 from nbbatch.client.results import RemoteErrorInfo, Result, load_result
 from nbbatch.client.store import FolderStore
+from nbbatch.client.submission import files_of
 from nbbatch.errors import JobError, JobFailedError, JobTimedOutError, ResultLostError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.finish import Ending, bring, gather
@@ -105,6 +108,8 @@ def run_here(shell: Any, cell: Cell, options: Options, outputs: Any, console: Co
             ended = _followed(process, console, options.timeout)
         result = _result_of(store, packed, ended)
         console.line(_final_line(ended, result))
+        if result is not None and options.fetch:
+            _bring_files(store, packed, result, options, console)
         ending = Ending(shell, console, None, ended.watched, outputs)
         if ended.code == 0 and result is not None:
             _bring(ending, cell, result)
@@ -117,6 +122,7 @@ def _packed(cell: Cell, store: FolderStore, namespace: Mapping[str, Any], option
         cell,
         store,
         namespace=namespace,
+        files=files_of(options),
         python=sys.executable,
         is_same_environment=True,
         ask_bytes=options.value_limit or ASK_BYTES,
@@ -214,6 +220,21 @@ def _result_of(store: FolderStore, packed: Packed, ended: _Ended) -> Result | No
         return None
 
 
+def _bring_files(
+    store: FolderStore, packed: Packed, result: Result, options: Options, console: Console
+) -> None:
+    """As those of a job: an array's into a folder of its name."""
+    folder = Path(options.fetch_to or ".").expanduser()
+    if packed.array_size is not None:
+        folder /= options.name or "local"
+    target = Target(folder, packed.bundle_id)
+    try:
+        target.bring(store, packed.bundle_id, result.files)
+    finally:
+        for line in target.close().lines():
+            console.line(line)
+
+
 def _final_line(ended: _Ended, result: Result | None) -> str:
     how = "SUCCEEDED" if ended.code == 0 else f"FAILED ({_in_words(ended)})"
     said = f"{how} here in {duration_in_words(ended.seconds)}"
@@ -261,5 +282,5 @@ def _raised(cell: Cell, result: Result, info: RemoteErrorInfo) -> JobError:
         named = ", ".join(f"item {position} ({label(cell.items[position])})" for position in failed[:8])
         where = f"{len(failed):,} of {plural(len(cell.items), 'item')} failed: {named}. First: "
     error = remote_error(info, "", where=where)
-    error.cure = "Change the cell and run it again."
+    error.cure = missing_file_cure(info) or "Change the cell and run it again."
     return error

@@ -110,7 +110,13 @@ def receipt_notes(receipt: Receipt) -> list[str]:
 
 
 def status_line(
-    detail: Detail, now: float, account: Account | None = None, why: str = "", told: str = ""
+    detail: Detail,
+    now: float,
+    account: Account | None = None,
+    why: str = "",
+    *,
+    told: str = "",
+    items: int | None = None,
 ) -> str:
     """The second line: how things stand.
 
@@ -126,9 +132,11 @@ def status_line(
         Why it waits, where that is known.
     told : str
         What the job says of its progress and metrics.
+    items : int or None
+        Of an array, where a child may have several.
     """
     if is_array(detail):
-        return _joined([_array_status(detail, now, account), told])
+        return _joined([_array_status(detail, now, account, items), told])
     status = str(detail.get("status", "SUBMITTED"))
     instance_type = account.instance_type if account and status not in _WAITING else ""
     place = f" on {instance_type}" if instance_type else ""
@@ -158,13 +166,13 @@ def is_array(detail: Detail) -> bool:
     return "size" in (detail.get("arrayProperties") or {})
 
 
-def _array_status(detail: Detail, now: float, account: Account | None) -> str:
+def _array_status(detail: Detail, now: float, account: Account | None, items: int | None) -> str:
     counts, total = _counts(detail), _array_size(detail)
     done, failed = counts.get("SUCCEEDED", 0), counts.get("FAILED", 0)
     waiting = total - done - failed - counts.get("RUNNING", 0)
     elapsed = _elapsed(detail, now)
     parts = [
-        f"array {short_id(detail['jobId'])} {_bar(done + failed, total)} {done:,} of {total:,} done",
+        f"array {short_id(detail['jobId'])} {_bar(done + failed, total)} {done:,} of {_total(total, items)} done",
         f"{failed:,} failed" if failed else "",
         f"{counts.get('RUNNING', 0):,} running" if counts.get("RUNNING") else "",
         f"{waiting:,} waiting" if waiting > 0 else "",
@@ -173,6 +181,13 @@ def _array_status(detail: Detail, now: float, account: Account | None) -> str:
         _cost_so_far(account),
     ]
     return _joined(parts)
+
+
+def _total(children: int, items: int | None) -> str:
+    """What is counted: items, or children where these have several."""
+    if items is None or items == children:
+        return f"{children:,}"
+    return f"{children:,} children ({plural(items, 'item')})"
 
 
 def _bar(ended: int, total: int, width: int = 20) -> str:
@@ -205,10 +220,10 @@ def _elapsed(detail: Detail, now: float) -> float:
     return 0.0 if since is None else max(0.0, end - float(since) / 1000)
 
 
-def final_line(detail: Detail, account: Account | None = None) -> str:
-    """The third line: how it ended, what it took, what it cost."""
+def final_line(detail: Detail, account: Account | None = None, *, items: int | None = None) -> str:
+    """The third line: how it ended, what it took, what it cost; `items` as for `status_line`."""
     if is_array(detail):
-        head = _array_end(detail)
+        head = _array_end(detail, items)
     else:
         ran = seconds(detail)
         head = _ending(detail) if ran is None else f"{_ending(detail)} in {duration_in_words(ran)}"
@@ -217,14 +232,15 @@ def final_line(detail: Detail, account: Account | None = None) -> str:
     return _joined([head, _used(detail, account), cost_in_words(account)])
 
 
-def _array_end(detail: Detail) -> str:
+def _array_end(detail: Detail, items: int | None) -> str:
     counts, total = _counts(detail), _array_size(detail)
     failed = counts.get("FAILED", 0)
     took = duration_in_words(_elapsed(detail, 0.0)) if detail.get("stoppedAt") else ""
     within = f" in {took}" if took else ""
     if failed:
-        return f"FAILED: {failed:,} of {total:,} items{within}"
-    return f"SUCCEEDED: {plural(total, 'item')}{within}"
+        noun = " items" if items is None or items == total else ""
+        return f"FAILED: {failed:,} of {_total(total, items)}{noun}{within}"
+    return f"SUCCEEDED: {plural(items or total, 'item')}{within}"
 
 
 def _ending(detail: Detail) -> str:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.handle import Account, Handle
 from nbbatch.client.logs import LogReader
 from nbbatch.client.outcome import Detail, short_id
 from nbbatch.client.told import Told
+from nbbatch.errors import NbbatchError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.story import is_array, phase, status_line
 from nbbatch.model.jobs import TERMINAL
@@ -104,7 +106,9 @@ def _follow(job: Handle, console: Console) -> Watched:
             asked.told.take(vigil.take_notes())
             if detail is not None and detail["status"] not in TERMINAL:
                 account, why = asked.account(detail), asked.why(detail)
-                said = status_line(detail, time.time(), account, why, str(asked.told))
+                said = status_line(
+                    detail, time.time(), account, why, told=str(asked.told), items=asked.items(detail)
+                )
                 console.status(said, (phase(detail), asked.told.tenth))
             log.add(lines)
             if is_over and detail is not None:
@@ -112,6 +116,14 @@ def _follow(job: Handle, console: Console) -> Watched:
                 break
             vigil.wait(_TICK)
     return Watched(job.detail(), log.shown, log.held)
+
+
+def items_of(job: Handle | None) -> int | None:
+    """Items of an array that nbbatch made, for the story; None of any other job."""
+    try:
+        return len(job) if isinstance(job, ArrayJob) else None
+    except NbbatchError:  # a bundle that is gone is told of when its results are asked for
+        return None
 
 
 class LogText:
@@ -174,6 +186,9 @@ class _Asked:
     _notes_due: float = 0.0
     _silence: float = _ASK_AGAIN
     _heard: int | None = None
+
+    def items(self, detail: Detail) -> int | None:
+        return items_of(self.job) if is_array(detail) else None
 
     def account(self, detail: Detail) -> Account | None:
         self._refresh(detail)

@@ -118,7 +118,7 @@ class Bucket:
             self._keys = find_keys()
         signed = sign(self._keys, self.region, method, url, query, body)
         line = url + ("?" + encode(query) if query else "")
-        headers = {**headers, **signed}
+        headers = {"Content-Type": "application/octet-stream", **headers, **signed}
         request = urllib.request.Request(line, body or None, headers, method=method)  # noqa: S310 - see `locate`
         try:
             with self._open(request, timeout=TIMEOUT) as reply:
@@ -147,8 +147,9 @@ class Bucket:
 
 
 def encode(query: Mapping[str, Any]) -> str:
-    """A query as it is signed: sorted, spaces as %20."""
-    return urllib.parse.urlencode(sorted(query.items()), quote_via=urllib.parse.quote, safe="-_.~")
+    """A query as it is signed: quoted, then sorted by name."""
+    pairs = [[urllib.parse.quote(str(word), safe="-_.~") for word in pair] for pair in query.items()]
+    return "&".join("=".join(pair) for pair in sorted(pairs))
 
 
 def sign(

@@ -44,20 +44,42 @@ def write_items(items: Iterable[Any], file: Any, dump: Callable[[Any, Any], None
 
 
 def read_item(file: Any, position: int) -> Any:
-    """Load the item at `position` from a seekable binary file.
+    """Load a single item; see `ItemFile`."""
+    return ItemFile(file).read(position)
 
-    Raises
-    ------
-    IndexError
-        There are not that many.
+
+class ItemFile:
+    """Reads items one by one; the one behind the last is read without looking for it.
+
+    Parameters
+    ----------
+    file : binary file
+        Seekable.
     """
-    end = file.seek(-_NUMBER.size, os.SEEK_END)
-    (count,) = _NUMBER.unpack(file.read(_NUMBER.size))
-    if not 0 <= position < count:
-        raise IndexError(f"item {position} of an array of {count}")
-    file.seek(end - (count + 1 - position) * _NUMBER.size)
-    file.seek(*_NUMBER.unpack(file.read(_NUMBER.size)))
-    return pickle.load(file)
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._end = file.seek(-_NUMBER.size, os.SEEK_END)
+        (self._count,) = _NUMBER.unpack(file.read(_NUMBER.size))
+        self._next = -1
+
+    def read(self, position: int) -> Any:
+        """Load the item at `position`.
+
+        Raises
+        ------
+        IndexError
+            There are not that many.
+        """
+        if not 0 <= position < self._count:
+            raise IndexError(f"item {position} of an array of {self._count}")
+        if position != self._next:
+            self._file.seek(self._end - (self._count + 1 - position) * _NUMBER.size)
+            self._file.seek(*_NUMBER.unpack(self._file.read(_NUMBER.size)))
+        self._next = -1  # where the file stands if this one cannot be loaded
+        item = pickle.load(self._file)
+        self._next = position + 1
+        return item
 
 
 class _Counted:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NATIVE = "python3"
 """The kernel of the Python that looks for kernels, wherever ipykernel is installed."""
-CURE = 'Use an image that has papermill and ipykernel, or have one made: nbbatch.image("papermill", "ipykernel").'
+CURE = 'Use an image that has papermill and ipykernel, or have one made: nbbatch.image(["papermill", "ipykernel"]).'
 _SLOW = "rfc3987_syntax"
 """jsonschema checks IRIs by it where it is there; it compiles grammars for two seconds, and no notebook has any."""
 _NOTE = "@nbbatch "
@@ -113,7 +113,7 @@ class Kernel:
         self._was_stopped = False
         self._client = self._new_client(notebook, on_output)
 
-    def __enter__(self) -> Kernel:
+    def __enter__(self) -> Kernel:  # noqa: PYI034 - Python 3.9 has no Self
         self._before = signal.signal(signal.SIGTERM, self._stop)
         self._open = contextlib.ExitStack()
         try:

@@ -7,7 +7,7 @@ are stamped as papermill stamps them. That a cell begins or ends is told as a no
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 import sys
@@ -145,7 +145,8 @@ class Run:
         }
 
     def _run_cells(self, running: kernel.Kernel) -> None:
-        for self._index, self._cell in enumerate(self._notebook["cells"]):
+        for index, cell in enumerate(self._notebook["cells"]):
+            self._index, self._cell = index, cell
             self._cell["metadata"]["papermill"].update(exception=False, start_time=_now(), status=RUNNING)
             self._note(RUNNING)
             started = time.monotonic()
@@ -226,4 +227,4 @@ def _read(payload: Payload, position: int | None) -> dict[str, Any]:
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat()  # noqa: UP017 - Python 3.9 has no UTC
+    return dt.datetime.now(dt.timezone.utc).isoformat()  # noqa: UP017 - Python 3.9 has no UTC

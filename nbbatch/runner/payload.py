@@ -48,7 +48,7 @@ class Payload:
         self._place = place
         with place.open("manifest.json") as file:
             self.manifest: dict[str, Any] = json.load(file)
-        self._items: BinaryIO | None = None
+        self._items: items.ItemFile | None = None
         self._block: tuple[int, Any] = (-1, None)
 
     def check(self) -> None:
@@ -105,17 +105,17 @@ class Payload:
         if entry.get("is_cloud"):
             self.offer_cloudpickle()
         if self._items is None:
-            self._items = self._open(entry)
+            self._items = items.ItemFile(self._open(entry))
         if not entry.get("rows"):
-            return items.read_item(self._items, position)
-        row = self._row(position, entry["rows"])
+            return self._items.read(position)
+        row = self._row(self._items, position, entry["rows"])
         return ((row,), {}) if self.manifest["kind"] == "call" else row
 
-    def _row(self, position: int, rows: int) -> Any:
+    def _row(self, blocks: items.ItemFile, position: int, rows: int) -> Any:
         """A row of a table, which lies there in blocks of so many rows."""
         number = position // rows
         if self._block[0] != number:
-            self._block = number, items.read_item(self._items, number)
+            self._block = number, blocks.read(number)
         return self._block[1].iloc[position % rows]
 
     def offer_cloudpickle(self) -> None:

@@ -53,7 +53,7 @@ def record(name: str, value: Any) -> None:
     from IPython.display import display
 
     about = {"scrapbook": {"name": name, "data": True, "display": False}}
-    display({MIME: scrap, "text/plain": text}, metadata=about, raw=True)
+    display({MIME: scrap, "text/plain": text}, metadata=about, raw=True)  # type: ignore[no-untyped-call]
 
 
 def scraps_of(notebook: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 
 from . import failures, pickling, usage
 from .payload import StoreError
@@ -29,8 +28,6 @@ MOST_ATTEMPTS = 10
 VALUE_LIMIT = 64 << 20
 """The last value of a cell that nobody asked for is left behind when its pickle is larger."""
 LAST_VALUE = "the last value"
-_SETTLE_EVERY = 0.2
-"""Seconds of finished items that a kill may cost."""
 
 
 class TooLargeError(Exception):
@@ -55,7 +52,6 @@ class Report:
         self._path = f"{self.index_path}.{attempt}"
         self._data: Any = None
         self._items: Any = None
-        self._settled = 0.0
         self.files: dict[str, str] = {}
         self.collect: Callable[[int | None], None] = lambda _position: None
 
@@ -122,9 +118,7 @@ class Report:
         if self._items is None:
             self._items = open(f"{self._path}.items", "w", encoding="utf-8")  # noqa: SIM115 - as the data
         self._items.write(f"{json.dumps({'position': position, **entry})}\n")
-        if time.monotonic() - self._settled > _SETTLE_EVERY:
-            self._items.flush()
-            self._settled = time.monotonic()
+        self._items.flush()
 
     def write(self, outcome: dict[str, Any]) -> None:
         """Write the result manifest, after everything it refers to."""

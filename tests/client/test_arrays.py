@@ -11,8 +11,8 @@ import pytest
 
 import nbbatch
 from nbbatch.client.arrays import ArrayJob
-from nbbatch.client.indexes import read_indexes, write_indexes
 from nbbatch.client.chunks import choose_chunk
+from nbbatch.client.indexes import read_indexes, write_indexes
 from nbbatch.client.inputs import list_items
 from nbbatch.client.items import Item, label
 from nbbatch.client.jobs import Job

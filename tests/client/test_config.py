@@ -5,8 +5,12 @@ import pytest
 
 from nbbatch.client import session
 from nbbatch.client.config import Config, default_names, home, load_config, variable_of
+from nbbatch.client.digest import CODE_VARIABLE
+from nbbatch.client.fetched import FETCH_VARIABLE
+from nbbatch.client.indexes import INDEXES, RETRY_BASE
 from nbbatch.client.options import Options
 from nbbatch.client.origins import line_of, settings_of
+from nbbatch.client.spec import BUNDLE_VARIABLE
 from nbbatch.client.submission import resolve
 from nbbatch.errors import ConfigurationError, OptionError, UnknownNameError
 
@@ -86,10 +90,10 @@ ONE_OF_EACH = {
     "priority": ("7", 7),
     "share": ("s", "s"),
     "value_limit": ("8M", 8 << 20),
-    "files": ("data.csv", (("", "data.csv"),)),
-    "workdir": (".", "."),
+    "files": ("a.csv,b", (("", "a.csv"), ("", "b"))),
+    "workdir": ("src", "src"),
     "fetch": ("out/", ("out/",)),
-    "fetch_to": ("results", "results"),
+    "fetch_to": ("here", "here"),
 }
 
 
@@ -117,6 +121,12 @@ def test_every_default_can_be_set_in_every_source(project, monkeypatch, name):
     session.forget()
     file.write_text(table + prod)
     assert getattr(resolve({"preset": "p"}), name) == read
+
+
+def test_no_setting_is_a_variable_of_jobs():
+    """What nbbatch sets in a job is no setting for the nbbatch inside it."""
+    own = {BUNDLE_VARIABLE, INDEXES, RETRY_BASE, CODE_VARIABLE, FETCH_VARIABLE}
+    assert not own & {variable_of(name) for name in default_names()}
 
 
 def test_no_option_is_forgotten():

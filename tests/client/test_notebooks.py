@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import pickle
-import sys
 import time
-from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+from notebook_cells import text_of, write
 
 import nbbatch
+from nbbatch.client.backend import get_backend
 from nbbatch.client.executed import ExecutedNotebook
 from nbbatch.client.notebook_jobs import NotebookJob
 from nbbatch.errors import (
@@ -19,14 +20,25 @@ from nbbatch.errors import (
     EnvironmentMismatchError,
     JobTerminatedError,
     OptionError,
+    RemoteError,
     UnknownNameError,
 )
 
-sys.path.append(str(Path(__file__).parent))
-from notebook_cells import text_of, write
-
 DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
+
+
+@pytest.fixture
+def test_image():
+    """A bare Python image without any package."""
+    return os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
+
+
+@pytest.fixture
+def daemon_on_docker(monkeypatch, home):
+    """A daemon of the test's own that runs containers."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "docker")
+    return get_backend("local")
 
 
 def wait_for(job, text):
@@ -245,7 +257,7 @@ def test_files_sent_along_are_found_by_relative_paths(tmp_path, monkeypatch):
     (tmp_path / "data.csv").write_text("a\n1\n")
     path = write(tmp_path / "n.ipynb", "print(open('data.csv').read())")
     assert "a\n1" in text_of(nbbatch.run_notebook(path, files="data.csv").result(DEADLINE).notebook.cells[1])
-    with pytest.raises(CellFailedError, match="--files data.csv"):
+    with pytest.raises(CellFailedError, match=r"--files data\.csv"):
         nbbatch.run_notebook(path).result(DEADLINE)
 
 
@@ -266,7 +278,7 @@ def test_options_come_from_the_call_the_environment_and_the_notebook(tmp_path, m
 def test_what_is_no_notebook_is_told(tmp_path):
     """A missing file with the nearest name, a file of another kind with its problem."""
     write(tmp_path / "train.ipynb", "1")
-    with pytest.raises(UnknownNameError, match="Did you mean .*train.ipynb"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean .*train\.ipynb"):
         nbbatch.run_notebook(tmp_path / "trian.ipynb")
     (tmp_path / "no.ipynb").write_text("not json")
     with pytest.raises(OptionError, match="is not a notebook"):
@@ -298,3 +310,40 @@ def test_progress_told_in_a_cell_is_no_output(tmp_path):
     note = '@nbbatch {"kind": "progress", "job": "x", "attempt": 1, "time": 1, "i": 1, "n": 2}'
     path = write(tmp_path / "n.ipynb", f"print('a'); print('{note}'); print('b')")
     assert text_of(nbbatch.run_notebook(path).result(DEADLINE).notebook.cells[1]) == "a\nb\n"
+
+
+@pytest.mark.docker
+def test_an_image_that_cannot_execute_notebooks_is_told_before_submitting(
+    daemon_on_docker, tmp_path, test_image
+):
+    """And inside the job in any case, where the image could not be looked at."""
+    path = write(tmp_path / "n.ipynb", "1")
+    with pytest.raises(EnvironmentMismatchError, match=r"has no nbclient.*nbbatch\.image"):
+        nbbatch.run_notebook(path, image=test_image)
+    definition = daemon_on_docker.batch.register_job_definition(
+        jobDefinitionName="bare",
+        type="container",
+        containerProperties={
+            "image": test_image,
+            "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "256"}],
+        },
+    )
+    job = nbbatch.run_notebook(path, definition=definition["jobDefinitionArn"])
+    with pytest.raises(
+        RemoteError, match=r"has no nbclient, which executes notebooks.*nbbatch\.image"
+    ) as caught:
+        job.result(DEADLINE)
+    assert not isinstance(caught.value, CellFailedError)
+    assert job.exit_code == 1
+
+
+@pytest.mark.docker
+def test_a_notebook_runs_in_a_container_with_this_environment(daemon_on_docker, tmp_path):
+    """Its kernel starts there as a user without a home."""
+    path = write(
+        tmp_path / "n.ipynb",
+        "import nbbatch, os\nnbbatch.record('home', os.access(os.path.expanduser('~'), os.W_OK))",
+    )
+    job = nbbatch.run_notebook(path, {"lr": 2}, output=tmp_path / "out.ipynb")
+    assert job.result(DEADLINE).values == {"home": True}
+    assert (tmp_path / "out.ipynb").exists()

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import pickle
-import sys
 import time
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+from notebook_cells import text_of, write
 
 import nbbatch
 from nbbatch.client.notebook_jobs import NotebookJob
 from nbbatch.client.sweeps import Sweep
 from nbbatch.errors import CellFailedError, OptionError
-
-sys.path.append(str(Path(__file__).parent))
-from notebook_cells import text_of, write
 
 DEADLINE = 180
 pytestmark = pytest.mark.usefixtures("shared_daemon")
@@ -161,7 +158,7 @@ def test_what_would_not_work_is_refused_before_anything_is_sent(tmp_path):
     grid = {"lr": [1, 2], "depth": [3]}
     with pytest.raises(OptionError, match="Runs 0 and 1 would both be saved"):
         nbbatch.map_notebook(path, grid, output="{depth}.ipynb")
-    with pytest.raises(OptionError, match="dept is no parameter of run 0. Did you mean 'depth'"):
+    with pytest.raises(OptionError, match=r"dept is no parameter of run 0\. Did you mean 'depth'"):
         nbbatch.map_notebook(path, grid, output="{dept}.ipynb")
     with pytest.raises(OptionError, match="no parameter 'rate'"):
         nbbatch.map_notebook(path, {"rate": [1]})

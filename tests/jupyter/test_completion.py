@@ -69,6 +69,18 @@ def test_what_may_follow(text, words):
     assert candidates(text, LIVE) == words
 
 
+def test_paths_complete_where_files_are_meant(tmp_path, monkeypatch):
+    """Flags that take paths offer files and folders here; hidden ones only when asked for."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for name in ("data/one.csv", "data/.secret", "days.txt", "other"):
+        (tmp_path / name).touch()
+    assert candidates("%%batch --files da", LIVE) == ["data/", "days.txt"]
+    assert candidates("%%batch --files days.txt,data/", LIVE) == ["data/one.csv"]
+    assert candidates("%%batch --files data/.", LIVE) == ["data/.secret"]
+    assert candidates("%%batch --files nowhere/", LIVE) == []
+
+
 def test_a_used_flag_is_not_offered_again():
     """Flags that are given once disappear from the list."""
     assert "--queue" not in candidates("%%batch --queue spot --", LIVE)

@@ -20,7 +20,7 @@ def bare_shell(shell, home):
     """A shell with the extension loaded, and a home in which no daemon runs."""
     shell.run_line_magic("load_ext", "nbbatch")
     yield shell
-    assert not list(home.iterdir())
+    assert not [one for one in home.iterdir() if one.name != "fetched.json"]
 
 
 def run(shell, cell):
@@ -96,6 +96,19 @@ def test_a_killed_process_is_told_by_its_signal(bare_shell):
     """A cell that dies without a word raises all the same."""
     with pytest.raises(JobFailedError, match="signal 9"):
         run(bare_shell, "%%batch --local\nimport os\nos.kill(os.getpid(), 9)")
+
+
+def test_files_go_along_and_come_back(bare_shell, capsys, tmp_path, monkeypatch):
+    """`--files` and `--fetch` do what they do for a job; a file that was not sent is named with its cure."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.txt").write_text("word")
+    cell = "open('out.txt', 'w').write(open('in.txt').read() * 2)"
+    with pytest.raises(RemoteError, match="in.txt") as caught:
+        run(bare_shell, f"%%batch --local\n{cell}")
+    assert "--files in.txt" in caught.value.cure
+    run(bare_shell, f"%%batch --local --files in.txt --fetch out.txt --fetch-to results\n{cell}")
+    assert (tmp_path / "results" / "out.txt").read_text() == "wordword"
+    assert "brought results/out.txt" in capsys.readouterr().out
 
 
 def test_a_script_runs_here(bare_shell, capsys):

@@ -15,17 +15,22 @@ FAILURES = {
         errors.JobOutOfMemoryError,
         "%%batch --memory 64M --name {name}\nx = bytearray(300_000_000)\nimport time\ntime.sleep(60)",
     ),
-    "terminated": (errors.JobTerminatedError, "%batch terminate sleeper\n%batch attach sleeper"),
-    "cancelled": (
-        errors.JobCancelledError,
-        "%batch cancel waiter\n%batch terminate keeper\n%batch attach waiter",
-    ),
+    "terminated": (errors.JobTerminatedError, "%batch attach sleeper"),
+    "cancelled": (errors.JobCancelledError, "%batch attach waiter"),
     "dependency failed": (errors.DependencyFailedError, "%%batch --depends broken --name {name}\n1"),
 }
 BEFORE = {
-    "terminated": "%%batch --as sleeper --name {name}\nimport time\ntime.sleep(600)",
-    "cancelled": "%%batch --as keeper\nimport time\ntime.sleep(600)",
-    "dependency failed": "%%batch --as broken\nraise SystemExit(1)",
+    "terminated": (
+        "%%batch --as sleeper --name {name}\nimport time\ntime.sleep(600)",
+        "%batch terminate sleeper",
+    ),
+    "cancelled": (
+        "%%batch --as keeper\nimport time\ntime.sleep(600)",
+        "%%batch --as waiter --depends keeper --name {name}\n1",
+        "%batch cancel waiter",
+        "%batch terminate keeper",
+    ),
+    "dependency failed": ("%%batch --as broken\nraise SystemExit(1)",),
 }
 
 
@@ -49,13 +54,10 @@ def test_a_failure_is_told_by_its_kind(batch_shell, capsys, ended, told):
     """The error's class, the final line, `%batch job` and `%batch jobs` say the same kind."""
     kind, cell = FAILURES[told]
     name = f"fails-{told.replace(' ', '-')}"
-    if told in BEFORE:
-        run(batch_shell, BEFORE[told].format(name=name))
-    if told == "cancelled":
-        run(batch_shell, f"%%batch --as waiter --depends keeper --name {name}\n1")
+    for before in BEFORE.get(told, ()):
+        run(batch_shell, before.format(name=name))
     with pytest.raises(kind) as caught:
-        for part in [cell] if cell.startswith("%%") else cell.splitlines():
-            run(batch_shell, part.format(name=name))
+        run(batch_shell, cell.format(name=name))
     assert caught.value.cure
     said = capsys.readouterr().out
     assert f"nbbatch › FAILED ({told})" in said

@@ -178,3 +178,16 @@ def test_what_was_spent_is_told(project, capsys):
     assert "last 2 days" in capsys.readouterr().out
     run(project, "%batch cost job")
     assert "on demand" in capsys.readouterr().out
+
+
+def test_what_happened_to_a_job_is_a_table(batch_shell):
+    """`%batch events` and `%batch timeline` show its states in order."""
+    run(batch_shell, "%%batch --as job\n1")
+    batch_shell.user_ns["job"].wait(60)
+    told = repr(run(batch_shell, "%batch events job").result)
+    assert told.index("RUNNABLE") < told.index("SUCCEEDED")
+    states = repr(run(batch_shell, "%batch timeline job").result)
+    assert states.index("RUNNABLE") < states.index("SUCCEEDED")
+    run(batch_shell, "%%batch --as array --array range(2)\n1")
+    batch_shell.user_ns["array"].wait(60)
+    assert repr(run(batch_shell, "%batch timeline array").result).count("SUCCEEDED") == 2

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from nbbatch.client.bundle import Call, Cell
+from nbbatch.client.notes import split_line
 from nbbatch.client.results import load_result
 
 IMAGE = "nbbatch-test/python:3.11"
@@ -92,3 +94,27 @@ def test_bare_image_runs_calls_and_scripts(desk) -> None:
     script = pack_for_image(desk, Cell(source="who=$(id -u)", language="bash", outputs=["who"]))
     assert run_in_image(script)[0] == 0
     assert load_result(desk.store, script.bundle_id).variables["who"] == str(os.getuid())
+
+
+@pytest.mark.docker
+def test_bare_image_has_what_jobs_use_of_nbbatch(desk) -> None:
+    """`import nbbatch` finds progress and its like, also in a spawned process; the rest says why it is missing."""
+    source = (
+        "import nbbatch, subprocess, sys\n"
+        "from nbbatch import log_metric, restore\n"
+        "nbbatch.progress(1, 2)\n"
+        "log_metric('loss', 0.5)\n"
+        "before = restore('none')\n"
+        "nbbatch.checkpoint({'a': [1]})\n"
+        "after = restore()\n"
+        "try:\n    nbbatch.submit\nexcept AttributeError as error:\n    why = str(error)"
+    )
+    packed = pack_for_image(desk, desk.cell(source))
+    variables = {**packed.environment, "AWS_BATCH_JOB_ID": "j"}
+    code, log = run_in_image(replace(packed, environment=variables))
+    found = load_result(desk.store, packed.bundle_id).variables
+    assert code == 0, log
+    assert (found["before"], found["after"]) == ("none", {"a": [1]})
+    assert "image has no nbbatch" in found["why"]
+    kinds = [split_line(line)[1].kind for line in log.splitlines()]
+    assert kinds == ["progress", "metric", "checkpoint"]
