@@ -127,6 +127,27 @@ def test_documents_name_only_options_of_the_magics() -> None:
     } <= flags
 
 
+def test_every_word_of_the_magics_is_documented() -> None:
+    """Each flag, command and switch is in the reference, each setting with its variable in its page."""
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    flags = import_module("nbbatch.jupyter.flags").FLAGS
+    commands = import_module("nbbatch.jupyter.commands").COMMANDS
+    assert [flag.word for flag in flags if not re.search(rf"^  {flag.word}\b", reference, re.MULTILINE)] == []
+    assert [one.name for one in commands if f"%batch {one.usage} " not in reference] == []
+    config = import_module("nbbatch.client.config")
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    rows = [f"| `{name}` | `{config.variable_of(name)}` |" for name in config.default_names()]
+    assert [row for row in rows if row not in page] == []
+    keys = set(config.BackendConfig.__dataclass_fields__) - {"name"}
+    assert [key for key in keys if f"`{key}`" not in page.partition("## Backends")[2]] == []
+
+
+def test_every_command_of_the_magic_does_something() -> None:
+    """No command is without an action, and no action without a command."""
+    commands = {command.name for command in import_module("nbbatch.jupyter.commands").COMMANDS}
+    assert commands == set(import_module("nbbatch.jupyter.actions").ACTIONS)
+
+
 def test_documents_name_only_modules_that_exist() -> None:
     """Every `folder/module.py` in the documents is a file of the package or the repository."""
     named = words_after(r"([a-z_]+/[a-z_/0-9]+\.(?:py|sql|json|ipynb))")

@@ -370,6 +370,8 @@ def map_packed(
 ) -> ArrayJob:
     """Submit what `pack_for` made of a payload with items; `inputs` saves reading them back."""
     job_id = send(packed, options, name=name)
-    return ArrayJob(
+    array = ArrayJob(
         job_id, backend=options.backend or get_backend().name, name=options.name or name, inputs=inputs
     )
+    array.note_cached(packed.bundle_id, is_asked=bool(options.cache))
+    return array
