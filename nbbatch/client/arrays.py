@@ -313,7 +313,7 @@ class ArrayJob(Handle):
         """Items of children that have ended."""
         reader = self.reader
         left = reader.left()
-        for index in indexes:
+        for index in reader.expected(indexes, left):
             yield from reader.ended(index, left, self.job_id(index), failures.get(index))
 
     def job_id(self, index: int) -> str:

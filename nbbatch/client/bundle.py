@@ -158,6 +158,8 @@ class Notebook:
         Modules that its cells import; the local ones travel.
     output : str
         Where this machine wants the executed notebooks, a pattern; the runner does not need it.
+    measured_as : str
+        By what the duration of a run is remembered; see `chunks.py`.
     """
 
     content: str
@@ -171,6 +173,7 @@ class Notebook:
     autosave: int = 30
     imports: AbstractSet[str] = frozenset()
     output: str = ""
+    measured_as: str = ""
 
 
 Payload = Cell | Call | Command | Notebook
@@ -475,4 +478,5 @@ def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
     if notebook.runs is not None:
         items = [((), dict(parameters)) for parameters, _ in notebook.runs]
         parcel.keep_items("runs", items, notebook.chunk)
+        parcel.manifest["measured_as"] = notebook.measured_as
         settings["sources"] = parcel.keep_list("sources", [source for _, source in notebook.runs])

@@ -42,7 +42,7 @@ class Coming:
         ended = set(array.places) if detail["status"] in TERMINAL else self._has_ended(left, failures)
         items = [
             item
-            for index in sorted(ended - self._ended)
+            for index in reader.expected(sorted(ended - self._ended), left)
             for item in reader.ended(index, left, array.job_id(index), failures.get(index))
             if item.position not in self._given.get(index, ())
         ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -19,12 +20,16 @@ from typing import Any
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.config import home
-from nbbatch.errors import NbbatchError
 
 FACTS = "images.json"
 _MOST_KNOWN = 200
 _LONGEST = 30
 """Seconds that an image may take to tell."""
+
+_OFFICIAL = re.compile(
+    r"(docker\.io/)?(library/|public\.ecr\.aws/docker/library/)?python:(?P<python>3\.\d+)(\.\d+)?(-[a-z0-9.-]+)?"
+)
+_INSTALLERS = ("pip", "setuptools", "pkg_resources", "wheel")
 
 _MODULES = """\
 import json, os, sys
@@ -69,11 +74,13 @@ class ImageFacts:
 
 
 def facts_of(backend: Backend, image: str) -> ImageFacts | None:
-    """What is known of an image on a backend; None: nothing."""
+    """What is known of an image on a backend; None: nothing, or jobs do not run in it."""
+    if not runs_images(backend):
+        return None
     noted = _read().get(image)
-    if noted is not None:
-        return noted
-    return facts_of_local(image) if runs_containers_here(backend) else None
+    if noted is None and backend.machine() is not None:
+        noted = facts_of_local(image)
+    return noted or _official(image)
 
 
 def note_facts(names: tuple[str, ...], facts: ImageFacts) -> None:
@@ -105,12 +112,16 @@ def _parsed(path: Path, _changed: int) -> dict[str, ImageFacts]:
     return {}
 
 
-def runs_containers_here(backend: Backend) -> bool:
-    """Whether the backend's containers are run by this machine's Docker Engine."""
-    try:
-        return bool(backend.private("status", {})["executor"]["name"] == "docker")
-    except NbbatchError:
-        return False
+def runs_images(backend: Backend) -> bool:
+    """Whether jobs run in their images: where there is no Docker they are processes of this machine."""
+    machine = backend.machine()
+    return machine is None or machine.executor == "docker"
+
+
+def _official(image: str) -> ImageFacts | None:
+    """An official image of Python has its Python and no package but those that install others."""
+    match = _OFFICIAL.fullmatch(image)
+    return match and ImageFacts(python=match["python"], modules=_INSTALLERS, shell="sh")
 
 
 @cache

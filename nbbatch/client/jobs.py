@@ -18,7 +18,7 @@ from nbbatch.client.indexes import RETRY_BASE, bundle_of, environment_of, index_
 from nbbatch.client.logs import LogReader, group_of, streams_of
 from nbbatch.client.logs import StreamReader as _StreamReader
 from nbbatch.client.logs import tail as last_lines
-from nbbatch.client.missing import missing_file_cure
+from nbbatch.client.missing import missing_cure
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import Options, split_options, suggestion
 from nbbatch.client.outcome import Detail, Outcome, error_of, exit_code, outcome, short_id
@@ -234,7 +234,7 @@ def remote_error(info: RemoteErrorInfo, job_id: str, *, where: str = "") -> Remo
     error = RemoteError(
         f"{where}{info.type}: {info.message}" if info.message else f"{where}{info.type}",
         job_id=job_id,
-        cure=missing_file_cure(info) or f"nbbatch.job({job_id!r}).logs() has its log.",
+        cure=missing_cure(info) or f"nbbatch.job({job_id!r}).logs() has its log.",
         remote_traceback=info.traceback,
         remote_trace=info.trace,
         remote_type=info.type,

@@ -1,8 +1,9 @@
-"""What a job did not find although it is here: the file behind a FileNotFoundError, and what sends it."""
+"""What a job did not find although it is here: a file, a module; and what brings it there."""
 
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from nbbatch.client.results import RemoteErrorInfo
@@ -10,10 +11,27 @@ from nbbatch.client.results import RemoteErrorInfo
 _QUOTED = re.compile(r"'([^']+)'")
 
 
-def missing_file_cure(info: RemoteErrorInfo | None) -> str:
-    """The words that send a file along which the job looked for and which is here; empty for any other error."""
-    if info is None or info.type != "FileNotFoundError":
+def missing_cure(info: RemoteErrorInfo | None) -> str:
+    """What to do about a file or module that the job looked for and that is here; empty for any other error."""
+    match info:
+        case RemoteErrorInfo(type="FileNotFoundError"):
+            return _file_cure(info)
+        case RemoteErrorInfo(type="ModuleNotFoundError"):
+            return _module_cure(info)
+    return ""
+
+
+def _module_cure(info: RemoteErrorInfo) -> str:
+    name = next(iter(_QUOTED.findall(info.message)), "").partition(".")[0]
+    if not name or find_spec(name) is None:
         return ""
+    return (
+        f"{name} can be imported here, and the job's image does not have it: env = nbbatch.image() builds one "
+        "with what this notebook imports, then --image env or image=env."
+    )
+
+
+def _file_cure(info: RemoteErrorInfo) -> str:
     named = getattr(info.exception, "filename", None) or next(iter(_QUOTED.findall(info.message)), "")
     path = Path(str(named)).expanduser()
     if not named or not path.exists():

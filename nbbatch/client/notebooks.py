@@ -18,9 +18,10 @@ import msgspec
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Notebook, Packed
-from nbbatch.client.chunks import choose_chunk
+from nbbatch.client.chunks import key_of
 from nbbatch.client.executed import place_of
 from nbbatch.client.inputs import list_items
+from nbbatch.client.mapping import chunk_of
 from nbbatch.client.notebook_file import (
     Source,
     check_parameters,
@@ -31,7 +32,7 @@ from nbbatch.client.notebook_file import (
     read_notebook,
 )
 from nbbatch.client.notebook_jobs import NotebookJob
-from nbbatch.client.notebook_place import check_place
+from nbbatch.client.notebook_place import check_imports, check_place
 from nbbatch.client.options import Options, option_names, suggestion
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import pack_for, resolve, send
@@ -146,7 +147,8 @@ def map_notebook(
     parameters : mapping or path of a YAML file, optional
         Those that all runs share.
     chunk : int or "auto"
-        Runs per child of the array, one after the other, each in a fresh kernel.
+        Runs per child of the array, one after the other, each in a fresh kernel; "auto" packs quick
+        ones, by what the notebook took when its results were last read here.
 
     Returns
     -------
@@ -170,6 +172,7 @@ def map_notebook(
     check_parameters(source, {name: value for row in rows for name, value in row.items()})
     place = _place(source, output, rows)
     resolved = resolve_for(source, options)
+    key = key_of("\0".join(cell.source for cell in source.node.cells))
     packed = _pack(
         source,
         injected(source, rows[0], code=""),
@@ -177,7 +180,8 @@ def map_notebook(
         execution=Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave),
         options=resolved,
         runs=[(row, parameters_code(source, row)) for row in rows],
-        chunk=choose_chunk(chunk, len(rows)).size,
+        chunk=chunk_of(chunk, len(rows), resolved, key).size,
+        measured_as=key,
     )
     name = resolved.name or job_name(source.name)
     job_id = send(packed, resolved, name=name)
@@ -226,8 +230,10 @@ def _pack(
     options: Options,
     runs: Sequence[tuple[Mapping[str, Any], str]] | None = None,
     chunk: int = 1,
+    measured_as: str = "",
 ) -> Packed:
-    check_place(get_backend(options.backend), options, kernel=source.kernel, language=source.language)
+    backend = get_backend(options.backend)
+    check_place(backend, options, kernel=source.kernel, language=source.language)
     payload = Notebook(
         content=msgspec.json.encode(node).decode(),
         name=f"{source.name}.ipynb",
@@ -240,8 +246,10 @@ def _pack(
         autosave=execution.autosave,
         imports=source.imports,
         output=output,
+        measured_as=measured_as,
     )
     with modules_beside(source):
+        check_imports(backend, options, [names.python for names in source.names])
         return pack_for(payload, options)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import CodeType
 
 from nbbatch.client.backend import Backend
-from nbbatch.client.image_facts import ImageFacts, facts_of
+from nbbatch.client.image_facts import ImageFacts, facts_of, runs_images
 from nbbatch.client.localmodules import local_modules
 from nbbatch.client.options import Options
 from nbbatch.errors import EnvironmentMismatchError
@@ -68,9 +68,10 @@ class Preflight:
     """
 
     def __init__(self, backend: Backend, options: Options, *, provided: Collection[str] = ()) -> None:
-        self._image = options.image
-        self._facts = facts_of(backend, options.image) if options.image else None
+        self._image = options.image if runs_images(backend) else None
+        self._facts = facts_of(backend, self._image) if self._image else None
         self._provided = frozenset(provided)
+        self._is_elsewhere = backend.machine() is None
         self.unknown: dict[str, None] = {}
 
     def check_python(self) -> None:
@@ -116,8 +117,13 @@ class Preflight:
             rest = f" and {len(missing) - _TOLD} more" if len(missing) > _TOLD else ""
             raise EnvironmentMismatchError(
                 f"Image {self._image} does not have {told}{rest}.",
-                cure=f'Build one that has: env = nbbatch.image(base="{self._image}"), then --image env or image=env.',
+                cure=f"Build one that has: env = nbbatch.image({self._how()}), then --image env or image=env.",
             )
+
+    def _how(self) -> str:
+        """Arguments that build such an image, where the jobs' hosts can get it."""
+        pushed = ', repository="NAME"' if self._is_elsewhere else ""
+        return f'base="{self._image}"{pushed}'
 
     def notes(self) -> tuple[str, ...]:
         """What could not be looked at, for the receipt."""

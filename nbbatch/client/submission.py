@@ -79,7 +79,8 @@ def pack_for(
         There is no such queue, or no host of it can ever give what is asked for. Nothing was packed.
     """
     backend = get_backend(options.backend)
-    check_fits(backend, backend.suited(options))
+    suited = backend.suited(options)
+    check_fits(backend, suited)
     if options.value_limit is not None:
         limits.setdefault("ask_bytes", options.value_limit)
     is_same = backend.sees_this_python(options)
@@ -88,7 +89,7 @@ def pack_for(
         DryStore() if is_dry else backend.store,
         namespace=namespace,
         files=files_of(options),
-        preflight=lambda provided: Preflight(backend, options, provided=provided),
+        preflight=lambda provided: Preflight(backend, suited, provided=provided),
         python=sys.executable if is_same else "python3",
         is_same_environment=is_same,
         **limits,

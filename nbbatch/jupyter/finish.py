@@ -13,7 +13,7 @@ from nbbatch.client.format import plural
 from nbbatch.client.indexes import bundle_of
 from nbbatch.client.items import Item, label
 from nbbatch.client.jobs import Job
-from nbbatch.client.missing import missing_file_cure
+from nbbatch.client.missing import missing_cure
 from nbbatch.client.outcome import Detail, Outcome, outcome, short_id
 from nbbatch.client.results import Result, load_result
 from nbbatch.client.shape import read_array
@@ -96,8 +96,10 @@ def _failure(ending: Ending, job: Job) -> JobError:
     error = job.error() or JobFailedError(f"Job {job.name} failed.", job_id=job.id)
     log = _whole_log(ending, error.remote_traceback if isinstance(error, RemoteError) else "")
     with contextlib.suppress(ResultLostError):
-        show_result(ending.shell, ending.console, job.load(), log)
-    if isinstance(error, RemoteError) and not missing_file_cure(job.load().error):
+        result = job.load()
+        show_result(ending.shell, ending.console, result, log)
+        error.__cause__ = result.error.exception if result.error is not None else None
+    if isinstance(error, RemoteError) and not missing_cure(result.error):
         error.cure = f"The whole log: %batch logs {short_id(job.id)}. Change the cell and run it again."
     vars(error)["_is_log_shown"] = bool(log)
     return error

@@ -26,7 +26,7 @@ from nbbatch.client.fetched import Target
 from nbbatch.client.format import clock, memory, plural
 from nbbatch.client.items import label
 from nbbatch.client.jobs import remote_error
-from nbbatch.client.missing import missing_file_cure
+from nbbatch.client.missing import missing_cure
 from nbbatch.client.notes import Sieve
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import duration_in_words
@@ -282,5 +282,5 @@ def _raised(cell: Cell, result: Result, info: RemoteErrorInfo) -> JobError:
         named = ", ".join(f"item {position} ({label(cell.items[position])})" for position in failed[:8])
         where = f"{len(failed):,} of {plural(len(cell.items), 'item')} failed: {named}. First: "
     error = remote_error(info, "", where=where)
-    error.cure = missing_file_cure(info) or "Change the cell and run it again."
+    error.cure = missing_cure(info) or "Change the cell and run it again."
     return error

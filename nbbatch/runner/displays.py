@@ -126,6 +126,12 @@ class Displays:
             self.display(pyplot.figure(number))
         pyplot.close("all")
 
+    def keep_widgets(self) -> None:
+        """Let the widgets that were shown travel as they are at the end of the cell."""
+        widgets = sys.modules.get("ipywidgets.widgets.widget")
+        if widgets is not None:
+            self._recorder.add_widgets(widgets.Widget.get_manager_state)
+
 
 class DisplayHandle:
     """What `display(..., display_id=...)` returns; in the notebook it is IPython's own again."""

@@ -115,6 +115,7 @@ class Run:
         if not program.is_quiet:
             self._displays.result(value)
         self._displays.show_figures()
+        self._displays.keep_widgets()
         return self._taken_back(main, value)
 
     def _offer_shell(self, main: Main) -> None:
@@ -194,6 +195,7 @@ class Run:
 
     def _failed(self, error: BaseException, main: Main | None) -> dict[str, Any]:
         self._displays.show_figures()
+        self._displays.keep_widgets()
         entry = failures.describe(error, self._manifest)
         failures.print_failure(entry)
         try:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from .payload import Payload
     from .report import Report
 
-_OUT = ".nbbatch-out"
+_OWN = ".nbbatch"
+"""Folder in the working directory for what is not the script's; it is never fetched."""
+_OUT = os.path.join(_OWN, "out")
 _KEEP_VARIABLES = """\
 trap 'for _name in {names}; do
   if [ -n "${{!_name+x}}" ]; then printf %s "${{!_name}}" > "{folder}/$_name"; fi
@@ -65,12 +67,12 @@ def _text(item: Any) -> str:
 
 def _written(manifest: dict[str, Any]) -> str:
     """Write the script file, and around it for bash what keeps the variables; returns its path."""
-    script = os.path.join(os.getcwd(), manifest["file_name"])
+    os.makedirs(_OUT, exist_ok=True)
+    script = os.path.join(os.getcwd(), _OWN, manifest["file_name"])
     with open(script, "w", encoding="utf-8") as file:
         file.write(manifest["source"])
     if not (manifest["keeps_variables"] and manifest["outputs"]):
         return script
-    os.makedirs(_OUT, exist_ok=True)
     folder = os.path.join(os.getcwd(), _OUT)
     with open(f"{folder}.sh", "w", encoding="utf-8") as file:
         file.write(_KEEP_VARIABLES.format(names=" ".join(manifest["outputs"]), folder=folder, script=script))

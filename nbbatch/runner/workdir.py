@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .report import Report
 
 _PART = 1 << 20
+_OWN = ".nbbatch" + os.sep
 
 
 def enter(payload: Payload, report: Report) -> None:
@@ -107,7 +108,7 @@ class Collector:
     def _matching(self) -> list[str]:
         """Files inside the directory, by the way from it."""
         found = {name for pattern in self._patterns for name in _expand(self._here, pattern)}
-        return sorted(name for name in found if self._is_inside(name))
+        return sorted(name for name in found if self._is_inside(name) and not name.startswith(_OWN))
 
     def _is_inside(self, name: str) -> bool:
         path = os.path.realpath(os.path.join(self._here, name))

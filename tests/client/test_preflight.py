@@ -17,13 +17,14 @@ IMAGE = "nbbatch-test/python:3.11"
 
 
 @pytest.fixture
-def known(daemon, monkeypatch, tmp_path):
-    """A backend where one image is known and lacks pandas."""
+def known(home, monkeypatch, tmp_path):
+    """A backend that runs images, of which one is known and lacks pandas."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "docker")
     note_facts(("some:1",), ImageFacts(python=PYTHON, modules=("numpy",)))
     note_facts(("old:1",), ImageFacts(python="3.8"))
     note_facts(("bare:1",), ImageFacts())
-    return daemon
+    return get_backend("local")
 
 
 def test_only_certain_imports_count() -> None:
@@ -63,6 +64,7 @@ def test_a_function_needs_what_it_imports_first() -> None:
     assert function_needs(guarded) == function_needs(len) == {}
 
 
+@pytest.mark.docker
 def test_missing_modules_are_told_in_order(known) -> None:
     """Standard library, what the runner brings and local modules are never missing; unknown images tell nothing."""
     modules = ["pandas.core", "json", "numpy", "nbbatch", "cloudpickle", "torch", "pandas"]
@@ -71,6 +73,7 @@ def test_missing_modules_are_told_in_order(known) -> None:
     assert missing_modules(known, Options(), modules) == ()
 
 
+@pytest.mark.docker
 def test_a_cell_is_refused_with_its_line_and_the_cure(known) -> None:
     """Nothing is kept of it; with the file sent along, or in try, it goes."""
     options = resolve({"image": "some:1"})
@@ -82,6 +85,7 @@ def test_a_cell_is_refused_with_its_line_and_the_cure(known) -> None:
     assert pack_for(Cell(source="try:\n    import pandas\nexcept ImportError:\n    pass"), options)
 
 
+@pytest.mark.docker
 def test_a_value_is_refused_where_its_package_is_missing(known) -> None:
     """A DataFrame needs pandas, wherever it is imported."""
     import pandas as pd
@@ -90,6 +94,7 @@ def test_a_value_is_refused_where_its_package_is_missing(known) -> None:
         nbbatch.submit(len, pd.DataFrame({"a": [1]}), image="some:1")
 
 
+@pytest.mark.docker
 def test_modules_that_are_sent_along_are_there(known, tmp_path) -> None:
     """A file of the working directory is importable in the job."""
     (tmp_path / "sent_helper.py").write_text("x = 1")
@@ -99,6 +104,7 @@ def test_modules_that_are_sent_along_are_there(known, tmp_path) -> None:
     assert pack_for(cell, resolve({"image": "some:1", "files": "sent_helper.py"}))
 
 
+@pytest.mark.docker
 @pytest.mark.parametrize(("image", "said"), [("old:1", "Python 3.8"), ("bare:1", "no python3")])
 def test_another_python_is_refused(known, image, said) -> None:
     """Before anything is sent, for cells and functions; a script may run there."""
@@ -109,6 +115,7 @@ def test_another_python_is_refused(known, image, said) -> None:
     assert pack_for(Cell(source="true", language="bash"), resolve({"image": image}))
 
 
+@pytest.mark.docker
 def test_what_is_not_known_is_said(known) -> None:
     """The receipt names the modules nobody could look for."""
     packed = pack_for(Cell(source="import pandas, json"), resolve({"image": "unknown:1"}))
@@ -116,6 +123,23 @@ def test_what_is_not_known_is_said(known) -> None:
         "image unknown:1 is not known here: whether it has pandas will show when the job runs",
     )
     assert pack_for(Cell(source="import json"), resolve({"image": "unknown:1"})).receipt.warnings == ()
+
+
+def test_where_jobs_are_processes_an_image_is_not_looked_at(daemon) -> None:
+    """Nothing is refused, nothing is said: the job meets this environment."""
+    note_facts(("old:1",), ImageFacts(python="3.8"))
+    packed = pack_for(Cell(source="import pandas"), resolve({"image": "old:1"}))
+    assert packed.receipt.warnings == ()
+
+
+@pytest.mark.docker
+def test_an_official_image_of_python_has_no_packages(known) -> None:
+    """That is known without having it here."""
+    for image in (f"python:{PYTHON}-slim", f"public.ecr.aws/docker/library/python:{PYTHON}.4"):
+        assert missing_modules(known, Options(image=image), ["pip", "json", "pandas"]) == ("pandas",)
+    with pytest.raises(EnvironmentMismatchError, match=r"has Python 3\.8"):
+        pack_for(Cell(source="1"), resolve({"image": "python:3.8"}))
+    assert missing_modules(known, Options(image=f"my/python:{PYTHON}"), ["pandas"]) == ()
 
 
 @pytest.mark.docker

@@ -177,6 +177,14 @@ def test_an_image_is_asked_what_it_has(docker_daemon, no_python) -> None:
 
 
 @pytest.mark.docker
+def test_a_module_that_only_the_job_lacks_is_named(docker_daemon) -> None:
+    """What the look at the image could not see fails with the line that builds a better one."""
+    error = nbbatch.submit(__import__, "pandas", image=IMAGE).error()
+    assert "nbbatch.image()" in error.cure
+    assert "nbbatch.image" not in nbbatch.submit(__import__, "no_such_module").error().cure
+
+
+@pytest.mark.docker
 def test_an_image_with_python_gets_files_too(docker_daemon) -> None:
     """The runner places them in the image, and brings back what a script of several lines made."""
     job = nbbatch.script("for i in 1 2\ndo cat in.txt >> out; done", image=IMAGE, files="in.txt", fetch="out")

@@ -51,9 +51,11 @@ def test_only_what_the_job_made_or_changed_is_fetched(desk, data) -> None:
     """What was sent along and is unchanged does not come back."""
     files = Files(send=(("", "data/"), ("", "tool.sh")), fetch=("**",))
     ran = desk.run(Cell(source="echo more >> data/in.txt; touch new", language="bash"), files=files)
-    assert sorted(ran.result.files) == ["cell.sh", "data/in.txt", "new"]
+    assert sorted(ran.result.files) == ["data/in.txt", "new"]
     again = desk.run(Cell(source="true", language="bash"), files=files)
-    assert sorted(again.result.files) == ["cell.sh"]
+    assert sorted(again.result.files) == []
+    whole = desk.run(Cell(source="touch new", language="bash"), files=Files(fetch=(".",)))
+    assert sorted(whole.result.files) == ["new"]
 
 
 def test_nothing_outside_is_fetched(desk, data, tmp_path) -> None:
