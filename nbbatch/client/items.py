@@ -216,9 +216,9 @@ class Reader:
         return [self._item(position, job_id, one, None, None) for position, one in found.items()]
 
     def _so_far(self, index: int, left: Left) -> dict[int, ItemResult]:
-        """What an attempt has done that has left no result yet, or never will."""
+        """What an attempt has done beside its result: that is not there yet, never will be, or has not all."""
         attempt = left.partial.get(index, 0)
-        if attempt <= left.results.get(index, 0):
+        if not attempt or attempt < left.results.get(index, 0):
             return {}
         found = load_partial(self.bundle.store, self.bundle.bundle_id, index, attempt)
         return {one.position: one for one in found if one.error is None}
