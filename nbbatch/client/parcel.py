@@ -171,6 +171,11 @@ class Parcel:
         read = (name for code in self.captor.rules.codes for name in global_names(code))
         return [name for name in dict.fromkeys(read) if name in self.captor.rules.namespace]
 
+    def look_at(self, preflight: Preflight) -> None:
+        """Look at the job's image, whose Python must fit, before anything is kept."""
+        self.preflight = preflight
+        preflight.check_python()
+
     def check(self, needs: Mapping[str, str]) -> None:
         """Look whether the image has these modules, before more is kept; see `preflight.py`."""
         if self.preflight is not None:
@@ -185,6 +190,7 @@ class Parcel:
 
     def add_environment(self, *, with_modules: bool, is_same: bool) -> None:
         """Add what makes the job's Python like this one: version, paths, local modules, cloudpickle."""
+        self.check_modules()
         self.manifest["python"] = "{}.{}".format(*sys.version_info[:2])
         self.manifest["held_back"] = self.held_back
         codes = self.captor.rules.codes
