@@ -19,6 +19,7 @@ _HOME_OF = {
     "batch": "nbbatch.client.decorator",
     "checkpoint": "nbbatch.runner.inside",
     "command": "nbbatch.client.scripts",
+    "cache_clear": "nbbatch.client.cache",
     "costs": "nbbatch.client.costs",
     "doctor": "nbbatch.client.doctor",
     "estimate": "nbbatch.client.estimate",

@@ -39,7 +39,7 @@ class Account:
         names = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": REGION}
         return boto3.client(service, endpoint_url=self.url, **names)
 
-    def settings(self, **more: str) -> str:
+    def settings(self, **more: str | None) -> str:
         """The configuration of a backend `prod` in this account."""
         keys = {
             "kind": "aws",
@@ -48,7 +48,8 @@ class Account:
             "image": IMAGE,
             "endpoint_url": self.url,
         } | more
-        return "[backends.prod]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+        lines = [f"{key} = {json.dumps(value)}\n" for key, value in keys.items() if value is not None]
+        return "[backends.prod]\n" + "".join(lines)
 
     def make_queue(self, name: str = QUEUE, **resources: Any) -> None:
         """A queue over an environment of its own."""

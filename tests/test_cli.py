@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from click.shell_completion import BashComplete
 from click.testing import CliRunner
 
 from nbbatch.cli.main import main
@@ -21,6 +22,14 @@ def run(home, monkeypatch):
 def test_the_version_is_told(run):
     """`nbbatch --version`."""
     assert __version__ in run("--version").output
+
+
+def test_words_complete_in_a_shell():
+    """Click completes groups and words, as the page on settings says."""
+    shell = BashComplete(main, {}, "nbbatch", "_NBBATCH_COMPLETE")
+    words = {one.value for one in shell.get_completions(["local"], "st")}
+    assert words == {"start", "status", "stop"}
+    assert "nbbatch" in shell.source()
 
 
 def test_the_life_of_a_daemon(run, home):

@@ -16,6 +16,7 @@ from typing import Any, overload
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed
 from nbbatch.client.chunks import Durations
+from nbbatch.client.coming import Coming, failed_count
 from nbbatch.client.config import home
 from nbbatch.client.handle import Handle
 from nbbatch.client.indexes import (
@@ -28,7 +29,7 @@ from nbbatch.client.indexes import (
     retry_environment,
 )
 from nbbatch.client.inputs import labels_of
-from nbbatch.client.items import Item, Left, Reader, failed_children, first_error
+from nbbatch.client.items import Item, Reader, failed_children, first_error
 from nbbatch.client.jobs import Job, value_of
 from nbbatch.client.news import News
 from nbbatch.client.notes import Note
@@ -43,9 +44,6 @@ from nbbatch.client.table import frame_of
 from nbbatch.client.told import Progress
 from nbbatch.errors import ResultLostError, UserError
 from nbbatch.model.jobs import TERMINAL
-
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
-"""Seconds between two looks for items of children that go on: doubled while there are none."""
 
 
 class ArrayJob(Handle):
@@ -156,7 +154,7 @@ class ArrayJob(Handle):
             plain = self.reader.plain(self.reader.left())
             if plain is not None:
                 values, seconds = plain
-                self._measure(seconds, len(values))
+                self.measure(seconds, len(values))
                 return values
         items = self.items(timeout)
         self.bring_files()
@@ -183,10 +181,10 @@ class ArrayJob(Handle):
             self._retry.items(None if deadline is None else deadline - time.monotonic())
         items = list(self._items(range(self.reader.shape.children), self.failures()))
         took = [item.seconds for item in items if item.seconds is not None and item.error is None]
-        self._measure(sum(took), len(took))
+        self.measure(sum(took), len(took))
         return items
 
-    def _measure(self, seconds: float, items: int) -> None:
+    def measure(self, seconds: float, items: int) -> None:
         """Remember how long an item took, for the next array of the same function."""
         key = self.reader.bundle.measured_as
         if key and items:
@@ -294,9 +292,14 @@ class ArrayJob(Handle):
         retried = self._retry.failures() if self._retry is not None else {}
         if len(self.places) == 1:
             return {index: detail for index in self.places if detail["status"] == "FAILED"} | retried
-        if not _failed_count(detail):
+        if not failed_count(detail):
             return retried
-        by_place = {one["arrayProperties"]["index"]: one for one in failed_children(self.backend, self.id)}
+        # A summary does not say who ended a child; one that never started ended with its array.
+        asked = {flag: True for flag in ("isCancelled", "isTerminated") if detail.get(flag)}
+        by_place = {
+            one["arrayProperties"]["index"]: one if "startedAt" in one else {**one, **asked}
+            for one in failed_children(self.backend, self.id)
+        }
         found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
         return found | retried
 
@@ -310,7 +313,7 @@ class ArrayJob(Handle):
         """Items of children that have ended."""
         reader = self.reader
         left = reader.left()
-        for index in indexes:
+        for index in reader.expected(indexes, left):
             yield from reader.ended(index, left, self.job_id(index), failures.get(index))
 
     def job_id(self, index: int) -> str:
@@ -319,57 +322,6 @@ class ArrayJob(Handle):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self.id, self.backend_name, self._name)
-
-
-class Coming:
-    """The items of an array as they end, each given once.
-
-    Of a child with several items those that ended well are there before the child has ended.
-    """
-
-    def __init__(self, array: ArrayJob) -> None:
-        self._array = array
-        self._ended: set[int] = set()
-        self._given: dict[int, set[int]] = {}
-        self._pause = _SHORTEST_PAUSE
-
-    @property
-    def pause(self) -> float | None:
-        """Seconds after which to look again though nothing seems to have changed; None: not at all."""
-        return self._pause if self._array.reader.shape.chunk > 1 else None
-
-    def take(self, detail: Detail) -> list[Item]:
-        """Items that have ended since the last call; `detail` is the array's newest."""
-        array, reader = self._array, self._array.reader
-        failures = array.failures() if _failed_count(detail) else {}
-        left = reader.left()
-        ended = set(array.places) if detail["status"] in TERMINAL else self._has_ended(left, failures)
-        items = [
-            item
-            for index in sorted(ended - self._ended)
-            for item in reader.ended(index, left, array.job_id(index), failures.get(index))
-            if item.position not in self._given.get(index, ())
-        ]
-        self._ended |= ended
-        items += [item for index in left.partial for item in self._of_running(index, left)]
-        self._pause = _SHORTEST_PAUSE if items else min(2 * self._pause, _LONGEST_PAUSE)
-        return items
-
-    def _has_ended(self, left: Left, failures: Mapping[int, Detail]) -> set[int]:
-        """Children that ended while others go on: a failed attempt may be followed by another one."""
-        reader, places = self._array.reader, self._array.places
-        new = {index: attempt for index, attempt in left.results.items() if index not in self._ended}
-        succeeded = {index for index, attempt in new.items() if reader.has_succeeded(index, attempt)}
-        return self._ended | ((succeeded | set(failures)) & set(places))
-
-    def _of_running(self, index: int, left: Left) -> list[Item]:
-        if index in self._ended or index not in self._array.places:
-            return []
-        given = self._given.setdefault(index, set())
-        found = self._array.reader.so_far(index, left, self._array.job_id(index))
-        items = [item for item in found if item.position not in given]
-        given.update(item.position for item in items)
-        return items
 
 
 class ItemJob(Job):
@@ -413,17 +365,13 @@ def _item_again(kind: type[ItemJob], job_id: str, backend: str, name: str, place
     return kind(job_id, backend=backend, name=name, place=place)
 
 
-def _failed_count(detail: Detail) -> int:
-    if "statusSummary" in detail.get("arrayProperties", {}):
-        return int(detail["arrayProperties"]["statusSummary"].get("FAILED", 0))
-    return int(detail["status"] == "FAILED")
-
-
 def map_packed(
     packed: Packed, options: Options, *, name: str = "array", inputs: Sequence[Any] | None = None
 ) -> ArrayJob:
     """Submit what `pack_for` made of a payload with items; `inputs` saves reading them back."""
     job_id = send(packed, options, name=name)
-    return ArrayJob(
+    array = ArrayJob(
         job_id, backend=options.backend or get_backend().name, name=options.name or name, inputs=inputs
     )
+    array.note_cached(packed.bundle_id, is_asked=bool(options.cache))
+    return array

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -20,6 +21,10 @@ from nbbatch.model.jobs import TERMINAL
 from nbbatch.model.resources import Resources
 
 _CLUSTER = re.compile(r"arn:[^:]+:ecs:[^:]+:\d+:container-instance/([^/]+)/.+")
+_AT_ONCE = 100
+"""Ids in one call of DescribeJobs, ARNs in one of DescribeContainerInstances."""
+_types: dict[str, str] = {}
+"""Instance type by host, empty where ECS does not tell it; a host keeps its type."""
 _STARTING = "it has its host, and its container starts: the image is fetched"
 _CHILD_STATUSES = ("SUCCEEDED", "FAILED", "RUNNING")
 
@@ -27,8 +32,8 @@ _CHILD_STATUSES = ("SUCCEEDED", "FAILED", "RUNNING")
 class Account(Backend, Protocol):
     """A backend that has clients of other services, too."""
 
-    def client(self, service: str) -> Any:
-        """A boto3 client."""
+    def asking_client(self, service: str) -> Any:
+        """A boto3 client for what can be done without."""
 
 
 def why(backend: Backend, job_id: str) -> dict[str, Any]:
@@ -90,16 +95,18 @@ def _of_snapshot(backend: Backend, detail: Detail) -> Iterator[str]:
 
 def accounts(backend: Account, job_ids: Sequence[str]) -> dict[str, Any]:
     """Estimated cost and the time run of jobs; of an array over all its children's last attempts."""
-    with backend.errors():
-        details = backend.batch.describe_jobs(jobs=list(job_ids))["jobs"]
-    return {"jobs": [_account(backend, detail) for detail in details]}
+    details: list[Detail] = []
+    for start in range(0, len(job_ids), _AT_ONCE):
+        with backend.errors():
+            details += backend.batch.describe_jobs(jobs=list(job_ids[start : start + _AT_ONCE]))["jobs"]
+    types = _instance_types(backend, {_host_of(detail) for detail in details} - {""})
+    return {"jobs": [_account(backend, one, types.get(_host_of(one), "")) for one in details]}
 
 
-def _account(backend: Account, detail: Detail) -> dict[str, Any]:
+def _account(backend: Account, detail: Detail, kind: str) -> dict[str, Any]:
     is_array = "size" in (detail.get("arrayProperties") or {})
     seconds = sum(_children_ran(backend, detail["jobId"]) if is_array else _attempts_ran(detail))
     capacity = capacity_of(backend, detail["jobQueue"])
-    kind = _instance_type(backend, detail)
     wanted = requirements_of(detail.get("container") or {})
     on_demand, spot = _hourly(capacity, kind, wanted) or (0.0, 0.0)
     hours = seconds / 3600
@@ -131,21 +138,40 @@ def _between(one: Mapping[str, Any]) -> float:
     return max(0.0, (stopped - started) / 1000) if started and stopped else 0.0
 
 
-def _instance_type(backend: Account, detail: Detail) -> str:
-    """Of the last attempt's host, by ECS, which forgets hosts soon after they went; else empty."""
-    container = detail.get("container") or {}
-    arn = str(container.get("containerInstanceArn") or "")
-    cluster = _CLUSTER.fullmatch(arn)
-    if cluster is None:
-        return ""
-    with suppress(NbbatchError), backend.errors():
-        ecs = backend.client("ecs")
-        found = ecs.describe_container_instances(cluster=cluster[1], containerInstances=[arn])
-        for one in found["containerInstances"]:
-            for attribute in one.get("attributes", ()):
-                if attribute["name"] == "ecs.instance-type":
-                    return str(attribute["value"])
-    return ""
+def _host_of(detail: Detail) -> str:
+    """ARN of the last attempt's host, empty on Fargate and before it started."""
+    return str((detail.get("container") or {}).get("containerInstanceArn") or "")
+
+
+def _instance_types(backend: Account, hosts: AbstractSet[str]) -> dict[str, str]:
+    """Instance type by host, as far as ECS tells: it forgets hosts soon after they went."""
+    _ask_for_types(backend, hosts - _types.keys())
+    return {arn: _types[arn] for arn in hosts if _types.get(arn)}
+
+
+def _ask_for_types(backend: Account, hosts: AbstractSet[str]) -> None:
+    """Ask ECS once for each host; no answer is remembered, too."""
+    clusters: dict[str, list[str]] = {}
+    for arn in sorted(hosts):
+        cluster = _CLUSTER.fullmatch(arn)
+        if cluster is not None:
+            clusters.setdefault(cluster[1], []).append(arn)
+    _types.update(dict.fromkeys(hosts, ""))
+    for name, arns in clusters.items():
+        for start in range(0, len(arns), _AT_ONCE):
+            with suppress(NbbatchError), backend.errors():
+                ecs = backend.asking_client("ecs")
+                _types.update(_told_by_ecs(ecs, name, arns[start : start + _AT_ONCE]))
+
+
+def _told_by_ecs(ecs: Any, cluster: str, arns: Sequence[str]) -> dict[str, str]:
+    reply = ecs.describe_container_instances(cluster=cluster, containerInstances=list(arns))
+    return {
+        one["containerInstanceArn"]: attribute["value"]
+        for one in reply["containerInstances"]
+        for attribute in one.get("attributes", ())
+        if attribute["name"] == "ecs.instance-type"
+    }
 
 
 def _hourly(capacity: Capacity, kind: str, wanted: Resources) -> tuple[float, float] | None:

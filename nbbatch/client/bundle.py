@@ -158,6 +158,8 @@ class Notebook:
         Modules that its cells import; the local ones travel.
     output : str
         Where this machine wants the executed notebooks, a pattern; the runner does not need it.
+    measured_as : str
+        By what the duration of a run is remembered; see `chunks.py`.
     """
 
     content: str
@@ -171,6 +173,7 @@ class Notebook:
     autosave: int = 30
     imports: AbstractSet[str] = frozenset()
     output: str = ""
+    measured_as: str = ""
 
 
 Payload = Cell | Call | Command | Notebook
@@ -289,11 +292,18 @@ def pack(
     _fill(parcel, payload)
     if files and chosen:
         parcel.add_files(files, chosen)
-    if parcel.manifest["kind"] in ("cell", "call"):
-        parcel.add_environment(with_modules=local_modules, is_same=is_same_environment)
-    if parcel.manifest["kind"] == "notebook":
-        parcel.add_paths(with_modules=local_modules, is_same=is_same_environment)
+    _add_surroundings(parcel, with_modules=local_modules, is_same=is_same_environment)
     return _sealed(parcel, python)
+
+
+def _add_surroundings(parcel: Parcel, *, with_modules: bool, is_same: bool) -> None:
+    """What Python needs around the payload; a notebook is text, which any version reads."""
+    match parcel.manifest["kind"]:
+        case "cell" | "call":
+            parcel.check_modules()
+            parcel.add_environment(with_modules=with_modules, is_same=is_same)
+        case "notebook":
+            parcel.add_paths(with_modules=with_modules, is_same=is_same)
 
 
 def _runs_python(payload: Payload) -> bool:
@@ -473,4 +483,5 @@ def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
     if notebook.runs is not None:
         items = [((), dict(parameters)) for parameters, _ in notebook.runs]
         parcel.keep_items("runs", items, notebook.chunk)
+        parcel.manifest["measured_as"] = notebook.measured_as
         settings["sources"] = parcel.keep_list("sources", [source for _, source in notebook.runs])

@@ -43,6 +43,7 @@ from nbbatch.errors import ConfigurationError, OptionError, UnknownNameError
 
 PROJECT_FILE, USER_FILE = "nbbatch.toml", "config.toml"
 KINDS = ("local", "aws")
+_NOTHING = Options()
 _PAIRS = ("env", "tags")
 """Options of several NAME=VALUE pairs."""
 
@@ -188,7 +189,7 @@ class Config:
         layers = self.layers(backend=backend, preset=preset)
         merged = Options()
         for layer in layers:
-            merged = over(layer.options, merged)
+            merged = over(layer.options, merged) if layer.options != _NOTHING else merged
         return replace(merged, backend=backend or self._chosen(preset or ""))
 
     def _chosen(self, preset: str) -> str:

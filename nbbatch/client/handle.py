@@ -20,10 +20,13 @@ from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.callbacks import callbacks
 from nbbatch.client.events import Event, events
 from nbbatch.client.fetched import Fetched, asks_for_files, fetch
+from nbbatch.client.indexes import bundle_of
+from nbbatch.client.moments import moment_of
 from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
 from nbbatch.client.references import Referable
+from nbbatch.client.resize import Advice, resize_advice
 from nbbatch.client.results import Usage
 from nbbatch.client.shown import shown
 from nbbatch.client.timeline import timeline
@@ -89,6 +92,7 @@ class Handle(Referable):
         self._name = name
         self._final: Detail | None = None
         self._place: tuple[int, Backend] | None = None
+        self.is_cached = False
         self._has_fetched = False
 
     @property
@@ -97,6 +101,11 @@ class Handle(Referable):
         if self._place is None or self._place[0] != os.getpid():
             self._place = os.getpid(), get_backend(self.backend_name)
         return self._place[1]
+
+    def note_cached(self, bundle_id: str, *, is_asked: bool) -> None:
+        """Find out whether the job was there already instead of being submitted with this bundle."""
+        if is_asked and bundle_of(self.detail()) != bundle_id:
+            self.is_cached, self._name = True, ""
 
     @property
     def name(self) -> str:
@@ -259,6 +268,16 @@ class Handle(Referable):
         """What the job asked for and what it used of that, over all attempts and children."""
         return use_of(self.detail(), self.account(), lambda detail: own_usage(self.backend.store, detail))
 
+    def resize_advice(self) -> Advice:
+        """What the next run should ask for, by what this one used; `nbbatch.client.resize` has the rule.
+
+        Raises
+        ------
+        UserError
+            It has not ended, or nobody measured what it used.
+        """
+        return resize_advice(self)
+
     def events(self, *, follow: bool = False) -> Iterator[Event]:
         """The job's state changes, of an array those of its children too, in EventBridge's shape.
 
@@ -381,7 +400,13 @@ class Handle(Referable):
 
     def __repr__(self) -> str:
         state = self._final["status"] if self._final else self.backend_name
-        return f"<{type(self).__name__} {self._name or '?'} {short_id(self.id)} · {state}>"
+        told = f"{state}{self._told_cached()}"
+        return f"<{type(self).__name__} {self._name or '?'} {short_id(self.id)} · {told}>"
+
+    def _told_cached(self) -> str:
+        """Since when a result is there that was taken from the cache."""
+        stopped = moment_of((self._final or {}).get("stoppedAt")) if self.is_cached else None
+        return "" if stopped is None else f" · cached, of {stopped.astimezone():%Y-%m-%d %H:%M:%S}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: how the job stands now, as text and as a small static table."""

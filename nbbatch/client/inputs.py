@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from nbbatch.errors import OptionError
+from nbbatch.runner.items import as_rows
 
 MOST_GENERATED = 2_000_000
 """Items that are taken from an iterator; one without an end must not fill the memory."""
@@ -30,7 +31,7 @@ class Spread(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows(Sequence[Any]):
-    """The rows of a DataFrame as items, each a Series like `apply` gives with `axis=1`."""
+    """The rows of a DataFrame as items, each a Series in which every value has its column's type."""
 
     frame: Any
 
@@ -38,7 +39,9 @@ class Rows(Sequence[Any]):
         return int(self.frame.shape[0])
 
     def __getitem__(self, position: Any) -> Any:
-        return self.frame.iloc[position]
+        if not -len(self) <= position < len(self):
+            raise IndexError(position)
+        return as_rows(self.frame.iloc[position : position + 1 or None]).iloc[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

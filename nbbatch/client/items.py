@@ -7,8 +7,9 @@ result comes from ListJobs, a thousand children a call.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from nbbatch.client.backend import Backend
@@ -34,6 +35,9 @@ _PAGE = 1000
 _label = reprlib.Repr()
 _label.maxlevel, _label.maxdict, _label.maxlist, _label.maxtuple = 2, 6, 4, 4
 _label.maxstring = _label.maxother = 60
+
+_EXPECTED = 100
+"""Children whose results a store far away fetches at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +161,15 @@ class Reader:
         """What the children have left so far; one listing."""
         return Left(*self.bundle.left())
 
+    def expected(self, indexes: Iterable[int], left: Left) -> Iterator[int]:
+        """The same children; before each hundred the store is told that their results will be read."""
+        rest = iter(indexes)
+        while some := list(islice(rest, _EXPECTED)):
+            stems = [f"results/{index}.{left.results[index]}" for index in some if index in left.results]
+            paths = [f"{stem}.{ending}" for stem in stems for ending in ("json", "data")]
+            self.bundle.store.expect(self.bundle.bundle_id, paths)
+            yield from some
+
     def ended(self, index: int, left: Left, job_id: str, failure: Detail | None) -> list[Item]:
         """Items of the child `index` of the bundle, which has ended.
 
@@ -203,9 +216,9 @@ class Reader:
         return [self._item(position, job_id, one, None, None) for position, one in found.items()]
 
     def _so_far(self, index: int, left: Left) -> dict[int, ItemResult]:
-        """What an attempt has done that has left no result yet, or never will."""
+        """What an attempt has done beside its result: that is not there yet, never will be, or has not all."""
         attempt = left.partial.get(index, 0)
-        if attempt <= left.results.get(index, 0):
+        if not attempt or attempt < left.results.get(index, 0):
             return {}
         found = load_partial(self.bundle.store, self.bundle.bundle_id, index, attempt)
         return {one.position: one for one in found if one.error is None}

@@ -315,7 +315,9 @@ def submit_call(
 def submit_packed(packed: Packed, options: Options, *, name: str = "job") -> Job:
     """Submit what `pack_for` made of a payload that is no array."""
     job_id = send(packed, options, name=name)
-    return Job(job_id, backend=options.backend or get_backend().name, name=options.name or name)
+    job = Job(job_id, backend=options.backend or get_backend().name, name=options.name or name)
+    job.note_cached(packed.bundle_id, is_asked=bool(options.cache))
+    return job
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -30,8 +30,8 @@ def map(  # noqa: A001 - the word that everybody looks for
         As in `submit`.
     items : iterable, DataFrame or mapping
         Anything that can be iterated and ends: each item is the function's only argument. A DataFrame
-        gives its rows (as Series, like `apply` with `axis=1`), a Series its values; a mapping of names
-        to lists is a grid: the function gets every combination as keyword arguments.
+        gives its rows (as Series in which every value has its column's type), a Series its values; a
+        mapping of names to lists is a grid: the function gets every combination as keyword arguments.
     chunk : int or "auto"
         Items per child, one after the other. "auto" goes by what the function took when its results
         were last read here: quick items are packed, so that starting children costs little. Before
@@ -101,8 +101,10 @@ def chunk_of(asked: int | str, items: int, options: Options, key: str) -> Chunk:
     seconds = Durations(home()).get(key) if asked == "auto" else None
     slots = 0
     if seconds is not None:
+        backend = get_backend(options.backend)
+        options = backend.suited(options)
         vcpus = max(resources_of(options).vcpus, 0.25)
-        slots = int(capacity_of(get_backend(options.backend), queue_of(options)).max_vcpus / vcpus)
+        slots = int(capacity_of(backend, queue_of(options)).max_vcpus / vcpus)
     return choose_chunk(asked, items, seconds=seconds, slots=slots, timeout=options.timeout)
 
 

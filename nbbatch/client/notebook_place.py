@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nbbatch.client.backend import Backend
 from nbbatch.client.options import Options
-from nbbatch.client.preflight import missing_modules
+from nbbatch.client.preflight import Preflight, cell_needs, missing_modules
 from nbbatch.errors import EnvironmentMismatchError
 
 _NEEDED = ("nbclient", "nbformat")
@@ -31,6 +33,26 @@ def check_place(backend: Backend, options: Options, *, kernel: str, language: st
             f"Image {options.image} cannot execute notebooks: it has no {' and no '.join(missing)}.",
             cure=f'Have one made: env = nbbatch.image(["papermill", "ipykernel"], base="{options.image}"), then image=env.',
         )
+
+
+def check_imports(backend: Backend, options: Options, cells: Sequence[str]) -> None:
+    """Refuse an image that lacks what the cells import whatever happens.
+
+    Files that go along may be modules, so with any of them the job itself finds out.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        Names the modules and the lines that import them.
+    """
+    if options.files or options.workdir or not cell_needs("\n".join(cells)):
+        return
+    needs = {
+        name: f"cell {place}, {why}"
+        for place, cell in enumerate(cells)
+        for name, why in cell_needs(cell).items()
+    }
+    Preflight(backend, options).check(needs)
 
 
 def _check_here(kernel: str, language: str) -> None:

@@ -18,9 +18,10 @@ import msgspec
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Notebook, Packed
-from nbbatch.client.chunks import choose_chunk
+from nbbatch.client.chunks import key_of
 from nbbatch.client.executed import place_of
 from nbbatch.client.inputs import list_items
+from nbbatch.client.mapping import chunk_of
 from nbbatch.client.notebook_file import (
     Source,
     check_parameters,
@@ -31,7 +32,7 @@ from nbbatch.client.notebook_file import (
     read_notebook,
 )
 from nbbatch.client.notebook_jobs import NotebookJob
-from nbbatch.client.notebook_place import check_place
+from nbbatch.client.notebook_place import check_imports, check_place
 from nbbatch.client.options import Options, option_names, suggestion
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import pack_for, resolve, send
@@ -71,14 +72,13 @@ def run_notebook(
     parameters : mapping or path of a YAML file, optional
         Values for its cell tagged `parameters`: numbers, text, lists, dicts.
     output : path or address, optional
-        Where the executed notebook is saved as soon as the job has ended, by this process or by whoever
-        asks for the result first. `{name}` is the notebook's name, `{lr}` the parameter `lr`.
+        Where the executed notebook is saved as soon as the job has ended, by this process or whoever asks
+        for the result. `{name}` is the notebook's name, `{lr}` the parameter `lr`.
     kernel : str, optional
         Instead of the notebook's own. Of Python another kernel will do where that one is missing.
-    cell_timeout : int, optional
-        Seconds that one cell may run; `timeout` is that of the whole job.
-    start_timeout, autosave : int
-        Seconds that the kernel may take to start, and between two savings within a long cell.
+    cell_timeout, start_timeout, autosave : int
+        Seconds that one cell may run (`timeout` is the whole job's), that the kernel may take to start, and
+        between two savings within a long cell.
     **options
         As in `submit`: `vcpus`, `memory`, `queue`, `image`, `backend`, ...
 
@@ -89,12 +89,9 @@ def run_notebook(
 
     Raises
     ------
-    UnknownNameError
-        There is no such notebook.
-    OptionError
-        The notebook has no parameter of that name, or an option is malformed. Nothing was sent.
-    EnvironmentMismatchError
-        The image, or this machine, has no such kernel.
+    UnknownNameError, OptionError, EnvironmentMismatchError
+        There is no such notebook; it has no such parameter, or an option is malformed; the image, or this
+        machine, has no such kernel. Nothing was sent.
 
     Examples
     --------
@@ -105,13 +102,10 @@ def run_notebook(
     values = plain_parameters(parameters or {})
     check_parameters(source, values)
     place = _place(source, output, [values])
-    job = submit_source(
-        source,
-        injected(source, values),
-        output=place_of(place, values, 0) if place else "",
-        execution=Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave),
-        options=resolve_for(source, options),
-    )
+    place = place_of(place, values, 0) if place else ""
+    execution = Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave)
+    resolved = resolve_for(source, options)
+    job = submit_source(source, injected(source, values), output=place, execution=execution, options=resolved)
     if place:
         job.add_done_callback(NotebookJob.keep_output)
     return job
@@ -146,7 +140,8 @@ def map_notebook(
     parameters : mapping or path of a YAML file, optional
         Those that all runs share.
     chunk : int or "auto"
-        Runs per child of the array, one after the other, each in a fresh kernel.
+        Runs per child of the array, one after the other, each in a fresh kernel; "auto" packs quick
+        ones, by what the notebook took when its results were last read here.
 
     Returns
     -------
@@ -168,22 +163,35 @@ def map_notebook(
     source = read_notebook(notebook, kernel=kernel)
     rows = _rows(items, grid, plain_parameters(parameters or {}))
     check_parameters(source, {name: value for row in rows for name, value in row.items()})
-    place = _place(source, output, rows)
+    execution = Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave)
     resolved = resolve_for(source, options)
-    packed = _pack(
-        source,
-        injected(source, rows[0], code=""),
-        output=place,
-        execution=Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave),
-        options=resolved,
-        runs=[(row, parameters_code(source, row)) for row in rows],
-        chunk=choose_chunk(chunk, len(rows)).size,
-    )
+    packed = _pack_runs(source, rows, str(output), chunk, execution, resolved)
     name = resolved.name or job_name(source.name)
     job_id = send(packed, resolved, name=name)
     sweep = Sweep(job_id, backend=resolved.backend or get_backend().name, name=name, inputs=rows)
     sweep.collect_in_background()
     return sweep
+
+
+def _pack_runs(
+    source: Source,
+    rows: Sequence[Mapping[str, Any]],
+    output: str,
+    chunk: int | str,
+    execution: Execution,
+    options: Options,
+) -> Packed:
+    key = key_of("\0".join(cell.source for cell in source.node.cells))
+    return _pack(
+        source,
+        injected(source, rows[0], code=""),
+        output=_place(source, output, rows),
+        execution=execution,
+        options=options,
+        runs=[(row, parameters_code(source, row)) for row in rows],
+        chunk=chunk_of(chunk, len(rows), options, key).size,
+        measured_as=key,
+    )
 
 
 def submit_source(
@@ -226,8 +234,10 @@ def _pack(
     options: Options,
     runs: Sequence[tuple[Mapping[str, Any], str]] | None = None,
     chunk: int = 1,
+    measured_as: str = "",
 ) -> Packed:
-    check_place(get_backend(options.backend), options, kernel=source.kernel, language=source.language)
+    backend = get_backend(options.backend)
+    check_place(backend, options, kernel=source.kernel, language=source.language)
     payload = Notebook(
         content=msgspec.json.encode(node).decode(),
         name=f"{source.name}.ipynb",
@@ -240,8 +250,10 @@ def _pack(
         autosave=execution.autosave,
         imports=source.imports,
         output=output,
+        measured_as=measured_as,
     )
     with modules_beside(source):
+        check_imports(backend, options, [names.python for names in source.names])
         return pack_for(payload, options)
 
 

@@ -137,11 +137,11 @@ def notes_of(backend: Backend, job_id: str, *, since: int | None = None) -> list
 
 def _search(backend: Backend, detail: Detail, since: int | None) -> Iterator[Note]:
     """Notes in the streams where the job's may be."""
-    from nbbatch.client.logs import LOG_GROUP, streams_of  # noqa: PLC0415 - logs are shown through this module
+    from nbbatch.client.logs import group_of, streams_of  # noqa: PLC0415 - logs are shown through this module
 
     job_id = detail["jobId"]
     request = {
-        "logGroupName": LOG_GROUP,
+        "logGroupName": group_of(detail),
         "filterPattern": f'"@nbbatch" "{job_id}"',
         "startTime": max(0, (detail["createdAt"] if since is None else since) - _SLACK),
     }

@@ -73,6 +73,8 @@ class Options:
         Ids of jobs that must succeed first, or `SEQUENTIAL`; see `nbbatch.client.dependencies`.
     spot : bool or None
         Spot capacity wanted (True), refused (False), or whatever the queue has.
+    cache : bool or None
+        Take the result of an earlier job of the same code, values and environment, where there is one.
     max_cost : float or None
         Dollars that the job may cost, all attempts and children together; then it is stopped.
     value_limit : int or None
@@ -106,6 +108,7 @@ class Options:
     priority: int | None = None
     share: str | None = None
     spot: bool | None = None
+    cache: bool | None = None
     max_cost: float | None = None
     value_limit: int | None = None
     preset: str | None = None
@@ -333,6 +336,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "priority": _between(0, HIGHEST_PRIORITY, f"a whole number from 0 to {HIGHEST_PRIORITY}"),
     "share": _read_share,
     "spot": _read_flag,
+    "cache": _read_flag,
     "value_limit": _read_size,
     "preset": _read_text,
 }

@@ -91,7 +91,7 @@ def job_statements(site: Site) -> tuple[Statement, ...]:
     return (
         Statement(
             sid="ReadBundlesWriteResults",
-            actions=("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"),
+            actions=("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
             resources=(site.objects,),
         ),
     )

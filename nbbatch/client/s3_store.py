@@ -15,10 +15,11 @@ import posixpath
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
+from itertools import islice
 from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -31,7 +32,9 @@ INDEX, MANIFEST = "index.json", "manifest.json"
 _INDEX_VERSION = 1
 _PART = 8 << 20
 _AT_ONCE = 8
-_READ_AHEAD = 1 << 20
+_READ_AHEAD = 1 << 18
+_MOST_AHEAD, _READERS = 2000, 16
+"""Files that are fetched before they are read, and so many at once."""
 _USED_AGAIN = 7 * 24 * 3600
 """Seconds after which a blob is written again, so that lifecycle rules count from then."""
 _BELIEVED = 3600
@@ -68,6 +71,7 @@ class S3Store:
         self._new_client = new_client
         self._lock = threading.Lock()
         self._seen: dict[str, float] = {}
+        self._ahead: dict[str, Future[tuple[bytes, int]]] = {}
         self._read_index = lru_cache(maxsize=64)(self._load_index)
 
     @cached_property
@@ -121,16 +125,29 @@ class S3Store:
     def open(self, bundle_id: str, path: str) -> BinaryIO:
         """Read a file of a bundle in parts, as they are asked for; see `Store`."""
         key = self._place(bundle_id, path)
-        with self._explained(key, f"{bundle_id}/{path}"):
-            size = self.client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
-        return io.BufferedReader(_Object(self._read_range, key, size), min(_READ_AHEAD, max(size, 1)))
+        with self._lock:
+            ahead = self._ahead.pop(key, None)
+        start, size = ahead.result() if ahead is not None else self._begin(key)
+        if len(start) >= size:
+            return io.BytesIO(start)
+        return io.BufferedReader(_Object(self._read_range, key, size), _READ_AHEAD)
+
+    def expect(self, bundle_id: str, paths: Iterable[str]) -> None:
+        """Fetch the beginnings of files, several at once; see `Store`."""
+        with self._lock:
+            self._ahead.clear()
+            for path in islice(paths, _MOST_AHEAD):
+                key = self._key(bundle_id, path)
+                self._ahead[key] = self._readers.submit(self._begin, key)
 
     def exists(self, bundle_id: str, path: str = MANIFEST) -> bool:
         """Whether the bundle has a file of that path."""
-        try:
-            return self._head(self._place(bundle_id, path)) is not None
-        except FileNotFoundError:
-            return False
+        key = self._place(bundle_id, path)
+        with self._lock:
+            ahead = self._ahead.get(key)
+        if ahead is not None:
+            return not isinstance(ahead.exception(), FileNotFoundError)
+        return self._head(key) is not None
 
     def list(self, bundle_id: str, prefix: str = "") -> Sequence[str]:
         """Paths of the files directly in the folder `prefix` of a bundle, sorted."""
@@ -155,6 +172,23 @@ class S3Store:
                 raise StoreError(
                     f"{self.url(bundle_id)} cannot be deleted: {first.get('Message') or first.get('Code')}."
                 )
+
+    def _begin(self, key: str) -> tuple[bytes, int]:
+        """The first bytes of an object, all of a small one, and its whole size."""
+        with self._explained(key):
+            try:
+                asked = f"bytes=0-{_READ_AHEAD - 1}"
+                reply = self.client.get_object(Bucket=self._bucket, Key=key, Range=asked)
+            except self.client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] == "InvalidRange":  # S3's word for an empty object
+                    return b"", 0
+                raise
+            start: bytes = reply["Body"].read()
+        return start, int(reply["ContentRange"].rpartition("/")[2]) if "ContentRange" in reply else len(start)
+
+    @cached_property
+    def _readers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_READERS, thread_name_prefix="nbbatch-s3")
 
     def _has(self, name: str) -> bool:
         """Whether a blob is there and will be for a while."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nbbatch.runner.figures import formats_of
@@ -143,7 +143,8 @@ def _is_plain(value: Any) -> bool:
 def _warning_filters() -> list[list[Any]]:
     """Filters that somebody has set: first comes the one that counts first."""
     found = []
-    for action, message, category, module, line in warnings.filters:
+    filters: Sequence[tuple[Any, ...]] = warnings.filters
+    for action, message, category, module, line in filters:
         is_stock = category in _STOCK and not message and module in (None, "__main__")
         if is_stock or category.__module__ != "builtins" or _is_of_a_library(message):
             continue

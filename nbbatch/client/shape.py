@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from nbbatch.client.references import know_references
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError
-from nbbatch.runner.items import ItemFile, read_item
+from nbbatch.runner.items import ItemFile, as_rows, read_item
 
 MOST_CHILDREN = 10_000
 """AWS Batch's largest array."""
@@ -82,7 +82,7 @@ class ArrayBundle:
         know_references()
         with self._open() as file:
             if self.rows:
-                return read_item(file, position // self.rows).iloc[position % self.rows]
+                return as_rows(read_item(file, position // self.rows)).iloc[position % self.rows]
             item = read_item(file, position)
         return input_of_call(*item) if self.is_call else item
 

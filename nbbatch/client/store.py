@@ -16,7 +16,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp, mkstemp
@@ -94,6 +94,10 @@ class Store(Protocol):
 
     def open(self, bundle_id: str, path: str) -> BinaryIO:
         """Read a file of a bundle; FileNotFoundError where there is none of that path."""
+        ...
+
+    def expect(self, bundle_id: str, paths: Iterable[str]) -> None:
+        """Say which files will be read soon, if they are there: a store far away fetches them at once."""
         ...
 
     def exists(self, bundle_id: str, path: str = "manifest.json") -> bool:
@@ -182,6 +186,9 @@ class FolderStore:
             file.close()
             raise StoreError(f"{target} is not a file.")
         return file
+
+    def expect(self, bundle_id: str, paths: Iterable[str]) -> None:
+        """They are near."""
 
     def exists(self, bundle_id: str, path: str = "manifest.json") -> bool:
         """Whether the bundle has a file of that path."""
@@ -310,6 +317,9 @@ class DryStore:
     def open(self, bundle_id: str, path: str) -> BinaryIO:
         """Nothing was kept."""
         raise FileNotFoundError(errno.ENOENT, "a dry run keeps nothing", f"{bundle_id}/{path}")
+
+    def expect(self, bundle_id: str, paths: Iterable[str]) -> None:
+        """Nothing was kept."""
 
     def exists(self, bundle_id: str, path: str = "manifest.json") -> bool:  # noqa: ARG002
         """Nothing was kept."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Packed, Payload, pack
+from nbbatch.client.cache import find_cached, remember
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
 from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
@@ -108,13 +109,16 @@ def files_of(options: Options) -> Files:
 
 
 def send(packed: Packed, options: Options, *, name: str) -> str:
-    """Submit a packed payload; returns the id that SubmitJob gave.
+    """Submit a packed payload; returns the id that SubmitJob gave, or a cached job's.
 
     Raises
     ------
     ClientException
         When the service refuses, in its words.
     """
+    if options.cache and (found := find_cached(packed, options)) is not None:
+        get_backend(options.backend).store.delete(packed.bundle_id)
+        return found
     size = packed.array_size
     variables = {**options.env, **packed.environment, **(FIRST_CHILD_ONLY if size == 1 else {})}
     spec = JobSpec(
@@ -125,7 +129,10 @@ def send(packed: Packed, options: Options, *, name: str) -> str:
         bundle=packed.url,
         size=size if size and size > 1 else None,
     )
-    return submit_spec(get_backend(options.backend), spec)
+    job_id = submit_spec(get_backend(options.backend), spec)
+    if options.cache:
+        remember(packed, options, job_id)
+    return job_id
 
 
 def submit_spec(backend: Backend, spec: JobSpec) -> str:

@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
-from nbbatch.client.arrays import ArrayJob, Coming
+from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.coming import Coming
 from nbbatch.client.executed import ExecutedNotebook, NotebookBundle, read_bundle
 from nbbatch.client.indexes import bundle_of
 from nbbatch.client.items import Item
@@ -236,7 +237,7 @@ class Sweep(ArrayJob):
         """Dollars on demand by child, for one run of it; empty on a backend that keeps no account."""
         shape = self.reader.shape
         ids = sorted({self._child_id(shape.child_of(position)) for position in ended})
-        if self.backend.home is None or not ids:
+        if not ids:
             return {}
         rows = self.backend.private("accounts", {"jobIds": ids})["jobs"]
         return {row["jobId"]: row["cost"] / shape.chunk for row in rows}

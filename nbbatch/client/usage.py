@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from nbbatch.client.indexes import (
@@ -89,7 +90,7 @@ def use_of(detail: Detail, account: Accounted | None, own: Callable[[Detail], Se
     )
 
 
-def own_usage(store: Store, detail: Detail) -> list[Usage]:
+def own_usage(store: Store, detail: Detail, *, most: int | None = None) -> list[Usage]:
     """What the last attempts of a job that has ended measured of themselves.
 
     Parameters
@@ -98,6 +99,8 @@ def own_usage(store: Store, detail: Detail) -> list[Usage]:
         Where its bundle is.
     detail : mapping
         DescribeJobs' answer about a single job, a child, or an array's parent.
+    most : int, optional
+        Of no more children than these.
 
     Returns
     -------
@@ -106,7 +109,7 @@ def own_usage(store: Store, detail: Detail) -> list[Usage]:
     """
     bundle_id, found = bundle_of(detail), []
     with suppress(ResultLostError):
-        for index, attempt in results_of(store, bundle_id, detail) if bundle_id else ():
+        for index, attempt in islice(results_of(store, bundle_id, detail), most) if bundle_id else ():
             with suppress(ResultLostError):
                 result = load_result(store, bundle_id, index=index, attempt=attempt, is_light=True)
                 found.append(result.usage)

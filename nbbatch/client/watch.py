@@ -31,7 +31,9 @@ LONGEST_POLL = 25.0
 LINGER = 5.0
 """Seconds the thread stays after the last waiter left, for the next one."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
-"""Seconds between two looks at AWS: doubled while nothing changes."""
+"""Seconds between two looks at AWS: longer while nothing changes."""
+GROWTH = 1.1
+"""By so much, which makes a pause a tenth of what was waited already: nobody waits much longer for it."""
 LONGEST_REST = 0.25
 """Seconds at most in which the changes of an array's children are gathered into one look."""
 REST_SHARE = 0.1
@@ -276,7 +278,7 @@ class Watcher:
         """All ids, after a pause that grows while nothing changes; new ones are looked at at once."""
         with self._lock:
             is_new = bool(self._interest.new_ids())
-            pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE)
+            pause, self._pause = self._pause, min(GROWTH * self._pause, LONGEST_PAUSE)
         if not is_new:
             poll.pause(pause)
         with self._lock:

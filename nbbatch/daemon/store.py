@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
+
+from msgspec.structs import replace
 
 from nbbatch.daemon.database import Database
 from nbbatch.daemon.delivery_rows import DeliveryRows

@@ -82,6 +82,11 @@ def show_why(shell: Any, call: Call, backend: str | None) -> None:
         console.line(line)
 
 
+def show_resize(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch resize ID`: the line that would have sufficed, what it saves, and why."""
+    console_for(shell).line(str(find_job(call.job, shell.user_ns, backend).resize_advice()))
+
+
 def attach(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch attach ID [--out A,B]`: the story from here on, then outputs and variables."""
     names = call.options.get("out")
@@ -142,6 +147,7 @@ ACTIONS: Mapping[str, Action] = {
     "job": show_job,
     "logs": show_logs,
     "why": show_why,
+    "resize": show_resize,
     "events": show_events,
     "timeline": show_timeline,
     "attach": attach,

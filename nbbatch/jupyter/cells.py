@@ -23,7 +23,7 @@ from nbbatch.client.listing import find
 from nbbatch.client.mapping import chunk_of
 from nbbatch.client.names import Names, read_names
 from nbbatch.client.options import SEQUENTIAL, Options
-from nbbatch.client.outcome import short_id
+from nbbatch.client.outcome import in_words, short_id
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import complete, pack_for
 from nbbatch.errors import OptionError
@@ -87,12 +87,15 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         _tell_cost(console, packed, cell, options)
         return None
     job = _submit(cell, packed, options)
+    if job.is_cached:
+        console.line(f"nothing was sent: {in_words(job.detail())} It did the same, so its result is taken")
     if line.bind:
         shell.user_ns[line.bind] = job
     if line.detach:
         return _say_detached(console, job, line.bind)
     watched = follow(job, console)
-    remember(job, packed, cell, watched.detail)
+    if not job.is_cached:
+        remember(job, packed, cell, watched.detail)
     finish(Ending(shell, console, job, watched, line.outputs))
     return None
 

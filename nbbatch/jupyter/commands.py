@@ -63,6 +63,7 @@ COMMANDS = (
         switches=(Switch(("-f", "--follow")), Switch(("--tail",), "N")),
     ),
     Command("why", "why a job waits, or why it failed", takes_job=True),
+    Command("resize", "what the next run of a job should ask for, by what it used", takes_job=True),
     Command("events", "what happened to a job, oldest first", takes_job=True),
     Command("timeline", "when a job was in which state, and for how long", takes_job=True),
     Command(

@@ -96,8 +96,10 @@ def _failure(ending: Ending, job: Job) -> JobError:
     error = job.error() or JobFailedError(f"Job {job.name} failed.", job_id=job.id)
     log = _whole_log(ending, error.remote_traceback if isinstance(error, RemoteError) else "")
     with contextlib.suppress(ResultLostError):
-        show_result(ending.shell, ending.console, job.load(), log)
-    if isinstance(error, RemoteError) and not missing_cure(job.load().error):
+        result = job.load()
+        show_result(ending.shell, ending.console, result, log)
+        error.__cause__ = result.error.exception if result.error is not None else None
+    if isinstance(error, RemoteError) and not missing_cure(result.error):
         error.cure = f"The whole log: %batch logs {short_id(job.id)}. Change the cell and run it again."
     vars(error)["_is_log_shown"] = bool(log)
     return error
@@ -152,7 +154,10 @@ def load_children(array: ArrayJob, detail: Detail) -> list[Result]:
         return []
     attempts = bundle.newest_attempts()
     children = range(bundle.shape.children)
-    return [load_result(store, bundle_id, index=index, attempt=attempts.get(index)) for index in children]
+    results = [load_result(store, bundle_id, index=index, attempt=attempts.get(index)) for index in children]
+    took = [item.seconds for result in results for item in result.items if item.seconds is not None]
+    array.measure(sum(took), len(took))
+    return results
 
 
 def _show_outputs(ending: Ending, results: Sequence[Result]) -> None:

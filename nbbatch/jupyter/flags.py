@@ -94,12 +94,26 @@ FLAGS = (
     Flag(_FLOW, "detach", "", "submit and go on with the next cell"),
     Flag(_FLOW, "as", "NAME", "bind the job's handle to this variable and go on"),
     Flag(_FLOW, "cache", "", "take the result of an earlier job of the same code, inputs and image"),
+    Flag(_FLOW, "no-cache", "", "run it, although a setting says --cache"),
     Flag(_FLOW, "local", "", "run the cell here, in a process of its own, as a job would run it"),
     Flag(_FLOW, "dry-run", "", "show what would be sent and what it may cost; send nothing"),
 )
 
 _CELL_KEYS = frozenset(
-    {"in", "out", "array", "item", "lang", "wait", "detach", "as", "dry_run", "on_demand", "cache", "local"}
+    (
+        "in",
+        "out",
+        "array",
+        "item",
+        "lang",
+        "wait",
+        "detach",
+        "as",
+        "dry_run",
+        "on_demand",
+        "no_cache",
+        "local",
+    )
 )
 _USAGE = """%%batch [options]
 <the cell>"""
@@ -133,8 +147,8 @@ class CellLine:
         Program that runs the cell; None for Python.
     bind : str or None
         Variable that gets the handle.
-    detach, dry_run, cache, local, wants_help : bool
-        Do not wait; do not send; take an earlier result; run it here; only print the help.
+    detach, dry_run, local, wants_help : bool
+        Do not wait; do not send; run it here; only print the help.
     """
 
     options: Options = field(default_factory=Options)
@@ -146,7 +160,6 @@ class CellLine:
     bind: str | None = None
     detach: bool = False
     dry_run: bool = False
-    cache: bool = False
     local: bool = False
     wants_help: bool = False
 
@@ -181,7 +194,6 @@ def parse_cell_line(line: str, preset: str | None = None) -> CellLine:
         bind=None if given["as"] is None else _one_name("--as", given["as"]),
         detach=bool(given["detach"] or (given["as"] and not given["wait"])),
         dry_run=given["dry_run"],
-        cache=given["cache"],
         local=given["local"],
     )
 
@@ -258,6 +270,7 @@ def _check_together(given: Mapping[str, Any]) -> None:
         ("local", "detach"),
         ("local", "as"),
         ("local", "cache"),
+        ("cache", "no_cache"),
         ("local", "depends"),
         ("local", "after"),
         ("local", "dry_run"),
@@ -280,6 +293,7 @@ def _word(key: str) -> str:
 def _options(given: Mapping[str, Any]) -> Options:
     named = {key: value for key, value in given.items() if key not in _CELL_KEYS}
     named |= {key: _paths(given[key]) for key in ("files", "fetch")}
+    named["cache"] = True if given["cache"] else False if given["no_cache"] else None
     named["spot"] = True if given["spot"] else False if given["on_demand"] else None
     jobs = [*(given["depends"] or ()), *(named.pop("after") or ())]
     named["depends"] = [job for text in jobs for job in text.split(",")] or None

@@ -8,6 +8,7 @@ hold had the cell run in this kernel, and `_` and `Out[n]` have the value.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from IPython.core.display_functions import clear_output, publish_display_data
 from nbbatch.client.results import Result
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.tracebacks import traceback_lines
+from nbbatch.jupyter.widgets import open_models
+from nbbatch.runner.outputs import WIDGETS
 
 Output = Mapping[str, Any]
 _LONGEST_REPLAY = 1_000_000
@@ -39,8 +42,9 @@ def show_result(shell: Any, console: Console, result: Result, shown_log: str = "
     shown_log : str
         What was shown of the log while the job ran.
     """
-    outputs = result.outputs if result.has_cleared else with_log(result.outputs, shown_log)
-    if can_clear(shell) and needs_replay(outputs, shown_log):
+    is_whole = result.has_cleared or len(shown_log) > _LONGEST_REPLAY
+    outputs = result.outputs if is_whole else with_log(result.outputs, shown_log)
+    if can_clear(shell) and (result.has_cleared or needs_replay(outputs, shown_log)):
         clear_output(wait=True)  # type: ignore[no-untyped-call]
         console.tell_again()
         show_outputs(shell, outputs, result)
@@ -62,10 +66,23 @@ def needs_replay(outputs: Sequence[Output], shown_log: str) -> bool:
 def with_log(outputs: Sequence[Output], log: str) -> list[Output]:
     """Outputs with what only the log has: text that child processes wrote to the file descriptors.
 
-    The record and the log are in one order, so what stands in the log between two recorded texts was
-    written between them. Where a display stands there, too, it goes below: mostly it shows what the
-    child has done. Text that cannot be found in the log stays where it was recorded.
+    Where the log has the recorded text in its order, what stands between two recorded texts was written
+    between them; a display of the same moment goes below, since mostly it shows what the child has done.
+    Where it has not, as Docker does not keep the order of standard output and standard error, what only
+    the log has goes below all other text.
     """
+    merged = _interleaved(outputs, log)
+    if merged is not None:
+        return merged
+    recorded = Counter(line for output in outputs for line in _lines(text_of(output)))
+    recorded.subtract(_lines(log))
+    extra = "".join(line for line in dict.fromkeys(_lines(log)) if recorded[line] < 0 and line.strip())
+    texts = [*(output for output in outputs if output["output_type"] != "execute_result")]
+    _add_text(texts, extra)
+    return [*texts, *(output for output in outputs if output["output_type"] == "execute_result")]
+
+
+def _interleaved(outputs: Sequence[Output], log: str) -> list[Output] | None:
     merged: list[Output] = []
     displays: list[Output] = []
     at = 0
@@ -75,9 +92,10 @@ def with_log(outputs: Sequence[Output], log: str) -> list[Output]:
             continue
         for line in _lines(text_of(output)):
             place = log.find(line, at)
-            if place > at:
-                _add_text(merged, log[at:place])
-            at = place + len(line) if place >= 0 else at
+            if place < 0:
+                return None
+            _add_text(merged, log[at:place])
+            at = place + len(line)
             merged += displays
             displays.clear()
             _add_text(merged, line, output["name"])
@@ -119,16 +137,24 @@ def show_outputs(shell: Any, outputs: Iterable[Output], result: Result | None = 
                 stream.write(text_of(output))
                 stream.flush()
             case "execute_result":
-                publish_value(shell, output["data"], output.get("metadata"), result)
+                publish_value(shell, _shown_data(output["data"]), output.get("metadata"), result)
             case "error":
                 _publish_error(shell, output)
             case kind:
                 publish_display_data(  # type: ignore[no-untyped-call]
-                    dict(output["data"]),
+                    _shown_data(output["data"]),
                     dict(output.get("metadata") or {}),
                     transient=output.get("transient"),
                     update=kind == "update_display_data",
                 )
+
+
+def _shown_data(data: Output) -> dict[str, Any]:
+    """The MIME bundle to publish, once the widgets that it refers to are there."""
+    shown = dict(data)
+    if WIDGETS in shown:
+        open_models(shown.pop(WIDGETS))
+    return shown
 
 
 def _publish_error(shell: Any, output: Output) -> None:

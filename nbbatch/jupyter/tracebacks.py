@@ -127,13 +127,13 @@ def _code(source: str, file: str) -> CodeType:
 def _frame(code: CodeType) -> TracebackType:
     """Run code that only raises; gives its frame as a traceback."""
     function = FunctionType(code, {"stop": _Stop, "__name__": "__main__"})
+    entry: Any = None
     try:
         function(*(None for _ in range(code.co_argcount)))
     except _Stop as stop:
-        assert stop.__traceback__ is not None  # noqa: S101 - it was raised just now
-        assert stop.__traceback__.tb_next is not None  # noqa: S101 - by the function
-        return stop.__traceback__.tb_next
-    raise AssertionError("code that only raises has returned")
+        entry = stop.__traceback__
+    own: TracebackType = entry.tb_next  # the first one is this function's
+    return own
 
 
 def _place_here(file: str) -> str:

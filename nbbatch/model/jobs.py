@@ -2,8 +2,8 @@
 
 Facts that never change after SubmitJob are in `Job`; an attempt that has ended is an `Attempt`.
 `Run` is the one value here that changes while a job lives; only the scheduler changes it.
-Timestamps are epoch milliseconds (AWS Batch's unit), durations are seconds. `Attempt` is a struct for
-the reason that `model.events` gives.
+Timestamps are epoch milliseconds (AWS Batch's unit), durations are seconds. `Job`, `Run` and
+`Attempt` are structs for the reason that `model.events` gives.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 from hashlib import md5
 from typing import Any, NewType
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from nbbatch.model.containers import ONLY_CONTAINER, Container, ContainerEnd, Task
 from nbbatch.model.resources import NOTHING, Resources
@@ -160,8 +160,7 @@ class JobDefinition:
         return replace(self, status=status)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """All that was settled when SubmitJob was accepted; it never changes.
 
     `container` is the only or the first container; `task` is there when the definition has
@@ -181,18 +180,18 @@ class Job:
     created_at: int
     task: Task | None = None
     nodes: NodeProperties | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = {}
     depends_on: tuple[Dependency, ...] = ()
     array_size: int | None = None
-    retry_strategy: RetryStrategy = field(default_factory=RetryStrategy)
+    retry_strategy: RetryStrategy = RetryStrategy()
     timeout: int | None = None
     share_identifier: str | None = None
     scheduling_priority: int | None = None
     propagate_tags: bool = False
     platform: str = "EC2"
     consumables: tuple[tuple[str, int], ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
-    definition_tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
+    definition_tags: Mapping[str, str] = {}
     refusal: str = ""
 
     @property
@@ -223,7 +222,7 @@ class Job:
         if self.nodes is None or index is None:
             return self
         container = self.nodes.range_of(index).container
-        return self if container is self.container else replace(self, container=container)
+        return self if container is self.container else structs.replace(self, container=container)
 
     def child_id(self, index: int) -> JobId:
         """Id of an array child or a node."""
@@ -289,8 +288,7 @@ class Tally:
     lost_milliseconds: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class Run:
+class Run(Struct, kw_only=True):
     """Where one job, array child, array parent or node has got to; only the scheduler changes it.
 
     `attempt` numbers the attempt under way, or the last one; 0 before the first. `started_at` is

@@ -73,7 +73,7 @@ def run(place: Folder) -> int:
         print(f"nbbatch: the result cannot be written: {problem}", file=sys.__stderr__)
         return code or 1
     for path in notes.place.get("outdated", ()):
-        os.remove(path)
+        report.forget(path)
     return code
 
 

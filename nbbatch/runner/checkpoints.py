@@ -1,7 +1,6 @@
-"""Checkpoints: a value that a later attempt finds, complete or not at all.
+"""Checkpoints: a value in a file that appears complete or not at all.
 
-They lie among the job's results. Where those are not a folder of this machine, `keep_file` and
-`open_file` are what has to know it.
+They lie among the job's results; the report makes them last where those are not a folder of this machine.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from . import pickling
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, BinaryIO
+    from typing import Any
 
 
 def save(path: str, value: Any, rules: pickling.Rules) -> int:
@@ -26,13 +25,10 @@ def save(path: str, value: Any, rules: pickling.Rules) -> int:
     return int(pickling.pickled(value, keep, rules)[0])
 
 
-def load(path: str, default: Any, rules: pickling.Rules) -> Any:
-    """The value kept last, or the default."""
-    file = open_file(path)
-    if file is None:
-        return default
+def load(path: str, rules: pickling.Rules) -> Any:
+    """The value that was kept."""
     rules.offer_cloudpickle()
-    with file:
+    with open(path, "rb") as file:
         return pickle.load(file)
 
 
@@ -45,11 +41,3 @@ def keep_file(path: str, write: Callable[[Any], None]) -> int:
         size = file.tell()
     os.replace(f"{path}.part", path)
     return size
-
-
-def open_file(path: str) -> BinaryIO | None:
-    """The file if there is one."""
-    try:
-        return open(path, "rb")
-    except FileNotFoundError:
-        return None

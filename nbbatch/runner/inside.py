@@ -105,13 +105,19 @@ def checkpoint(state: Any) -> None:
         In a process that the job started and did not fork: it knows nothing of the job.
     """
     if _is_job():
-        size = checkpoints.save(_checkpoint_path(), state, notes.place["rules"])
+        path = _checkpoint_path()
+        size = checkpoints.save(path, state, notes.place["rules"])
+        notes.place["report"].share(path)
         _tell("checkpoint", "", {"size": size})
 
 
 def restore(default: Any = None) -> Any:
     """What the last `checkpoint` of this job or item kept; `default` where there was none."""
-    return checkpoints.load(_checkpoint_path(), default, notes.place["rules"]) if _is_job() else default
+    if not _is_job():
+        return default
+    path = _checkpoint_path()
+    is_there = notes.place["report"].recall(path)
+    return checkpoints.load(path, notes.place["rules"]) if is_there else default
 
 
 def interrupted() -> bool:

@@ -43,6 +43,11 @@ def write_items(items: Iterable[Any], file: Any, dump: Callable[[Any, Any], None
     file.write(struct.pack(f"<{len(offsets) + 1}Q", *offsets, len(offsets) - 1))
 
 
+def as_rows(table: Any) -> Any:
+    """A DataFrame whose rows keep each value's own type: a whole number beside a fraction stays one."""
+    return table.astype(object) if table.dtypes.nunique() > 1 else table
+
+
 def read_item(file: Any, position: int) -> Any:
     """Load a single item; see `ItemFile`."""
     return ItemFile(file).read(position)

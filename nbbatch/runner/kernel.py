@@ -72,6 +72,22 @@ def load_nbclient() -> Any:
     return nbclient
 
 
+def warm(settings: dict[str, Any], archive: str) -> None:
+    """Begin to load a kernel of Python, while nbclient is loaded here."""
+    from . import zygote
+
+    if settings["language"] != "python":
+        return
+    started = zygote.start(archive, _environment(is_python=True))
+    if started is None:
+        return
+    with contextlib.suppress(ImportError, EnvironmentMismatchError):  # whoever needs it says so
+        load_nbclient()
+        from jupyter_client.provisioning import local_provisioner
+
+        zygote.offer(started, local_provisioner)
+
+
 def find_kernel(wanted: str, *, is_python: bool) -> str:
     """Name of the kernel to start: the one wanted, or for Python that of this interpreter.
 

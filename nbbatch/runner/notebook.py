@@ -39,6 +39,7 @@ def run_items(
     """
     entries: list[dict[str, Any]] = []
     last: BaseException | None = None
+    kernel.warm(payload.manifest["notebook"], sys.argv[0])
     for position in (None,) if positions is None else positions:
         entry, error = (done[position], None) if position in done else _entry(payload, report, position)
         last = error or last
@@ -99,6 +100,7 @@ class Run:
         self._settings = payload.manifest["notebook"]
         self._archive = sys.argv[0]
         self._item = position
+        self._report = report
         self._place = report.path_of(f"{position or 0}.ipynb")
         self._notebook = _read(payload, position)
         self._cell: dict[str, Any] = {}
@@ -196,6 +198,7 @@ class Run:
         with open(f"{self._place}.part", "w", encoding="utf-8") as file:
             json.dump(self._notebook, file, ensure_ascii=False, indent=1)
         os.replace(f"{self._place}.part", self._place)
+        self._report.share_at_times(self._place)
         self._is_new = False
         self._written = time.monotonic()
         self._cost = self._written - begun

@@ -12,8 +12,11 @@ import sys
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+WIDGET, WIDGETS = (f"application/vnd.jupyter.widget-{what}+json" for what in ("view", "state"))
+"""MIME types of a widget that is shown, and of the state of all widgets."""
 TEXT_LIMIT = 1_000_000
 """Characters of stream text that are recorded; the log has all of it."""
 
@@ -72,6 +75,13 @@ class Recorder:
         self.outputs.append(
             {"output_type": "execute_result", "data": data, "metadata": metadata, "execution_count": None}
         )
+
+    def add_widgets(self, state: Callable[[], Any]) -> None:
+        """Put the state of all widgets beside the first one that is shown, if any is."""
+        for output in self.outputs:
+            if WIDGET in output.get("data", {}):
+                output["data"][WIDGETS] = state()
+                return
 
     def clear(self, wait: bool) -> None:  # noqa: FBT001 - IPython's own signature
         """Forget the outputs, at once or when the next one comes."""

@@ -115,7 +115,7 @@ class Payload:
         """A row of a table, which lies there in blocks of so many rows."""
         number = position // rows
         if self._block[0] != number:
-            self._block = number, blocks.read(number)
+            self._block = number, items.as_rows(blocks.read(number))
         return self._block[1].iloc[position % rows]
 
     def offer_cloudpickle(self) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _BUFFER = 1 << 20
+_SELDOM, _SHARE = 10.0, 20.0
+"""Seconds between two sendings of what grows, and how many times longer than it takes they are."""
 
 
 def place_of(url: str) -> Folder:
@@ -51,6 +53,13 @@ class Folder:
             They cannot be sent.
         """
 
+    def keep_at_times(self, *paths: str) -> None:
+        """Let others see files that grow while the job runs, as often as it costs little."""
+
+    def forget(self, path: str) -> None:
+        """Take away a file that was kept."""
+        os.remove(os.path.join(self.folder, path))
+
     def keep_results(self, last: str) -> None:
         """Make all that the job left under `results/` last, and behind it the file `last`."""
 
@@ -73,6 +82,7 @@ class Remote(Folder):
         self._store = Bucket(self._bundle.url.rstrip("/").rpartition("/bundles/")[0])
         self._index: dict[str, str] = {}
         self._kept: dict[str, tuple[int, int]] = {}
+        self._next = 0.0
 
     def gather(self) -> None:
         """Fetch the manifest, and what it refers to, all at once; items of an array are read one by one."""
@@ -107,10 +117,28 @@ class Remote(Folder):
         from .transfer import upload
 
         try:
+            states = {path: self._state(path) for path in paths}  # what grows meanwhile is sent again
             upload(self._bundle, [(self._path(path), path) for path in paths])
-            self._kept |= {path: self._state(path) for path in paths}
+            self._kept |= states
         except OSError as error:
             raise StoreError(f"The job's results cannot be written. {error}") from None
+
+    def keep_at_times(self, *paths: str) -> None:
+        """Send files that are there, if that takes no more than a twentieth of the time."""
+        import contextlib
+        import time
+
+        begun = time.monotonic()
+        if begun >= self._next:
+            with contextlib.suppress(StoreError):  # with the results it is tried again, and told
+                self.keep(*(path for path in paths if os.path.exists(self._path(path))))
+            took = time.monotonic() - begun
+            self._next = begun + max(_SELDOM, _SHARE * took)
+
+    def forget(self, path: str) -> None:
+        """Take it away here and in S3."""
+        super().forget(path)
+        self._bundle.send("DELETE", path)
 
     def keep_results(self, last: str) -> None:
         """Send what was not sent yet or has changed since, and `last` at the end."""

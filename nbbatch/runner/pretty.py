@@ -250,10 +250,11 @@ def _printer_of(value: Any) -> Callable[[Any, Printer, bool], object]:
         if kind.__module__ == "collections" and kind.__name__ in _OF_COLLECTIONS:
             return _print_collection
         if callable(vars(kind).get("_repr_pretty_")):
-            return kind._repr_pretty_  # type: ignore[no-any-return]
+            return vars(kind)["_repr_pretty_"]  # type: ignore[no-any-return]
         if kind is not object and callable(vars(kind).get("__repr__")):
             return _print_repr
-    return _print_repr if type(value).__repr__ is not object.__repr__ else _print_plain_object
+    has_none = vars(object)["__repr__"] is getattr(type(value), "__repr__", None)
+    return _print_plain_object if has_none else _print_repr
 
 
 def _print_repr(value: Any, p: Printer, is_cycle: bool) -> None:  # noqa: ARG001, FBT001

@@ -49,6 +49,7 @@ class Run:
         self._done = done
         self._main: Main | None = None
         self._is_over = False
+        self._started = 0.0
         self.error: BaseException | None = None
 
     def items(self, positions: range | None) -> list[dict[str, Any]]:
@@ -68,19 +69,19 @@ class Run:
 
     def _entry(self, position: int | None) -> dict[str, Any]:
         run = self._cell if self._manifest["kind"] == "cell" else self._call
-        started = time.monotonic()
+        self._started = time.monotonic()
         try:
             if self._main is None or self._manifest["kind"] == "cell":
                 self._main = None  # if it cannot be made there is none
                 self._main = self._enter_main()
             self._enter(self._main, position)
-            return _finished(run(self._main, position), position, started)
+            return _finished(run(self._main, position), position, self._started)
         except BaseException as error:
             self._is_over = not isinstance(error, Exception)
             if failures.exit_code_of(error) == 0:
-                return _finished({}, position, started)
+                return _finished({}, position, self._started)
             self.error = error
-            return _finished(self._failed(error, self._main), position, started)
+            return _finished(self._failed(error, self._main), position, self._started)
 
     def _enter(self, main: Main, position: int | None) -> None:
         """Say what `nbbatch_runner.inside` has to know while an item runs."""
@@ -109,10 +110,12 @@ class Run:
         if self._manifest.get("is_ipython"):
             self._offer_shell(main)
         shows_all = interactivity == "all" and not program.is_quiet
+        self._started = time.monotonic()  # how long an item takes is not how long it takes to get ready
         value = program.run(main.namespace, self._displays.result if shows_all else None)
         if not program.is_quiet:
             self._displays.result(value)
         self._displays.show_figures()
+        self._displays.keep_widgets()
         return self._taken_back(main, value)
 
     def _offer_shell(self, main: Main) -> None:
@@ -176,6 +179,7 @@ class Run:
                 name: load(entry, f"argument {name}") for name, entry in self._manifest["kwargs"].items()
             }
         args, kwargs = ((), {}) if position is None else self._payload.item(position)
+        self._started = time.monotonic()
         value = main.function(*args, *main.args, **{**main.kwargs, **kwargs})
         self._displays.show_figures()
         try:
@@ -191,6 +195,7 @@ class Run:
 
     def _failed(self, error: BaseException, main: Main | None) -> dict[str, Any]:
         self._displays.show_figures()
+        self._displays.keep_widgets()
         entry = failures.describe(error, self._manifest)
         failures.print_failure(entry)
         try:

@@ -119,6 +119,32 @@ class Report:
             self._items = open(f"{self._path}.items", "w", encoding="utf-8")  # noqa: SIM115 - as the data
         self._items.write(f"{json.dumps({'position': position, **entry})}\n")
         self._items.flush()
+        self.share_at_times(f"{self._path}.data", f"{self._path}.items")
+
+    def share(self, path: str) -> None:
+        """Make a file among the results last, and seen by others, before the job ends.
+
+        Raises
+        ------
+        StoreError
+            It cannot be sent.
+        """
+        self._place.keep(self._inside(path))
+
+    def share_at_times(self, *paths: str) -> None:
+        """The same for files that grow, as often as it costs little."""
+        self._place.keep_at_times(*map(self._inside, paths))
+
+    def recall(self, path: str) -> bool:
+        """Whether there is such a file of an earlier attempt; then it is here, too."""
+        return self._place.recall(self._inside(path))
+
+    def forget(self, path: str) -> None:
+        """Take away what was shared."""
+        self._place.forget(self._inside(path))
+
+    def _inside(self, path: str) -> str:
+        return os.path.relpath(path, self._place.folder)
 
     def write(self, outcome: dict[str, Any]) -> None:
         """Write the result manifest, after everything it refers to."""
@@ -128,7 +154,7 @@ class Report:
         content = {"version": RESULT_VERSION, **outcome, "files": self.files, "usage": usage.used()}
         # A lone surrogate, somewhere in a display, must not make the whole result unreadable.
         with open(f"{self._path}.part", "w", encoding="utf-8", errors="replace") as file:
-            file.write(json.dumps(content, ensure_ascii=False))
+            file.write(_as_json(content))
             _settle(file)
         if self.attempt > MOST_ATTEMPTS:
             open(f"{self.index_path}.again", "w").close()
@@ -136,7 +162,7 @@ class Report:
         if self._items is not None and len(outcome["items"]) > 1:
             self._items.close()
             os.remove(f"{self._path}.items")
-        self._place.keep_results(os.path.relpath(f"{self._path}.json", self._place.folder))
+        self._place.keep_results(self._inside(f"{self._path}.json"))
 
     def write_failure(self, error: BaseException, outputs: dict[str, Any]) -> int:
         """Write the result of a job that came to nothing; returns its exit code."""
@@ -158,6 +184,29 @@ def head(code: int, error: BaseException | None) -> dict[str, Any]:
 def placed(entries: list[dict[str, Any]], positions: range | None) -> list[dict[str, Any]]:
     """Items with their positions among all of the array; that of a plain job is 0."""
     return [{"position": position, **entry} for position, entry in zip(positions or range(1), entries)]  # noqa: B905 - a stopped job has fewer
+
+
+def _as_json(content: Any) -> str:
+    """JSON of a result; whatever a display holds, the result is one that can be read."""
+    try:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(_cleaned(content), ensure_ascii=False)
+
+
+def _cleaned(value: Any) -> Any:
+    """With numbers of numpy as numbers, NaN as null, and anything else as text."""
+    if isinstance(value, dict):
+        return {str(key): _cleaned(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(each) for each in value]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    for number in (int, float):
+        with contextlib.suppress(Exception):
+            if number(value) == value and abs(number(value)) != float("inf"):
+                return number(value)
+    return None if isinstance(value, float) else repr(value)
 
 
 def _settle(file: Any) -> None:

@@ -6,6 +6,7 @@ a whole child, and only its failed items run. Imported only where there was an a
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
@@ -35,17 +36,16 @@ def done_before(index_path: str, attempts: Iterable[int]) -> Entries:
 
 
 def _entries(path: str) -> list[dict[str, Any]]:
-    """Items in the manifest; where there is none those in the file that grew, but for a torn last line."""
-    try:
-        with open(f"{path}.json", "rb") as file:
-            return list(json.load(file)["items"])
-    except FileNotFoundError:
-        pass
-    try:
-        with open(f"{path}.items", "rb") as file:
-            return [json.loads(line) for line in file if line.endswith(b"\n")]
-    except FileNotFoundError:
-        return []
+    """Items in the manifest, and in the file that grew, which is there where the manifest has not all.
+
+    The last line of that may be torn.
+    """
+    found = []
+    with contextlib.suppress(FileNotFoundError), open(f"{path}.json", "rb") as file:
+        found += json.load(file)["items"]
+    with contextlib.suppress(FileNotFoundError), open(f"{path}.items", "rb") as file:
+        found += [json.loads(line) for line in file if line.endswith(b"\n")]
+    return found
 
 
 def _placed(entry: dict[str, Any], attempt: int) -> dict[str, Any]:

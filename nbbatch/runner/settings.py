@@ -51,4 +51,4 @@ def filter_warnings(filters: list[list[Any]]) -> None:
     import warnings
 
     for action, message, category, module, line in reversed(filters):
-        warnings.filterwarnings(action, message or "", getattr(builtins, category), module or "", line)  # type: ignore[arg-type]
+        warnings.filterwarnings(action, message or "", getattr(builtins, category), module or "", line)

@@ -82,7 +82,12 @@ class LittleShell:
 
     def run_line_magic(self, name: str, line: str, **_options: Any) -> Any:
         """`%time`, `%env`, `%cd` and `%pwd`; `%matplotlib` is not needed."""
-        known = {"time": self._time, "env": self._env, "cd": self._cd, "pwd": lambda _: os.getcwd()}
+        known: dict[str, Callable[[str], Any]] = {
+            "time": self._time,
+            "env": self._env,
+            "cd": self._cd,
+            "pwd": lambda _: os.getcwd(),
+        }
         if name == "matplotlib":
             return None
         if name not in known:

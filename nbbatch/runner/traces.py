@@ -45,9 +45,9 @@ def _trace(error: BaseException, seen: set[int]) -> dict[str, Any]:
     }
     if error.__cause__ is not None and id(error.__cause__) not in seen:
         trace["cause"] = _trace(error.__cause__, seen)
-    elif error.__context__ is not None and not error.__suppress_context__:
-        if id(error.__context__) not in seen:
-            trace["context"] = _trace(error.__context__, seen)
+    is_hidden = error.__suppress_context__ or id(error.__context__) in seen
+    if "cause" not in trace and error.__context__ is not None and not is_hidden:
+        trace["context"] = _trace(error.__context__, seen)
     return trace
 
 

@@ -8,7 +8,7 @@ clock of its own.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from nbbatch.model.events import Effect
 from nbbatch.model.fleet import TimeLimit
@@ -66,12 +66,18 @@ def note_blocked(state: SchedulerState, queue: QueueState, place: Place, now: in
     is_same_head = was is not None and (was.job_id, was.index) == (live.job.id, index)
     if was is not None and is_same_head and was.environments == looked_at:
         return
-    reason = blocked_reason(state, queue, live.job)
+    wanted = live.job.resources if live.job.nodes is None else None
+    is_alike = (
+        was is not None and wanted is not None and was.wanted == wanted and was.environments == looked_at
+    )
+    reason = was.reason if was is not None and is_alike else blocked_reason(state, queue, live.job)
     if was is not None and is_same_head and was.reason == reason:
         queue.blocked = replace(was, environments=looked_at)
         return
     clear_blocked(state, queue)
-    queue.blocked = Blocked(job_id=live.job.id, index=index, reason=reason, since=now, environments=looked_at)
+    queue.blocked = Blocked(
+        job_id=live.job.id, index=index, reason=reason, since=now, environments=looked_at, wanted=wanted
+    )
     if reason is not None:
         run = state.begin(live, index)
         state.note(live, index, CODE[JobStatus.RUNNABLE], BLOCKED, reason)

@@ -72,6 +72,7 @@ def add_environment(state: SchedulerState, environment: ComputeEnvironment) -> E
     """Make an environment known, with the types it may launch; its hosts come by other ways."""
     added = EnvironmentState(environment=environment, fargate=state.catalogue.fargate)
     state.environments[environment.name] = added
+    state.supply += 1
     refresh_offers(state, added)
     return added
 
@@ -104,6 +105,7 @@ def add_host(state: SchedulerState, host: Host) -> HostState:
         host=host, vcpus=room.vcpus, memory=room.memory, gpus=room.gpus, used_until=host.used_until
     )
     known.hosts[host.id] = added
+    state.supply += 1
     known.provisioned += room.vcpus
     known.by_type[host.instance_type] = known.by_type.get(host.instance_type, 0) + 1
     match host.status:
@@ -125,6 +127,7 @@ def remove_host(state: SchedulerState, host: HostState, now: int) -> None:
     """Let an empty host go, and see what its environment does without it."""
     known = state.environments[host.host.environment]
     del known.hosts[host.host.id]
+    state.supply += 1
     known.provisioned -= host.host.capacity.vcpus
     known.by_type[host.host.instance_type] -= 1
     if not known.by_type[host.host.instance_type]:
@@ -142,6 +145,7 @@ def remove_host(state: SchedulerState, host: HostState, now: int) -> None:
 def change(state: SchedulerState, known: EnvironmentState, environment: ComputeEnvironment) -> None:
     """Remember an environment as it is from now on."""
     known.environment = environment
+    state.supply += 1
     state.changes.environments[environment.name] = environment
 
 
@@ -155,6 +159,7 @@ def settle(state: SchedulerState, known: EnvironmentState, now: int) -> None:
     if environment.status is ResourceStatus.DELETING:
         if not known.hosts:
             del state.environments[environment.name]
+            state.supply += 1
             state.changes.environments[environment.name] = None
         return
     if environment.status is ResourceStatus.UPDATING:

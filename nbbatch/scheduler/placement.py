@@ -26,7 +26,7 @@ from nbbatch.scheduler.hosts import HostState
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.lookahead import look_ahead
 from nbbatch.scheduler.orders import Placed
-from nbbatch.scheduler.queueing import Place, QueueState, heads, keeps_reserve, lane_head, note_use
+from nbbatch.scheduler.queueing import Place, QueueState, Short, heads, keeps_reserve, lane_head, note_use
 from nbbatch.scheduler.standing import explain_standing
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
@@ -36,7 +36,9 @@ def place(state: SchedulerState, now: int) -> list[Placed]:
     placed: list[Placed] = []
     is_open = not is_day_spent(state, now)
     waiting = [
-        queue for queue in state.queues.values() if _start_heads(state, queue, placed, now, is_open=is_open)
+        queue
+        for queue in state.queues.values()
+        if waits_as_before(state, queue) or _start_heads(state, queue, placed, now, is_open=is_open)
     ]
     if waiting and is_open:
         look_ahead(state, waiting, now)
@@ -63,6 +65,24 @@ def _is_still_blocked(state: SchedulerState, queue: QueueState) -> bool:
     return head is not None and (queue.blocked.job_id, queue.blocked.index) == (head[0].job.id, head[1])
 
 
+def waits_as_before(state: SchedulerState, queue: QueueState) -> bool:
+    """Whether the head waits for a host still: so most queues are passed over at most events."""
+    short = queue.short
+    if short is None or short.supply != state.supply:
+        return False
+    return all(known.rooms.first(short.wanted) is None for known in short.environments)
+
+
+def _short(state: SchedulerState, queue: QueueState, job: Job) -> Short | None:
+    """What to remember of a head that found no host; None where time or others' use may let it start."""
+    if len(state.queues) == 1 or queue.policy is not None or job.nodes is not None:
+        return None
+    known = environments_of(state, queue)
+    if any(one.environment.pools or one.environment.launch_seconds for one in known):
+        return None
+    return Short(job.resources, tuple(known), state.supply)
+
+
 def _start_heads(
     state: SchedulerState, queue: QueueState, placed: list[Placed], now: int, *, is_open: bool
 ) -> bool:
@@ -75,6 +95,7 @@ def _start_heads(
         started = _try_start(state, queue, (live, index), now) if may_start else None
         if started is None:
             note_blocked(state, queue, (live, index), now)
+            queue.short = _short(state, queue, live.job) if may_start else None
             return True
         _take(state, live.job, now)
         placed.append(started)

@@ -13,13 +13,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from nbbatch.model.fleet import FairSharePolicy, JobQueue, ResourceStatus, ShareUsage
 from nbbatch.model.jobs import Job, JobId, JobStatus
+from nbbatch.model.resources import Resources
 from nbbatch.scheduler.fairshare import Ledger, units_of, usable_share, weight_of, window_of
 
 if TYPE_CHECKING:
+    from nbbatch.scheduler.hosts import EnvironmentState
     from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 FRONT, BACK = 0, 1
@@ -28,8 +32,7 @@ Place = tuple["LiveJob", int | None]
 """A job, or an array and the index of a child."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blocked:
+class Blocked(Struct, frozen=True, kw_only=True):
     """The head of a queue that was last found not to start.
 
     Parameters
@@ -42,6 +45,8 @@ class Blocked:
         Epoch ms at which it got that reason at the head.
     environments : tuple
         The queue's environments as they were looked at; other ones may change the reason.
+    wanted : Resources or None
+        What it wants, on which the reason depends, too; None for a multi-node job.
     """
 
     job_id: JobId
@@ -49,6 +54,19 @@ class Blocked:
     reason: str | None
     since: int
     environments: tuple[object, ...] = ()
+    wanted: Resources | None = None
+
+
+class Short(NamedTuple):
+    """The head of a queue had all it needs but a host of this size.
+
+    It has not changed since, or there would be another one of these, or none. `supply` is the state's
+    count of changes to hosts and environments.
+    """
+
+    wanted: Resources
+    environments: tuple[EnvironmentState, ...]
+    supply: int
 
 
 @dataclass(slots=True)
@@ -97,6 +115,8 @@ class QueueState:
         Active shares of a fair-share queue by identifier.
     busy : int
         Hundredths of a vCPU that the attempts of a fair-share queue have now.
+    short : Short or None
+        What the head is known to wait for; None when it may be anything.
     """
 
     queue: JobQueue
@@ -106,6 +126,7 @@ class QueueState:
     blocked: Blocked | None = None
     shares: dict[str, Share] = field(default_factory=dict)
     busy: int = 0
+    short: Short | None = field(default=None, compare=False)
 
     def lane(self, job: Job) -> list[Entry]:
         """Where a job of this queue waits."""
@@ -169,7 +190,7 @@ def restore_share(state: SchedulerState, record: ShareUsage) -> None:
 
 def follow_policy(state: SchedulerState, queue: QueueState, policy: FairSharePolicy) -> None:
     """Share by another policy, or by a changed one, from the next decision on."""
-    queue.policy = policy
+    queue.policy, queue.short = policy, None
     window = window_of(policy)
     for identifier, share in queue.shares.items():
         share.weight = weight_of(policy, identifier)
@@ -246,6 +267,7 @@ def keeps_reserve(state: SchedulerState, queue: QueueState, job: Job) -> bool:
 
 def enqueue(queue: QueueState, live: LiveJob, *, again: bool = False) -> None:
     """Put a job or array into its lane."""
+    queue.short = None
     rank = FRONT if again else BACK
     if queue.policy is not None:
         rank = _rank(live.job.scheduling_priority or 0, again=again)

@@ -31,6 +31,7 @@ EPOCH = 1_735_689_600_000
 _READ_EVERY = 512
 """Events between two looks at what changed."""
 _NEVER = 2**62
+_TICKED = Ticked()
 _QUIET_TICKS = 1000
 """Deadlines in a row that change nothing, after which nothing will."""
 
@@ -130,30 +131,28 @@ class _Simulation:
         """Go from each moment at which something happens to the next."""
         if self._arrival is not None:
             self.ledger.started_at = EPOCH + self._arrival.at
-        quiet, last = 0, EPOCH
+        quiet, last, executor = 0, EPOCH, self.executor
         while quiet < _QUIET_TICKS:
-            reported, submitted, due = self._times()
-            at = min(reported, submitted, due)
-            if at == _NEVER:
-                break
-            if at == reported:
-                self._handle(self.executor.happen(), at)
-            elif at == submitted:
+            at, reported, due = self._next, executor.next_time(), self.state.next_deadline()
+            if reported is not None and reported <= at and (due is None or reported <= due):
+                at = reported
+                self._handle(executor.happen(), at)
+            elif due is not None and due < at:
+                at = due
+                if not self._handle(_TICKED, at):
+                    quiet += 1
+                    continue
+            elif at < _NEVER:
                 self._submit(at)
-            elif not self._handle(Ticked(), at):
-                quiet += 1
-                continue
+            else:
+                break
             quiet, last = 0, at
         return self.ledger.figures(last)
 
-    def _times(self) -> tuple[int, int, int]:
-        """When the next report, submission and deadline are."""
-        reported, due = self.executor.next_time(), self.state.next_deadline()
-        return (
-            _NEVER if reported is None else reported,
-            _NEVER if self._arrival is None else EPOCH + self._arrival.at,
-            _NEVER if due is None else due,
-        )
+    @property
+    def _next(self) -> int:
+        """When the next submission is."""
+        return _NEVER if self._arrival is None else EPOCH + self._arrival.at
 
     def _handle(self, event: Event, now: int) -> bool:
         """Let an event happen; False when it changed nothing that anybody sees."""

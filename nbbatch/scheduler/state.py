@@ -49,6 +49,7 @@ from nbbatch.scheduler.transitions import WHOLE, Transition
 
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
+_RUNNABLE = CODE[JobStatus.RUNNABLE]
 
 
 class DeadlineKind(StrEnum):
@@ -274,6 +275,8 @@ class SchedulerState:
         When waiting jobs were last counted for more hosts, and whether a deadline will do so again.
     in_use : dict of str to int
         Quantity of each consumable resource that attempts have now.
+    supply : int
+        How often hosts came or went, or an environment became another one.
     """
 
     catalogue: Catalogue
@@ -296,6 +299,7 @@ class SchedulerState:
     deadlines: list[Deadline] = field(default_factory=list)
     looked_ahead_at: int = 0
     looks_again: bool = False
+    supply: int = field(default=0, compare=False)
     changes: Changes = field(default_factory=Changes)
 
     def drain_changes(self) -> Changes:
@@ -396,12 +400,16 @@ class SchedulerState:
         if index is None or children is None:
             run = self.begin(live, index)
             following = advance(run.status, signal)
+            if run.status is JobStatus.RUNNABLE:
+                self.queues[live.job.queue].short = None
             if following is not run.status and index is None:  # nodes are parts of one job
                 self.note(live, None, CODE[run.status], CODE[following])
             run.status = following
             return following
         code = children.statuses[index]
         following = advance(STATUSES[code], signal)
+        if code == _RUNNABLE:
+            self.queues[live.job.queue].short = None
         if following is not STATUSES[code]:
             self.note(live, index, code, CODE[following])
             children.set_status(index, following)
@@ -434,6 +442,7 @@ class SchedulerState:
     def enqueue(self, live: LiveJob) -> None:
         """Put a RUNNABLE job, or an array with a RUNNABLE child, at the back of its queue."""
         if live.children is not None:
+            self.queues[live.job.queue].short = None  # another child may be first now
             if live.children.queued:
                 return
             live.children.queued = True
@@ -442,6 +451,7 @@ class SchedulerState:
     def enqueue_again(self, live: LiveJob, index: int | None) -> None:
         """Put a job or child whose attempt failed at the front of its queue."""
         if live.children is not None and index is not None:
+            self.queues[live.job.queue].short = None
             known = bool(live.children.retried)
             heappush(live.children.retried, index)
             if known:

@@ -11,8 +11,9 @@ initial submission.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
 
 from nbbatch.model.jobs import JobStatus, Run
 

@@ -8,7 +8,7 @@ becomes one dict, put together from what its definition registered.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from nbbatch.model.arns import Arns
 from nbbatch.model.jobs import (

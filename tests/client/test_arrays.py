@@ -17,7 +17,7 @@ from nbbatch.client.inputs import list_items
 from nbbatch.client.items import Item, label
 from nbbatch.client.jobs import Job
 from nbbatch.client.shape import ArrayShape
-from nbbatch.errors import JobFailedError, OptionError, RemoteError, UserError
+from nbbatch.errors import JobCancelledError, JobFailedError, OptionError, RemoteError, UserError
 
 DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
@@ -306,6 +306,20 @@ def test_progress_costs_calls_per_look_not_per_child(calls):
     assert calls["ListJobs"] == 0
     looks_while_young, looks_a_second = 80, 5
     assert calls["DescribeJobs"] < looks_while_young + looks_a_second * (time.monotonic() - started)
+
+
+def test_an_array_that_waits_is_taken_back(tmp_path):
+    """Cancelled before it starts, none of its items runs; each says so."""
+    gate = tmp_path / "gate"
+    first = nbbatch.submit(wait_if_odd, 1, gate=str(gate))
+    arr = nbbatch.map(wait_if_odd, [2, 4], depends=first.id)
+    assert arr.cancel()
+    gate.touch()
+    assert first.result(DEADLINE) == 1
+    assert arr.wait(DEADLINE)
+    assert len(arr.failed()) == 2
+    with pytest.raises(JobCancelledError):
+        arr.results()
 
 
 def test_a_pickled_array_is_the_same_array():

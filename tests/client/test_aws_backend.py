@@ -89,7 +89,7 @@ def test_a_backend_without_a_store_says_so_when_it_needs_one(configure):
 
 def test_an_image_is_asked_for_before_anything_is_sent(configure):
     """A job on AWS cannot see this machine's Python."""
-    configure(image="")
+    configure(image=None)
     with pytest.raises(OptionError, match=r"needs an image.*\[backends\.prod\]"):
         nbbatch.submit(print, backend="prod")
     with pytest.raises(OptionError, match="needs an image"):
@@ -127,7 +127,7 @@ def test_a_definition_has_the_backends_roles_and_log_group(configure):
     backend = configure(
         queue="analysis", job_role="job", execution_role=f"{ROLE}other", log_group="/research"
     )
-    request = backend.definition_request(Options(image="repo/x:3", queue="analysis"))
+    request = backend.definition_request(Options(image="repo/x:3", queue="analysis"), has_bundle=True)
     container = request["containerProperties"]
     assert request["platformCapabilities"] == ["EC2"]
     assert container["jobRoleArn"] == f"{ROLE}job"
@@ -144,11 +144,11 @@ def test_a_definition_is_registered_once_by_its_content(configure):
     """Other settings make another one; other resources do not."""
     backend = configure(queue="analysis")
     options = Options(image="repo/once", queue="analysis")
-    name = definition_for(backend, backend.definition_request(options))
+    name = definition_for(backend, backend.definition_request(options, has_bundle=True))
     for _ in range(2):
-        assert definition_for(backend, backend.definition_request(options)) == name
+        assert definition_for(backend, backend.definition_request(options, has_bundle=True)) == name
     other = configure(queue="analysis", job_role="job")
-    assert definition_for(other, other.definition_request(options)) != name
+    assert definition_for(other, other.definition_request(options, has_bundle=True)) != name
 
 
 @pytest.fixture
@@ -188,12 +188,12 @@ def test_what_no_size_of_fargate_holds_is_refused(on_fargate):
 def test_a_definition_on_fargate_reaches_its_image(on_fargate, configure):
     """By a public address; without an execution role it cannot fetch any."""
     options = Options(image="repo/x:3", queue="analysis")
-    request = on_fargate.definition_request(options)
+    request = on_fargate.definition_request(options, has_bundle=True)
     assert request["platformCapabilities"] == ["FARGATE"]
     assert request["containerProperties"]["networkConfiguration"] == {"assignPublicIp": "ENABLED"}
     assert request["containerProperties"]["executionRoleArn"] == f"{ROLE}exec"
     with pytest.raises(ConfigurationError, match="names no execution_role"):
-        configure(queue="analysis").definition_request(options)
+        configure(queue="analysis").definition_request(options, has_bundle=True)
 
 
 @pytest.mark.parametrize("route", ["events", "costs", "interrupt", "rules", "budget", "status", "watch"])
@@ -333,8 +333,5 @@ def test_the_type_of_a_host_is_asked_of_ecs(account, configure):
     ]["containerInstanceArn"]
     attribute = {"name": "ecs.instance-type", "value": "m6i.2xlarge", "targetId": arn}
     ecs.put_attributes(cluster="batch", attributes=[attribute])
-    detail = {"container": {"containerInstanceArn": arn}}
-    assert aws_answers._instance_type(backend, detail) == "m6i.2xlarge"
-    gone = {"container": {"containerInstanceArn": arn.replace("batch", "other")}}
-    assert aws_answers._instance_type(backend, gone) == ""
-    assert aws_answers._instance_type(backend, {"container": {}}) == ""
+    gone = arn.replace("batch", "other")
+    assert aws_answers._instance_types(backend, {arn, gone}) == {arn: "m6i.2xlarge"}

@@ -94,6 +94,7 @@ ONE_OF_EACH = {
     "workdir": ("src", "src"),
     "fetch": ("out/", ("out/",)),
     "fetch_to": ("here", "here"),
+    "cache": ("yes", True),
 }
 
 

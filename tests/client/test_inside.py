@@ -271,6 +271,40 @@ def test_items_that_a_killed_child_had_done_are_not_done_again(tmp_path):
     assert [tries(tmp_path, str(n)) for n in range(8)] == [1, 1, 1, 1, 1, 2, 1, 1]
 
 
+@in_notebook
+def stops_between(number, folder=""):
+    """Item 4 is stopped just after it has ended, where no item runs."""
+    import os
+    import pathlib
+    import signal
+    import sys
+
+    with (pathlib.Path(folder) / str(number)).open("a") as file:
+        file.write("x")
+
+    def stop(frame, event, _):
+        if event == "call" and frame.f_code.co_name == "keep_item":
+            sys.setprofile(None)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    if number == 4 and len((pathlib.Path(folder) / "4").read_text()) == 1:
+        sys.setprofile(stop)
+    return number
+
+
+@pytest.mark.usefixtures("shared_daemon")
+def test_a_stop_between_two_items_loses_none_of_them(tmp_path):
+    """Neither for the next attempt nor, where there is none, for who reads the results."""
+    (tmp_path / "once").mkdir()
+    arr = nbbatch.map(stops_between, range(8), chunk=8, folder=str(tmp_path), retries=1)
+    once = nbbatch.map(stops_between, range(8), chunk=8, folder=str(tmp_path / "once"))
+    assert arr.results(DEADLINE) == list(range(8))
+    assert [tries(tmp_path, str(n)) for n in range(8)] == [1, 1, 1, 1, 2, 1, 1, 1]
+    once.wait(DEADLINE)
+    assert [item.value for item in once.items()][:4] == [0, 1, 2, 3]
+    assert [item.position for item in once.failed()] == [4, 5, 6, 7]
+
+
 def test_outside_a_job_the_words_are_quiet(monkeypatch, capsys):
     """A bar for progress, nothing for the rest; nothing is kept."""
     monkeypatch.delenv("AWS_BATCH_JOB_ID", raising=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import time
 from pathlib import Path
 
@@ -166,3 +167,38 @@ def test_what_would_not_work_is_refused_before_anything_is_sent(tmp_path):
         nbbatch.map_notebook(path)
     with pytest.raises(OptionError, match="are not parameters"):
         nbbatch.map_notebook(path, [1, 2])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked where a process can adopt them")
+def test_runs_that_share_a_child_share_nothing_else(tmp_path):
+    """Their kernels are forked from one process that has run no code: each has its own variables, pid and dice."""
+    source = """
+import nbbatch, os, random, sys
+nbbatch.record("seen", "mark" in globals())
+nbbatch.record("pid", os.getpid())
+nbbatch.record("dice", random.random())
+nbbatch.record("forked", b"zygote" in open("/proc/self/cmdline", "rb").read())
+nbbatch.record("path", [place for place in sys.path if place.endswith("runner.pyz")] == sys.path[-1:])
+mark = os.environ.setdefault("MARK", str(depth)) == str(depth)
+nbbatch.record("mark", mark)
+"""
+    sweep = nbbatch.map_notebook(write(tmp_path / "t.ipynb", source), {"depth": [1, 2, 3]}, chunk=3)
+    runs = [run.values for run in sweep.results(DEADLINE)]
+    assert [(run["seen"], run["mark"], run["forked"], run["path"]) for run in runs] == [
+        (False, True, True, True)
+    ] * 3
+    assert len({run["pid"] for run in runs}) == len({run["dice"] for run in runs}) == 3
+
+
+def test_a_retry_of_packed_runs_repeats_only_the_failed_ones(tmp_path):
+    """The others of their child keep what they have, and how long runs took is remembered for the next sweep."""
+    marker = tmp_path / "marker"
+    source = f"import nbbatch, os, pathlib\nif depth == 1 and not pathlib.Path({str(marker)!r}).exists(): 1 / 0\nnbbatch.record('pid', os.getpid())"
+    path = write(tmp_path / "t.ipynb", source)
+    sweep = nbbatch.map_notebook(path, {"depth": [1, 2, 3]}, chunk=3)
+    before = [run.values for run in sweep.results(DEADLINE, return_exceptions=True)[1:]]
+    marker.touch()
+    after = [run.values for run in sweep.retry_failed().results(DEADLINE)]
+    assert after[1:] == before
+    assert after[0]["pid"] not in [run["pid"] for run in before]
+    assert sweep.reader.bundle.measured_as

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-PNG = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +69,10 @@ TEXT = (
         shows="before\nfrom a child\nafter\n",
     ),
     Row(kind="file descriptors", source="import os\nn = os.write(1, b'raw bytes\\n')"),
-    Row(kind="progress bars that use \\\\r", source="for n in range(3): print(f'\\rstep {n}', end='')\nprint()"),
+    Row(
+        kind="progress bars that use `\\r`",
+        source="for n in range(3): print(f'\\rstep {n}', end='')\nprint()",
+    ),
     Row(
         kind="tqdm",
         needs="tqdm",
@@ -266,9 +266,7 @@ DISPLAYS = (
     Row(
         kind="altair",
         needs="altair",
-        source=(
-            "import altair as alt\nalt.Chart({'values': [{'a': 1}]}).mark_bar().encode(x='a:Q')"
-        ),
+        source=("import altair as alt\nalt.Chart({'values': [{'a': 1}]}).mark_bar().encode(x='a:Q')"),
     ),
     Row(kind="PIL images", needs="PIL", source="from PIL import Image as PI\nPI.new('RGB', (3, 2), 'red')"),
     Row(
@@ -381,7 +379,9 @@ ERRORS = (
         bare="The lines are those of the image's own files.",
         shows="JSONDecodeError",
     ),
-    Row(kind="own exception classes", before="class Odd(Exception):\n    pass", source="raise Odd('strange')"),
+    Row(
+        kind="own exception classes", before="class Odd(Exception):\n    pass", source="raise Odd('strange')"
+    ),
     Row(kind="assert", source="assert 1 == 2, 'not equal'"),
     Row(kind="NameError", source="undefined_name + 1"),
     Row(kind="an exception without text", source="raise ValueError"),
@@ -433,7 +433,10 @@ SYNTAX = (
         job="The help is text of the cell, where a notebook opens its pager.",
         shows="Serialize ``obj`` to a JSON formatted ``str``.",
     ),
-    Row(kind="top-level await", source="import asyncio\nawait asyncio.sleep(0)\nawait asyncio.sleep(0, 'slept')"),
+    Row(
+        kind="top-level await",
+        source="import asyncio\nawait asyncio.sleep(0)\nawait asyncio.sleep(0, 'slept')",
+    ),
     Row(
         kind="`get_ipython()`",
         needs="IPython",

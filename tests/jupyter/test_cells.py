@@ -146,6 +146,25 @@ def test_a_job_waits_for_the_one_it_depends_on(batch_shell):
         run(batch_shell, "%%batch --depends first\n1")
 
 
+def test_a_cell_that_ran_before_is_answered_from_the_cache(batch_shell, capsys):
+    """The same text and inputs under another number; outputs and variables come, and it says whose they are."""
+    run(batch_shell, "seventeen = 17")
+    run(batch_shell, "%%batch --cache\nprint('said once')\ncached_value = seventeen * 2\ncached_value + 1")
+    first = capsys.readouterr().out
+    assert "nothing was sent" not in first
+    batch_shell.user_ns.pop("cached_value")
+    run(batch_shell, "%%batch --cache\nprint('said once')\ncached_value = seventeen * 2\ncached_value + 1")
+    said = capsys.readouterr().out
+    assert "nothing was sent: Job" in said
+    assert "said once" in said
+    assert "35" in said
+    assert batch_shell.user_ns["cached_value"] == 34
+    run(batch_shell, "seventeen = 18")
+    run(batch_shell, "%%batch --cache\nprint('said once')\ncached_value = seventeen * 2\ncached_value + 1")
+    assert "nothing was sent" not in capsys.readouterr().out
+    assert batch_shell.user_ns["cached_value"] == 36
+
+
 def test_a_dry_run_sends_nothing(batch_shell, capsys):
     """The receipt is told and no job is made."""
     run(batch_shell, "import nbbatch; before = len(nbbatch.jobs()); x = 1")
@@ -245,3 +264,11 @@ def test_unloading_takes_everything_back(batch_shell):
     run(batch_shell, "%unload_ext nbbatch")
     assert batch_shell.find_cell_magic("batch") is None
     assert len(batch_shell.Completer.custom_matchers) == count - 1
+
+
+def test_resize_says_what_would_have_sufficed(batch_shell, capsys):
+    """The options for the next run, in one line."""
+    run(batch_shell, "%%batch --as sized --vcpus 1 --memory 3G\n1")
+    run(batch_shell, "sized.wait(60)")
+    batch_shell.run_line_magic("batch", "resize sized")
+    assert "instead of --vcpus 1 --memory 3G" in capsys.readouterr().out

@@ -26,12 +26,14 @@ HIDDEN = ("CI", "NO_COLOR", "JPY_SESSION_NAME", "PYTEST_CURRENT_TEST", "MPLBACKE
 MUST_DIFFER = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"\b0x[0-9a-f]+"), "0x"),
+    (re.compile(r"\r\n"), "\n"),
+    (re.compile(r"Cell In\[\d+\]"), "Cell In[n]"),
     (re.compile(r"/tmp/ipykernel_\d+/\d+\.py:|In \[\d+\]:"), "CELL:"),
     (re.compile(r"altair-viz-[0-9a-f]{32}"), "altair-viz"),
     (re.compile(r"[\d.e+-]+ (s|ms|μs|ns)\b"), "TIME"),
     (re.compile(r"<dc:date>[^<]*"), ""),
 )
-"""Colours of single words, addresses, names of files for cells, random ids, times."""
+"""Colours of single words, addresses, a terminal's line ends, numbers and files of cells, random ids, times."""
 
 
 def executed(rows: Sequence[Row], line: str = "") -> dict[str, list[dict]]:

@@ -61,6 +61,7 @@ def test_left_out_names_are_to_be_inferred_and_empty_ones_are_none():
         ("--spot --on-demand", "exclude"),
         ("--local --detach", "exclude"),
         ("--local --as x", "exclude"),
+        ("--cache --no-cache", "exclude"),
         ("--max-cost much", "dollars"),
         ("--value-limit lots", "lots"),
         ("--wait --detach", "exclude"),
@@ -81,6 +82,12 @@ def test_the_name_a_cell_was_called_by_is_its_preset():
     assert parse_cell_line("--vcpus 2", "gpu").options.preset == "gpu"
     assert parse_cell_line("--preset big", "gpu").options.preset == "big"
     assert parse_cell_line("").options.preset is None
+
+
+def test_a_cache_that_is_set_can_be_refused_for_once():
+    """`--cache`, `--no-cache`, and whatever the settings say."""
+    said = [parse_cell_line(line).options.cache for line in ("--cache", "--no-cache", "")]
+    assert said == [True, False, None]
 
 
 def test_after_is_another_word_for_depends():

@@ -70,8 +70,8 @@ def test_the_error_of_a_cell_is_saved_as_an_error(execute):
     (cell,) = execute("%%batch\nx = 1\nx / 0").cells
     error = cell.outputs[-1]
     assert error["output_type"] == "error"
-    text = "\n".join(error["traceback"])
-    assert f'File "In [{cell.execution_count}]", line 3' in text
+    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error["traceback"]))
+    assert f"Cell In[{cell.execution_count}], line 3" in text
     assert "nbbatch/" not in text
     assert "Traceback" not in text_of(cell)
 

@@ -103,7 +103,7 @@ def test_files_go_along_and_come_back(bare_shell, capsys, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.txt").write_text("word")
     cell = "open('out.txt', 'w').write(open('in.txt').read() * 2)"
-    with pytest.raises(RemoteError, match="in.txt") as caught:
+    with pytest.raises(RemoteError, match=r"in\.txt") as caught:
         run(bare_shell, f"%%batch --local\n{cell}")
     assert "--files in.txt" in caught.value.cure
     run(bare_shell, f"%%batch --local --files in.txt --fetch out.txt --fetch-to results\n{cell}")

@@ -92,6 +92,17 @@ def test_a_cell_runs_once_for_each_row_of_a_table(batch_shell, capsys):
     assert list(table["double"]) == [2, 4]
 
 
+def test_a_cell_s_second_array_is_packed_and_says_so(batch_shell, capsys):
+    """By what an item took the first time."""
+    run(batch_shell, "%%batch --array range(60)\nitem * 3")
+    capsys.readouterr()
+    run(batch_shell, "%%batch --array range(600)\nitem * 3")
+    said = capsys.readouterr().out
+    assert "to a child (an item took" in said
+    assert "SUCCEEDED: 600 items" in said
+    assert batch_shell.user_ns["_"] == [number * 3 for number in range(600)]
+
+
 def test_an_endless_array_of_a_cell_is_refused(batch_shell):
     """With what to do."""
     run(batch_shell, "import itertools")

@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import pytest
 from aws_account import BUCKET, KEYS, REGION, Account, new_account
 
 from nbbatch.client.bundle import Call, Command
-from nbbatch.client.results import load_result, open_file
+from nbbatch.client.results import load_partial, load_result, open_file
 from nbbatch.client.s3_store import S3Store
+from nbbatch.client.workdir import Files
 from nbbatch.runner.payload import StoreError
 from nbbatch.runner.place import place_of
 
@@ -73,19 +75,50 @@ def size_of(desk, packed, path: str) -> int:
         return file.seek(0, os.SEEK_END)
 
 
-def test_files_go_there_and_come_back(far):
+def test_files_go_there_and_come_back(far, tmp_path, monkeypatch):
     """With their folders; empty ones, too."""
-    (far.scratch / "in.txt").write_text("abc")
-    (far.scratch / "empty").write_text("")
+    monkeypatch.chdir(tmp_path)
+    Path("in.txt").write_text("abc")
+    Path("empty").write_text("")
     script = "mkdir -p out/deep; tr a-z A-Z < in.txt > out/deep/big.txt; cp empty out/none"
-    payload = Command(
-        argv=("sh", "-c", script),
-        files=[str(far.scratch / "in.txt"), str(far.scratch / "empty")],
-        fetch=("out/**",),
-    )
-    ran = far.run(payload)
+    files = Files(send=(("", "in.txt"), ("", "empty")), fetch=("out/",))
+    ran = far.run(Command(argv=("sh", "-c", script)), files=files)
     assert sorted(ran.result.files) == ["out/deep/big.txt", "out/none"]
-    assert open_file(far.store, ran.packed.bundle_id, ran.result, "out/deep/big.txt").read() == b"ABC"
+    for name, content in (("out/deep/big.txt", b"ABC"), ("out/none", b"")):
+        with open_file(far.store, ran.packed.bundle_id, ran.result, name) as file:
+            assert file.read() == content
+
+
+def test_the_next_attempt_goes_on_from_the_checkpoint(far):
+    """On another host, which has nothing but S3; when the item has ended well it is gone."""
+    source = (
+        "import nbbatch, sys\nbegun = nbbatch.restore(0)\nnbbatch.checkpoint(begun + 1)\n"
+        "if begun < 2:\n    sys.exit(3)\nbegun"
+    )
+    packed = far.pack(far.cell(source), is_same=False)
+    for attempt, code in ((1, 3), (2, 3), (3, 0)):
+        variables = {"AWS_BATCH_JOB_ID": "job", "AWS_BATCH_JOB_ATTEMPT": str(attempt)}
+        child = far.start(packed, variables)
+        _, told = child.communicate(timeout=60)
+        assert child.returncode == code, told
+        kept = [path for path in far.store.list(packed.bundle_id, "results") if "checkpoint" in path]
+        assert len(kept) == (attempt < 3)
+    assert load_result(far.store, packed.bundle_id, attempt=3).value == 2
+
+
+def test_items_that_have_ended_are_seen_while_others_run(far):
+    """So that a killed child loses little."""
+    source = "def wait(seconds):\n    import time\n    time.sleep(seconds)\n    return bytes(10_000)"
+    far.write(source)
+    wait = far.namespace["wait"]
+    packed = far.pack(Call(function=wait, calls=[((0,), {}), ((0.3,), {}), ((60,), {})], chunk=3))
+    child = far.start(packed)
+    deadline = time.monotonic() + 60
+    while not (found := load_partial(far.store, packed.bundle_id, 0, 1)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.kill()
+    child.communicate()
+    assert found[0].value == bytes(10_000)
 
 
 def test_a_failing_cell_brings_its_error_back(far):

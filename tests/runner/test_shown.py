@@ -34,10 +34,11 @@ def test_show_shows_where_it_stands(desk) -> None:
     assert [one["output_type"] for one in outputs] == ["stream", "display_data", "stream"]
 
 
-def test_figure_as_last_value_is_shown_once(desk) -> None:
-    """A figure that is the cell's value is not shown a second time for being open."""
-    data = shown(desk.run("import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nfig"))
-    assert ["image/png" in one for one in data] == [True]
+def test_figure_as_last_value_is_shown_as_the_inline_backend_does(desk) -> None:
+    """An open figure that is the cell's value is its value and is shown at its end; a closed one once."""
+    source = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nfig"
+    assert ["image/png" in one for one in shown(desk.run(source))] == [True, True]
+    assert len(shown(desk.run(source.replace("\nfig", "\nplt.close()\nfig")))) == 1
 
 
 def test_plotly_figure_is_its_json(desk) -> None:
@@ -72,16 +73,19 @@ def test_own_repr_methods(desk) -> None:
     )
     ran = desk.run(source)
     first, second, third = shown(ran)
-    assert (first["text/html"], first["image/png"]) == ("<i>h</i>", "cG5n\n")
+    assert (first["text/html"], first["image/png"]) == ("<i>h</i>", "cG5n")
     assert ran.result.displays[0]["metadata"] == {"image/png": {"width": 3}}
     assert second["text/x"] == 1
     assert set(third) == {"text/plain"}
 
 
 def test_failing_repr_does_not_fail_the_cell(desk) -> None:
-    """An object whose repr raises is shown as such."""
-    ran = desk.run("class R:\n    def __repr__(self): raise ValueError('no')\nR()")
-    assert "its repr raised ValueError: no" in shown(ran)[0]["text/plain"]
+    """An object whose repr raises shows the error, with the cell's own lines, and the cell goes on."""
+    ran = desk.run("class R:\n    def __repr__(self): raise ValueError('no')\nprint(1)\nx = 2\nR()")
+    assert (ran.code, ran.result.variables["x"]) == (0, 2)
+    (output,) = ran.result.displays
+    assert (output["output_type"], output["ename"], output["evalue"]) == ("error", "ValueError", "no")
+    assert "line 2, in __repr__" in output["traceback"][1]
 
 
 @pytest.mark.parametrize(
@@ -123,3 +127,47 @@ def test_tqdm_works(desk) -> None:
     ran = desk.run("from tqdm.auto import tqdm\nsum(tqdm(range(5)))")
     assert ran.result.value == 10
     assert "5/5" in ran.stderr
+
+
+def test_displays_that_are_no_json_do_not_lose_the_result(desk) -> None:
+    """NaN, numpy's numbers, lone surrogates and objects inside a MIME bundle are made readable."""
+    source = (
+        "import numpy as np\nclass J:\n    def _repr_json_(self):\n"
+        "        return {'nan': float('nan'), 'n': np.int64(3), 'x': np.float32(0.5), 1: ['\\udc80', object]}\nx = 1\nJ()"
+    )
+    ran = desk.run(source)
+    assert ran.result.variables["x"] == 1
+    shown_json = shown(ran)[0]["application/json"]
+    assert (shown_json["nan"], shown_json["n"], shown_json["x"]) == (None, 3, 0.5)
+    assert shown_json["1"] == ["?", "<class 'object'>"]
+
+
+def test_an_update_of_an_earlier_cell_s_display_is_kept(desk) -> None:
+    """A display id that is not the job's own is updated in the notebook, which has it."""
+    ran = desk.run(
+        "from IPython.display import update_display\nupdate_display('new', display_id='elsewhere')"
+    )
+    (output,) = ran.result.displays
+    assert (output["output_type"], output["transient"]) == (
+        "update_display_data",
+        {"display_id": "elsewhere"},
+    )
+
+
+def test_a_display_handle_comes_back_as_ipythons(desk) -> None:
+    """What `display(..., display_id=...)` gave in the job updates the display in a later cell."""
+    from IPython.display import DisplayHandle
+
+    handle = desk.run("handle = display(1, display_id='mine')").result.variables["handle"]
+    assert isinstance(handle, DisplayHandle)
+    assert handle.display_id == "mine"
+
+
+def test_all_values_are_shown_where_the_notebook_shows_all(desk, monkeypatch) -> None:
+    """`ast_node_interactivity` of the notebook decides which values a cell shows."""
+    from nbbatch.client import parcel
+
+    for choice, expected in (("all", ["1", "2"]), ("none", []), ("last_expr_or_assign", ["2"])):
+        monkeypatch.setattr(parcel, "settings_of", lambda choice=choice: {"interactivity": choice})
+        source = "1\nx = 2" if choice == "last_expr_or_assign" else "1\nx = 2\nx"
+        assert [one["text/plain"] for one in shown(desk.run(source))] == expected

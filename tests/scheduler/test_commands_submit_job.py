@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from world import World
 
 from nbbatch.errors import ClientException
@@ -56,7 +57,9 @@ class Finished:
     def find(self, job_ids):
         run = Run(id="x", status=JobStatus.SUCCEEDED, created_at=0)
         job = Job(id="x", name="n", queue="q", definition="d:1", container=MODERN, created_at=0)
-        return {key: JobView(job=replace(job, array_size=self.jobs[key][1]), run=run) for key in job_ids}
+        return {
+            key: JobView(job=structs.replace(job, array_size=self.jobs[key][1]), run=run) for key in job_ids
+        }
 
 
 def world_with(*definitions) -> World:

@@ -26,8 +26,11 @@ from nbbatch.model.fleet import (
     TimeLimit,
 )
 from nbbatch.model.jobs import JobStatus
+from nbbatch.scheduler.blocked import environments_of
 from nbbatch.scheduler.budget import spent_today
+from nbbatch.scheduler.fleet import choose
 from nbbatch.scheduler.ledger import DAY_MS, tick_sums
+from nbbatch.scheduler.placement import waits_as_before
 from nbbatch.scheduler.restore import Snapshot, StoredJob, restore
 from nbbatch.scheduler.transitions import BLOCKED, STATUSES, WHOLE
 
@@ -260,6 +263,20 @@ class Machine(RuleBasedStateMachine):
             is_strict = spec.strategy is AllocationStrategy.BEST_FIT and not spec.is_spot
             over = 0 if is_strict or spec.is_fargate else largest
             assert known.provisioned <= spec.max_vcpus + over
+
+    @invariant()
+    def no_queue_is_passed_over_that_could_go_on(self):
+        """Where a head is taken to wait for a host still, no host has room and none may be launched."""
+        if not hasattr(self, "world"):
+            return
+        state = self.world.state
+        for queue in state.queues.values():
+            if not waits_as_before(state, queue):
+                continue
+            live, _ = state.head(queue)
+            for known in environments_of(state, queue):
+                assert known.rooms.first(live.job.resources) is None
+                assert not known.environment.accepts or choose(known, live.job.resources) is None
 
     @invariant()
     def every_job_is_live_or_finished(self):

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 from world import World
 
-from nbbatch.scheduler.placement import explain
+from nbbatch.model.events import CancelRequested, ComputeEnvironmentUpdated, Ticked
+from nbbatch.scheduler.placement import explain, waits_as_before
 
 
 def why(world, job_id):
@@ -83,3 +86,24 @@ def test_submissions_behind_a_blocked_head_look_for_no_host():
     assert asked == []
     world.run_all()
     assert world.order == ["job-0001", head, *jobs]
+
+
+def test_a_queue_that_was_passed_over_goes_on_with_whatever_lets_it():
+    """Room of its head's size, another head, a retry, and a larger environment each let a queue go on."""
+    world = World(max_vcpus=2)
+    world.add_queue("other", "ce", priority=0)
+    first = world.submit(vcpus=2, attempts=2)
+    large = world.submit(vcpus=2, queue="other")
+    small = world.submit(vcpus=1, queue="other")
+    waiting = world.submit(vcpus=2)
+    world.happen(Ticked())
+    assert [waits_as_before(world.state, queue) for queue in world.state.queues.values()] == [True, True]
+    world.exit(first, 1)
+    assert set(world.running) == {first}, "a retry goes before what waits in its queue"
+    world.happen(CancelRequested(job_id=large, reason="enough"))
+    assert set(world.running) == {first}
+    world.exit(first)
+    assert set(world.running) == {waiting}
+    environment = world.state.environments["ce"].environment
+    world.happen(ComputeEnvironmentUpdated(environment=replace(environment, max_vcpus=4)))
+    assert set(world.running) == {waiting, small}

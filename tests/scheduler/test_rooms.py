@@ -7,7 +7,7 @@ from nbbatch.model.fleet import Host, HostId
 from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.hosts import HostState
-from nbbatch.scheduler.rooms import RoomIndex
+from nbbatch.scheduler.rooms import MOST_SIZES, RoomIndex
 
 
 def host(number, vcpus, memory, gpus=0):
@@ -55,3 +55,17 @@ def test_no_single_host_is_made_up_of_several():
     index.add(host(1, 4, 100))
     index.add(host(2, 1, 4000))
     assert index.first(Resources(vcpus=4, memory=4000)) is None
+
+
+def test_more_sizes_and_gaps_than_are_kept():
+    """Sizes that were forgotten and places that were moved up change no answer."""
+    index, hosts = RoomIndex(), []
+    for number in range(200):
+        hosts.append(host(number, 4 + number % 7, 64 + number % 11))
+        index.add(hosts[-1])
+        if number % 5:
+            index.remove(hosts.pop(number % len(hosts)))
+        size = Resources(vcpus=1 + number % 9, memory=number % MOST_SIZES + number % 13)
+        for wanted in (size, Resources(vcpus=1, memory=1)):
+            assert index.first(wanted) is next((one for one in hosts if one.has_room(wanted)), None)
+        index.check()

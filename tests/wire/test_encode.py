@@ -4,6 +4,7 @@ from dataclasses import replace
 import botocore.session
 import msgspec
 import pytest
+from msgspec import structs
 
 from nbbatch.model.arns import Arns
 from nbbatch.model.fleet import (
@@ -187,7 +188,7 @@ def test_a_job_echoes_what_counts():
 def test_an_array_parent_counts_all_seven_states():
     """A parent has its size and every status, zeros included, and nothing of an attempt."""
     counts = {S.SUCCEEDED: 2, S.RUNNING: 1}
-    detail = shown(S.PENDING, job=replace(JOB, array_size=3), counts=counts)
+    detail = shown(S.PENDING, job=structs.replace(JOB, array_size=3), counts=counts)
     assert detail["arrayProperties"] == {
         "size": 3,
         "statusSummary": {
@@ -209,7 +210,7 @@ def test_deprecated_members_stay_deprecated():
     old = decode_definition(
         {"jobDefinitionName": "old", "type": "container", "containerProperties": properties}
     )
-    container = shown(S.SUBMITTED, job=replace(JOB, container=old.container))["container"]
+    container = shown(S.SUBMITTED, job=structs.replace(JOB, container=old.container))["container"]
     assert (container["vcpus"], container["memory"], container["resourceRequirements"]) == (2, 64, [])
 
 

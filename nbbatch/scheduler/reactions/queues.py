@@ -37,7 +37,7 @@ _DELETABLE: dict[str, type[Noun]] = {
 def on_job_queue_updated(state: SchedulerState, event: JobQueueUpdated, _now: int) -> list[Effect]:
     """What waits in the queue is judged anew; what runs goes on."""
     queue = state.queues[event.queue.name]
-    queue.queue = event.queue
+    queue.queue, queue.short = event.queue, None
     policy = state.policies.get(event.queue.scheduling_policy or "")
     if policy is not None and policy.fair_share is not None and policy.fair_share != queue.policy:
         follow_policy(state, queue, policy.fair_share)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from nbbatch.model.events import Effect, TagsChanged
 from nbbatch.model.fleet import TAGGED_NOUNS
 from nbbatch.model.jobs import JobId
@@ -37,7 +39,7 @@ def _tag_job(state: SchedulerState, event: TagsChanged, now: int) -> None:
     job_id = JobId(event.name)
     live = state.jobs.get(job_id)
     if live is not None:
-        live.job = replace(live.job, tags=event.tags)
+        live.job = structs.replace(live.job, tags=event.tags)
         watch_job(state, live, now)
     state.changes.tags[job_id] = event.tags
 
