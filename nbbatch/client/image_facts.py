@@ -121,7 +121,7 @@ def runs_images(backend: Backend) -> bool:
 def _official(image: str) -> ImageFacts | None:
     """An official image of Python has its Python and no package but those that install others."""
     match = _OFFICIAL.fullmatch(image)
-    return match and ImageFacts(python=match["python"], modules=_INSTALLERS, shell="sh")  # noqa: S604 - a word of what is known
+    return match and ImageFacts(python=match["python"], modules=_INSTALLERS, shell="sh")  # noqa: S604 - a name, nothing is called
 
 
 @cache

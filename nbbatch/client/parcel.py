@@ -190,7 +190,6 @@ class Parcel:
 
     def add_environment(self, *, with_modules: bool, is_same: bool) -> None:
         """Add what makes the job's Python like this one: version, paths, local modules, cloudpickle."""
-        self.check_modules()
         self.manifest["python"] = "{}.{}".format(*sys.version_info[:2])
         self.manifest["held_back"] = self.held_back
         codes = self.captor.rules.codes
