@@ -152,12 +152,12 @@ class ArrayJob(Handle):
         """
         ended = self._wait_for_end(timeout)
         self.bring_files()
-        if ended["status"] == "SUCCEEDED" and self._retry is None:
-            plain = self.reader.plain(self.reader.left())
-            if plain is not None:
-                values, seconds = plain
-                self.measure(seconds, len(values))
-                return values
+        if (
+            ended["status"] == "SUCCEEDED"
+            and self._retry is None
+            and (values := self._plain_values()) is not None
+        ):
+            return values
         items = self.items(timeout)
         if return_exceptions:
             return [item.value if item.error is None else item.error for item in items]
@@ -165,6 +165,15 @@ class ArrayJob(Handle):
         if error is not None:
             raise error
         return [item.value for item in items]
+
+    def _plain_values(self) -> list[Any] | None:
+        """All values at once, without items around them; None takes a closer look."""
+        plain = self.reader.plain(self.reader.left())
+        if plain is None:
+            return None
+        values, seconds = plain
+        self.measure(seconds, len(values))
+        return values
 
     def result(self, timeout: float | None = None) -> list[Any]:
         """The same as `results`, so that jobs and arrays can be waited for alike."""

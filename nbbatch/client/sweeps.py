@@ -139,6 +139,10 @@ class Sweep(ArrayJob):
             again.collect_in_background()
         return again
 
+    def _plain_values(self) -> None:
+        """What the runner left is a summary: its values are made of that, and notebooks are saved."""
+        return
+
     def items(self, timeout: float | None = None) -> list[Item]:
         """Wait, then every run with its parameters and its executed notebook or error, all saved."""
         items = super().items(timeout)
