@@ -30,6 +30,15 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How long a function is; what its docstring explains does not make it longer."""
+    size = (node.end_lineno or 0) - node.lineno + 1
+    if ast.get_docstring(node) is None:
+        return size
+    docstring = node.body[0]
+    return size - ((docstring.end_lineno or 0) - docstring.lineno + 1)
+
+
 def test_imports_only_point_down_the_floors() -> None:
     """Every contract in pyproject.toml is kept."""
     lint = Path(sysconfig.get_path("scripts")) / "lint-imports"
@@ -41,7 +50,7 @@ def test_imports_only_point_down_the_floors() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_says_what_it_is_and_stays_readable(path: Path) -> None:
-    """A module has a docstring and at most 500 lines, a function at most 60."""
+    """A module has a docstring and at most 500 lines, a function at most 60 beside its docstring."""
     tree = tree_of(path)
     assert ast.get_docstring(tree), "no module docstring"
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
@@ -49,7 +58,7 @@ def test_a_module_says_what_it_is_and_stays_readable(path: Path) -> None:
         node.name: size
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (size := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
+        and (size := lines_of(node)) > LONGEST_FUNCTION
     }
     assert not too_long
 

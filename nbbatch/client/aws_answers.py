@@ -23,6 +23,8 @@ from nbbatch.model.resources import Resources
 _CLUSTER = re.compile(r"arn:[^:]+:ecs:[^:]+:\d+:container-instance/([^/]+)/.+")
 _AT_ONCE = 100
 """Ids in one call of DescribeJobs, ARNs in one of DescribeContainerInstances."""
+_types: dict[str, str] = {}
+"""Instance type by host, empty where ECS does not tell it; a host keeps its type."""
 _STARTING = "it has its host, and its container starts: the image is fetched"
 _CHILD_STATUSES = ("SUCCEEDED", "FAILED", "RUNNING")
 
@@ -30,8 +32,8 @@ _CHILD_STATUSES = ("SUCCEEDED", "FAILED", "RUNNING")
 class Account(Backend, Protocol):
     """A backend that has clients of other services, too."""
 
-    def client(self, service: str) -> Any:
-        """A boto3 client."""
+    def asking_client(self, service: str) -> Any:
+        """A boto3 client for what can be done without."""
 
 
 def why(backend: Backend, job_id: str) -> dict[str, Any]:
@@ -143,17 +145,23 @@ def _host_of(detail: Detail) -> str:
 
 def _instance_types(backend: Account, hosts: AbstractSet[str]) -> dict[str, str]:
     """Instance type by host, as far as ECS tells: it forgets hosts soon after they went."""
+    _ask_for_types(backend, hosts - _types.keys())
+    return {arn: _types[arn] for arn in hosts if _types.get(arn)}
+
+
+def _ask_for_types(backend: Account, hosts: AbstractSet[str]) -> None:
+    """Ask ECS once for each host; no answer is remembered, too."""
     clusters: dict[str, list[str]] = {}
     for arn in sorted(hosts):
         cluster = _CLUSTER.fullmatch(arn)
         if cluster is not None:
             clusters.setdefault(cluster[1], []).append(arn)
-    found: dict[str, str] = {}
+    _types.update(dict.fromkeys(hosts, ""))
     for name, arns in clusters.items():
         for start in range(0, len(arns), _AT_ONCE):
             with suppress(NbbatchError), backend.errors():
-                found |= _told_by_ecs(backend.client("ecs"), name, arns[start : start + _AT_ONCE])
-    return found
+                ecs = backend.asking_client("ecs")
+                _types.update(_told_by_ecs(ecs, name, arns[start : start + _AT_ONCE]))
 
 
 def _told_by_ecs(ecs: Any, cluster: str, arns: Sequence[str]) -> dict[str, str]:

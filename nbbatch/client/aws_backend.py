@@ -26,7 +26,7 @@ from nbbatch.version import __version__
 
 ATTEMPTS = 8
 """How often a call is sent."""
-_CONNECT_SECONDS, _READ_SECONDS = 10, 60
+_CONNECT_SECONDS, _READ_SECONDS, _SHORTLY = 10, 60, 3
 _LONGEST_PAUSE = 20.0
 _CONNECTIONS = 32
 _TOO_MANY, _SERVERS_FAULT = 429, 500
@@ -153,6 +153,11 @@ class AwsBackend:
         made.meta.events.register_first(f"needs-retry.{service_id}", _repeat)
         return made
 
+    def asking_client(self, service: str) -> Any:
+        """A boto3 client for what is good to know and can be done without: asked once, and not for long."""
+        once = {"mode": "standard", "total_max_attempts": 1}
+        return self._client(service, retries=once, connect_timeout=_SHORTLY, read_timeout=_SHORTLY)
+
     def _new_s3(self) -> Any:
         """What is asked of S3 may always be repeated: boto3 does it."""
         return self._client("s3", retries={"mode": "standard", "total_max_attempts": ATTEMPTS})
@@ -161,11 +166,9 @@ class AwsBackend:
         from botocore.config import Config  # noqa: PLC0415 - boto3 is slow to import
 
         settings = Config(
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
+            **{"connect_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS, **config},
             max_pool_connections=_CONNECTIONS,
             user_agent_extra=f"nbbatch/{__version__}",
-            **config,
         )
         with self._lock, self.errors():
             return self._session.client(service, endpoint_url=self.settings.endpoint_url, config=settings)

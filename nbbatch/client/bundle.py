@@ -288,17 +288,22 @@ def pack(
     parcel = Parcel(store, variables, limit_bytes=limit_bytes, ask_bytes=ask_bytes)
     chosen = choose(files) if files else None  # before anything is kept: it may be refused
     if preflight is not None and _runs_python(payload):
-        parcel.preflight = preflight({_top(name) for name in chosen.members} if chosen else ())
-        parcel.preflight.check_python()
+        parcel.look_at(preflight({_top(name) for name in chosen.members} if chosen else ()))
     _fill(parcel, payload)
     if files and chosen:
         parcel.add_files(files, chosen)
-    if parcel.manifest["kind"] in ("cell", "call"):
-        parcel.check_modules()
-        parcel.add_environment(with_modules=local_modules, is_same=is_same_environment)
-    if parcel.manifest["kind"] == "notebook":
-        parcel.add_paths(with_modules=local_modules, is_same=is_same_environment)
+    _add_surroundings(parcel, with_modules=local_modules, is_same=is_same_environment)
     return _sealed(parcel, python)
+
+
+def _add_surroundings(parcel: Parcel, *, with_modules: bool, is_same: bool) -> None:
+    """What Python needs around the payload; a notebook is text, which any version reads."""
+    match parcel.manifest["kind"]:
+        case "cell" | "call":
+            parcel.check_modules()
+            parcel.add_environment(with_modules=with_modules, is_same=is_same)
+        case "notebook":
+            parcel.add_paths(with_modules=with_modules, is_same=is_same)
 
 
 def _runs_python(payload: Payload) -> bool:

@@ -291,6 +291,7 @@ def _of_handle(
 
 
 def _plan(backend: Backend, options: Options) -> Plan:
+    options = backend.suited(options)
     plan = Plan(backend=backend, queue=queue_of(options), wanted=resources_of(options))
     if options.definition:
         definition = definition_of(backend, options.definition) or {}

@@ -101,8 +101,10 @@ def chunk_of(asked: int | str, items: int, options: Options, key: str) -> Chunk:
     seconds = Durations(home()).get(key) if asked == "auto" else None
     slots = 0
     if seconds is not None:
+        backend = get_backend(options.backend)
+        options = backend.suited(options)
         vcpus = max(resources_of(options).vcpus, 0.25)
-        slots = int(capacity_of(get_backend(options.backend), queue_of(options)).max_vcpus / vcpus)
+        slots = int(capacity_of(backend, queue_of(options)).max_vcpus / vcpus)
     return choose_chunk(asked, items, seconds=seconds, slots=slots, timeout=options.timeout)
 
 

@@ -72,14 +72,13 @@ def run_notebook(
     parameters : mapping or path of a YAML file, optional
         Values for its cell tagged `parameters`: numbers, text, lists, dicts.
     output : path or address, optional
-        Where the executed notebook is saved as soon as the job has ended, by this process or by whoever
-        asks for the result first. `{name}` is the notebook's name, `{lr}` the parameter `lr`.
+        Where the executed notebook is saved as soon as the job has ended, by this process or whoever asks
+        for the result. `{name}` is the notebook's name, `{lr}` the parameter `lr`.
     kernel : str, optional
         Instead of the notebook's own. Of Python another kernel will do where that one is missing.
-    cell_timeout : int, optional
-        Seconds that one cell may run; `timeout` is that of the whole job.
-    start_timeout, autosave : int
-        Seconds that the kernel may take to start, and between two savings within a long cell.
+    cell_timeout, start_timeout, autosave : int
+        Seconds that one cell may run (`timeout` is the whole job's), that the kernel may take to start, and
+        between two savings within a long cell.
     **options
         As in `submit`: `vcpus`, `memory`, `queue`, `image`, `backend`, ...
 
@@ -90,12 +89,9 @@ def run_notebook(
 
     Raises
     ------
-    UnknownNameError
-        There is no such notebook.
-    OptionError
-        The notebook has no parameter of that name, or an option is malformed. Nothing was sent.
-    EnvironmentMismatchError
-        The image, or this machine, has no such kernel.
+    UnknownNameError, OptionError, EnvironmentMismatchError
+        There is no such notebook; it has no such parameter, or an option is malformed; the image, or this
+        machine, has no such kernel. Nothing was sent.
 
     Examples
     --------
@@ -106,13 +102,10 @@ def run_notebook(
     values = plain_parameters(parameters or {})
     check_parameters(source, values)
     place = _place(source, output, [values])
-    job = submit_source(
-        source,
-        injected(source, values),
-        output=place_of(place, values, 0) if place else "",
-        execution=Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave),
-        options=resolve_for(source, options),
-    )
+    place = place_of(place, values, 0) if place else ""
+    execution = Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave)
+    resolved = resolve_for(source, options)
+    job = submit_source(source, injected(source, values), output=place, execution=execution, options=resolved)
     if place:
         job.add_done_callback(NotebookJob.keep_output)
     return job
@@ -170,24 +163,35 @@ def map_notebook(
     source = read_notebook(notebook, kernel=kernel)
     rows = _rows(items, grid, plain_parameters(parameters or {}))
     check_parameters(source, {name: value for row in rows for name, value in row.items()})
-    place = _place(source, output, rows)
+    execution = Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave)
     resolved = resolve_for(source, options)
-    key = key_of("\0".join(cell.source for cell in source.node.cells))
-    packed = _pack(
-        source,
-        injected(source, rows[0], code=""),
-        output=place,
-        execution=Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave),
-        options=resolved,
-        runs=[(row, parameters_code(source, row)) for row in rows],
-        chunk=chunk_of(chunk, len(rows), resolved, key).size,
-        measured_as=key,
-    )
+    packed = _pack_runs(source, rows, str(output), chunk, execution, resolved)
     name = resolved.name or job_name(source.name)
     job_id = send(packed, resolved, name=name)
     sweep = Sweep(job_id, backend=resolved.backend or get_backend().name, name=name, inputs=rows)
     sweep.collect_in_background()
     return sweep
+
+
+def _pack_runs(
+    source: Source,
+    rows: Sequence[Mapping[str, Any]],
+    output: str,
+    chunk: int | str,
+    execution: Execution,
+    options: Options,
+) -> Packed:
+    key = key_of("\0".join(cell.source for cell in source.node.cells))
+    return _pack(
+        source,
+        injected(source, rows[0], code=""),
+        output=_place(source, output, rows),
+        execution=execution,
+        options=options,
+        runs=[(row, parameters_code(source, row)) for row in rows],
+        chunk=chunk_of(chunk, len(rows), options, key).size,
+        measured_as=key,
+    )
 
 
 def submit_source(

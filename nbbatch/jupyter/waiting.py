@@ -145,7 +145,11 @@ class LogText:
         return "".join(self._parts)
 
     def add(self, lines: Sequence[str]) -> None:
-        """Take the lines that came since the last call, perhaps none."""
+        """Take the lines that came since the last call, perhaps none.
+
+        They are passed on as one text: a kernel loses messages when there are thousands of them.
+        """
+        passed: list[str] = []
         for line in lines:
             if not self.held and line.startswith(_TRACEBACK):
                 self._held_since = self._now()
@@ -153,12 +157,15 @@ class LogText:
             elif self.held:
                 self.held += f"{line}\n"
             else:
-                self._show(f"{line}\n")
+                passed.append(f"{line}\n")
         if self.held and self._now() - self._held_since > _HOLD:
-            text, self.held = self.held, ""
-            self._show(text)
+            passed.append(self.held)
+            self.held = ""
+        self._show("".join(passed))
 
     def _show(self, text: str) -> None:
+        if not text:
+            return
         self._parts.append(text)
         self._console.log(text)
 

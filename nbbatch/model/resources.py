@@ -49,14 +49,6 @@ class Resources:
         """Whether this amount can be taken out of `room`."""
         return self.vcpus <= room.vcpus and self.memory <= room.memory and self.gpus <= room.gpus
 
-    def shortfall(self, room: Resources) -> Resources:
-        """What `room` lacks for this amount, zero where it has enough."""
-        return Resources(
-            vcpus=max(0.0, self.vcpus - room.vcpus),
-            memory=max(0, self.memory - room.memory),
-            gpus=max(0, self.gpus - room.gpus),
-        )
-
     def __str__(self) -> str:
         gpus = f", {self.gpus} GPU" if self.gpus else ""
         return f"{self.vcpus:g} vCPU, {self.memory} MiB{gpus}"

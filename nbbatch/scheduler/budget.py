@@ -160,10 +160,11 @@ def restore_running(state: SchedulerState, spent: float) -> None:
 def _end(spending: Spending, attempt: Attempt, noted_start: int | None, *, floor: int) -> None:
     """Replace an attempt's part of the line by what it cost, as far as it lies behind the floor."""
     price = attempt.spot_price if attempt.is_spot else attempt.price
+    started_at, stopped_at = attempt.started_at, attempt.stopped_at
     if noted_start is not None:
-        spending.end(price, max(noted_start, floor))
-    if attempt.started_at is not None:
-        spending.add(price, max(attempt.started_at, floor), max(attempt.stopped_at, floor))
+        spending.end(price, max(floor, noted_start))
+    if started_at is not None and stopped_at > floor:
+        spending.add(price, max(floor, started_at), stopped_at)
 
 
 def _watch_both(state: SchedulerState, live: LiveJob, now: int) -> None:

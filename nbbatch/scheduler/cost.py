@@ -35,7 +35,9 @@ def attempt_prices(host: Host, wanted: Resources) -> tuple[float, float]:
 
 def dollars(price: float, started_at: int | None, stopped_at: int) -> float:
     """Dollars for a stretch of time at a price per hour; 0 when it never started."""
-    return 0.0 if started_at is None else price * max(0, stopped_at - started_at) / MS_PER_HOUR
+    if started_at is None or stopped_at < started_at:
+        return 0.0
+    return price * (stopped_at - started_at) / MS_PER_HOUR
 
 
 def add_attempt(tally: Tally, attempt: Attempt) -> None:

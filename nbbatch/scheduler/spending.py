@@ -50,7 +50,8 @@ class Spending:
 
     def add(self, price: float, start: int, stop: int) -> None:
         """Something has run."""
-        self.base += price * max(0, stop - start) / MS_PER_HOUR
+        if stop > start:
+            self.base += price * (stop - start) / MS_PER_HOUR
 
     def reaches(self, dollars: float, now: int) -> int | None:
         """When so much is spent, epoch ms; now, if it is already; None when it never will be."""

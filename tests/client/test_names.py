@@ -109,8 +109,8 @@ def test_imports_are_found_at_any_depth() -> None:
         ("%time y = f(x)", "f x"),
         ("%%time\ny = f(x)", "f x"),
         ("out = !cat {name}\nout", "name"),
-        ("%timeit -n 3 f(x)", ""),
-        ("df?", ""),
+        ("%timeit -n 3 f(x)", "f x"),
+        ("df?", "df"),
         ("!awk '{print}' file", "print" if False else ""),
     ],
 )

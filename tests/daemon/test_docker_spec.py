@@ -29,7 +29,6 @@ from nbbatch.daemon.executors.docker_probe import engine_address, engine_started
 from nbbatch.daemon.executors.docker_spec import (
     Placement,
     _upstream_mounts,
-    attempt_of,
     bundle_folder,
     container_name,
     create_body,
@@ -82,14 +81,13 @@ def test_names_and_labels_lead_back_to_the_attempt():
     labels = body(order(tags=(("team", "x"), ("nbbatch.attempt", "9"))), gpus=(1, 3))["Labels"]
     assert labels["nbbatch.daemon"] == "d1"
     assert labels["team"] == "x"
-    assert attempt_of(labels) == ("j:3", 2)
+    assert (labels["nbbatch.job-id"], labels["nbbatch.attempt"]) == ("j:3", "2")
     assert gpus_of(labels) == (1, 3)
     assert container_name("j:3", 2) == f"nbbatch-{task_id('j:3', 2)}"
 
 
-def test_labels_of_others_name_no_attempt():
-    """A container without our labels is nobody's attempt and holds no GPU."""
-    assert attempt_of({"nbbatch.job-id": "j"}) is None
+def test_labels_of_others_name_no_gpu():
+    """A container without our labels holds no GPU."""
     assert gpus_of({}) == ()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +65,7 @@ total + 1
     "gathered": "print('back', list(square))",
     "fails": "%%batch\nx = 0\n1 / x",
     "logged": "job = nbbatch.submit(print, 'a line of its own', env=env)\nprint(job.result())",
-    "log": "print(job.logs(lines=5))",
+    "log": "print(job.logs(tail=5))",
     "log again": "get_ipython().run_line_magic('batch', f'logs {job.id}')",
     "follow": "print([line for line in job.logs(follow=True)])",
     "child": "arr = nbbatch.map(print, ['one', 'two'], env=env)\narr.wait()\nprint(arr[1].logs())",
@@ -105,6 +106,7 @@ def place(request) -> Place:
         "AWS_ENDPOINT_URL_BATCH": endpoint["url"],
         "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": endpoint["url"],
         "AWS_ENDPOINT_URL_S3": account.url,
+        "AWS_ENDPOINT_URL_ECS": account.url,
         "AWS_ACCESS_KEY_ID": endpoint["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": endpoint["secret_access_key"],
     }
@@ -152,7 +154,7 @@ def text_of(cell) -> str:
                 parts.append("\n".join(output.traceback))
             case _:
                 parts.append(str(output.data.get("text/plain", "")))
-    return "\n".join(parts)
+    return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(parts))
 
 
 def test_a_cell_runs_on_aws_as_if_it_ran_here(shown):

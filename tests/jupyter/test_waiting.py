@@ -37,3 +37,22 @@ def test_a_traceback_that_was_not_the_end_is_shown():
     log.add(["going on"])
     assert stream.getvalue() == "\n".join([*TRACEBACK, "going on"]) + "\n"
     assert log.held == ""
+
+
+def test_lines_that_come_together_are_passed_on_as_one_text():
+    """A kernel that is told of each line by itself would lose some of thousands."""
+    console = Told()
+    log = LogText(console)
+    log.add([f"line {number}" for number in range(3000)])
+    assert len(console.texts) == 1
+    assert log.shown.endswith("line 2999\n")
+
+
+class Told:
+    """Keeps what a console is told of the log."""
+
+    def __init__(self):
+        self.texts = []
+
+    def log(self, text):
+        self.texts.append(text)

@@ -20,9 +20,10 @@ def test_what_is_added_can_be_taken_away_again(left, right):
 
 
 @given(amounts, amounts)
-def test_fitting_means_no_shortfall(wanted, room):
-    """An amount fits exactly when nothing is short."""
-    assert wanted.fits(room) == (wanted.shortfall(room) == Resources())
+def test_what_fits_leaves_nothing_below_zero(wanted, room):
+    """An amount fits exactly when what is left of the room is none of it negative."""
+    left = room - wanted
+    assert wanted.fits(room) == (min(left.vcpus, left.memory, left.gpus) >= 0)
 
 
 @pytest.mark.parametrize(

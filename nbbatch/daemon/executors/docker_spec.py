@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from nbbatch.errors import CouldNotStartError
 from nbbatch.model.containers import Device, Mount, Tmpfs
 from nbbatch.model.events import StartAttempt
-from nbbatch.model.jobs import JobId, task_id
+from nbbatch.model.jobs import task_id
 
 Network = Literal["bridge", "host"]
 """How jobs reach the network, in Docker's own words: a namespace of their own, or the host's."""
@@ -71,14 +71,6 @@ class Placement:
 def container_name(job_id: str, attempt: int) -> str:
     """Name of an attempt's container, the same whenever it is asked for."""
     return f"nbbatch-{task_id(job_id, attempt)}"
-
-
-def attempt_of(labels: Mapping[str, str]) -> tuple[JobId, int] | None:
-    """Which attempt a container's labels name; None when they name none."""
-    number = labels.get(ATTEMPT_LABEL, "")
-    if JOB_LABEL not in labels or not number.isdigit():
-        return None
-    return JobId(labels[JOB_LABEL]), int(number)
 
 
 def gpus_of(labels: Mapping[str, str]) -> tuple[int, ...]:
