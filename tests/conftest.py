@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from nbbatch.client.backend import Backend
 
 sys.path.insert(0, str(Path(__file__).parent))
+ROOT = Path(__file__).resolve().parents[1]
 TEST_IMAGE = os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
@@ -81,6 +83,19 @@ def shared_daemon() -> Iterator[Backend]:
     with pytest.MonkeyPatch.context() as patch, new_home(patch):
         patch.setenv("NBBATCH_EXECUTOR", "process")
         yield get_backend("local")
+
+
+@pytest.fixture
+def python_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """PYTHONPATH by which a new Python finds this nbbatch and the entry points of its pyproject.toml."""
+    folder = tmp_path_factory.mktemp("entry")
+    info = folder / "nbbatch_here-0.dist-info"
+    info.mkdir()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [f"{name} = {target}" for name, target in project["entry-points"]["papermill.engine"].items()]
+    (info / "entry_points.txt").write_text("\n".join(["[papermill.engine]", *lines]))
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nbbatch-here\nVersion: 0\n")
+    return f"{ROOT}{os.pathsep}{folder}"
 
 
 @contextlib.contextmanager

@@ -304,10 +304,8 @@ class ArrayJob(Handle):
             return {index: detail for index in self.places if detail["status"] == "FAILED"} | retried
         if not failed_count(detail):
             return retried
-        # A summary does not say who ended a child; one that never started ended with its array.
-        asked = {flag: True for flag in ("isCancelled", "isTerminated") if detail.get(flag)}
         by_place = {
-            one["arrayProperties"]["index"]: one if "startedAt" in one else {**one, **asked}
+            one["arrayProperties"]["index"]: _completed(one, detail)
             for one in failed_children(self.backend, self.id)
         }
         found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
@@ -365,6 +363,15 @@ class ItemJob(Job):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
+
+
+def _completed(summary: Detail, array: Detail) -> Detail:
+    """A child's summary with what only its array says: what it asked for, and who ended it unstarted."""
+    asked = {"resourceRequirements": (array.get("container") or {}).get("resourceRequirements") or []}
+    child: dict[str, Any] = {**summary, "container": {**asked, **(summary.get("container") or {})}}
+    if "startedAt" in summary:
+        return child
+    return child | {flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}
 
 
 def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:

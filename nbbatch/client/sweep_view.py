@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from nbbatch.client.format import dollars
+
 _MOST_ROWS = 200
 _ORDER = {"FAILED": 0, "RUNNING": 1, "STARTING": 2, "RUNNABLE": 3, "PENDING": 4, "SUBMITTED": 5}
 _COLOURS = {"SUCCEEDED": "#2e7d32", "FAILED": "#c62828", "RUNNING": "#1565c0"}
@@ -81,7 +83,7 @@ class SweepSummary:
         counts = Counter(run.status for run in self.runs)
         states = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
         costs = [run.cost for run in self.runs if run.cost is not None]
-        cost = f" · ${sum(costs):.4f} on demand" if costs else ""
+        cost = f" · {dollars(sum(costs))} on demand" if costs else ""
         return f"{self.name}: {len(self.runs)} runs, {states}{cost}"
 
     def _shown(self) -> list[Row]:
@@ -114,7 +116,7 @@ def _cells(run: Row, parameters: Sequence[str], values: Sequence[str]) -> list[s
         *(f"<td>{html.escape(_short(value))}</td>" for value in told),
         f'<td style="text-align:left">{status}{error}</td>',
         f"<td>{'' if run.seconds is None else f'{run.seconds:.1f}'}</td>",
-        f"<td>{'' if run.cost is None else f'${run.cost:.4f}'}</td>",
+        f"<td>{'' if run.cost is None else dollars(run.cost)}</td>",
         f"<td>{link if run.notebook else ''}</td>",
     ]
 
