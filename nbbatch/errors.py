@@ -41,7 +41,7 @@ what, which value, and what to do; `cure` holds the last part by itself so that 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -66,7 +66,7 @@ class NbbatchError(Exception):
         end = "" if not self.cure or self.message.endswith((".", "!", "?", ":", ")")) else "."
         return f"{self.message}{end} {self.cure}" if self.cure else self.message
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self) -> tuple[Callable[..., NbbatchError], tuple[Any, ...]]:
         facts = {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
         return (_rebuild, (type(self), facts))
 
@@ -79,10 +79,12 @@ def _rebuild(kind: type[NbbatchError], attributes: dict[str, object]) -> Nbbatch
 
 
 def _without_own_frames(error: NbbatchError) -> list[str]:
-    """IPython's hook: the lines that lead to nbbatch and the message, not nbbatch's own lines."""
+    """IPython's hook: the lines that lead to nbbatch and the message, not nbbatch's own lines and causes."""
     shell = sys.modules["IPython"].get_ipython()  # who calls this hook has loaded it
+    rebuild, facts = error.__reduce__()
+    alone = rebuild(*facts)
     lines: list[str] = shell.InteractiveTB.structured_traceback(
-        type(error), error, _outside(error.__traceback__)
+        type(alone), alone, _outside(error.__traceback__)
     )
     return lines
 

@@ -184,7 +184,7 @@ def _environments(backend: Backend, queue: str) -> list[Mapping[str, Any]]:
     with backend.errors():
         found = backend.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
         if not found:
-            raise _unknown_queue(backend, queue)
+            raise unknown_queue(backend, queue)
         order = sorted(found[0].get("computeEnvironmentOrder", []), key=lambda one: one["order"])
         names = [one["computeEnvironment"] for one in order]
         reply = backend.batch.describe_compute_environments(computeEnvironments=names)
@@ -195,7 +195,8 @@ def _environments(backend: Backend, queue: str) -> list[Mapping[str, Any]]:
     return [by_name[name] for name in names if name in by_name]
 
 
-def _unknown_queue(backend: Backend, queue: str) -> UnknownNameError:
+def unknown_queue(backend: Backend, queue: str) -> UnknownNameError:
+    """The error for a queue that a backend does not have; names the nearest one."""
     names = queue_names(backend)
     near = get_close_matches(queue, names, n=1)
     cure = f"Did you mean {near[0]}?" if near else f"It has {', '.join(names) or 'none'}."

@@ -95,6 +95,13 @@ class Job(Handle):
             error.cure = f"{shortage} {error.cure}"
         return error
 
+    def _why_failed(self, detail: Detail) -> list[str]:
+        """What its code raised, too."""
+        error = self.error() if outcome(detail) is Outcome.EXITED else None
+        if not isinstance(error, RemoteError):
+            return super()._why_failed(detail)
+        return [f"It raised {error.message.splitlines()[0]}", error.cure]
+
     def load(self, timeout: float | None = None) -> Result:
         """All that the job left: variables, rich outputs, files, use of the machine, its error.
 
