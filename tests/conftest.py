@@ -26,12 +26,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-sys.path.append(str(Path(__file__).parent))  # helpers of several floors: notebook_cells
+sys.path.append(str(Path(__file__).parent))  # helpers of several floors
 
 if TYPE_CHECKING:
     from nbbatch.client.backend import Backend
 
-sys.path.insert(0, str(Path(__file__).parent))
 ROOT = Path(__file__).resolve().parents[1]
 TEST_IMAGE = os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")

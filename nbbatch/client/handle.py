@@ -24,7 +24,7 @@ from nbbatch.client.indexes import bundle_of
 from nbbatch.client.moments import moment_of
 from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.notes import Note, notes_of
-from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
+from nbbatch.client.outcome import Detail, Outcome, cure, exit_code, in_words, outcome, short_id
 from nbbatch.client.references import Referable
 from nbbatch.client.resize import Advice, resize_advice
 from nbbatch.client.results import Usage
@@ -221,12 +221,17 @@ class Handle(Referable):
                 self.backend.batch.terminate_job(jobId=self.id, reason=reason)
 
     def why(self) -> str:
-        """Why the job is waiting, or why it failed, in words."""
-        if self._final is None:
+        """Why the job is waiting, or why it failed and what to do, in words."""
+        detail = self.detail()
+        if outcome(detail) is None:
             reasons = self.backend.private("why", {"jobId": self.id})["reasons"]
-            if reasons:
-                return "\n".join(reasons)
-        return in_words(self.detail())
+            return "\n".join(reasons) or in_words(detail)
+        return "\n".join([in_words(detail), *self._why_failed(detail)])
+
+    def _why_failed(self, detail: Detail) -> list[str]:
+        """What to do about a job that failed."""
+        ended = outcome(detail)
+        return [] if ended is None or ended is Outcome.SUCCEEDED else [cure(detail, ended)]
 
     def progress(self) -> Progress | None:
         """How far the job says it is by `nbbatch.progress`, asked now; None when it has said nothing."""

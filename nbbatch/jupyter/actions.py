@@ -19,6 +19,7 @@ from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
+from nbbatch.jupyter.errors import in_magic_words
 from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
@@ -79,7 +80,7 @@ def show_why(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch why ID`: why it waits, or why it failed, in words."""
     console = console_for(shell)
     for line in find_job(call.job, shell.user_ns, backend).why().splitlines():
-        console.line(line)
+        console.line(in_magic_words(line))
 
 
 def show_resize(shell: Any, call: Call, backend: str | None) -> None:
