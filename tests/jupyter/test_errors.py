@@ -4,7 +4,14 @@ import pickle
 
 import pytest
 
-from nbbatch.errors import JobFailedError, JobOutOfMemoryError, NbbatchBugError, OptionError, RemoteError, UserError
+from nbbatch.errors import (
+    JobFailedError,
+    JobOutOfMemoryError,
+    NbbatchBugError,
+    OptionError,
+    RemoteError,
+    UserError,
+)
 from nbbatch.jupyter.errors import in_magic_words, message_lines, tell, told
 
 
