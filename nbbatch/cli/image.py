@@ -8,8 +8,8 @@ import click
 
 from nbbatch.client.capture import size_text
 from nbbatch.client.environment import sources_of
-from nbbatch.client.image import image as build_image
-from nbbatch.client.image import images, remove_image
+from nbbatch.client.image import Wish, images, remove_image
+from nbbatch.client.image import build as build_image
 from nbbatch.client.image_facts import facts_of_local
 
 
@@ -48,20 +48,18 @@ def build(
 
     SOURCES are notebooks and Python files.
     """
-    built = build_image(
-        [word.strip() for word in (packages or ("imported" if sources else "all")).split(",")],
+    wish = Wish(
+        packages=[word.strip() for word in (packages or ("imported" if sources else "all")).split(",")],
         system=system,
         base=base,
         files=files,
         name=name,
         repository=repository,
-        create_repository=create_repository,
+        creates_repository=create_repository,
         backend=backend,
-        rebuild=rebuild,
-        namespace={},
         sources=[text for path in sources for text in sources_of(path)],
-        say=lambda line: click.echo(line, err=True),
     )
+    built = build_image(wish, rebuild=rebuild, say=lambda line: click.echo(line, err=True))
     click.echo(str(built))
 
 

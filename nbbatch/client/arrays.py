@@ -150,14 +150,15 @@ class ArrayJob(Handle):
             The first failed item's, which says which input it was and how many failed. The others'
             values are not lost: `return_exceptions=True` has them.
         """
-        if self._wait_for_end(timeout)["status"] == "SUCCEEDED" and self._retry is None:
+        ended = self._wait_for_end(timeout)
+        self.bring_files()
+        if ended["status"] == "SUCCEEDED" and self._retry is None:
             plain = self.reader.plain(self.reader.left())
             if plain is not None:
                 values, seconds = plain
                 self.measure(seconds, len(values))
                 return values
         items = self.items(timeout)
-        self.bring_files()
         if return_exceptions:
             return [item.value if item.error is None else item.error for item in items]
         error = first_error(items)

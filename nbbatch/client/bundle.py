@@ -288,8 +288,7 @@ def pack(
     parcel = Parcel(store, variables, limit_bytes=limit_bytes, ask_bytes=ask_bytes)
     chosen = choose(files) if files else None  # before anything is kept: it may be refused
     if preflight is not None and _runs_python(payload):
-        parcel.preflight = preflight({_top(name) for name in chosen.members} if chosen else ())
-        parcel.preflight.check_python()
+        parcel.look_at(preflight({_top(name) for name in chosen.members} if chosen else ()))
     _fill(parcel, payload)
     if files and chosen:
         parcel.add_files(files, chosen)

@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -26,6 +27,7 @@ from nbbatch.client.fileoptions import read_send
 from nbbatch.client.image_facts import engine, facts_of_local, image_id, note_facts
 from nbbatch.client.image_push import push
 from nbbatch.client.image_recipe import DATA, Recipe, Step, steps
+from nbbatch.client.options import suggestion
 from nbbatch.client.wheels import PYTHON, Target, identity, pip_wheel, wheels_for
 from nbbatch.client.workdir import Files, Member, choose
 from nbbatch.errors import (
@@ -49,6 +51,25 @@ _BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What an image shall be and where it goes, as `image` takes it.
+
+    `namespace` and `sources` are where imports are looked for: variables of a notebook, and code.
+    """
+
+    packages: str | Sequence[str] = IMPORTED
+    system: str | Iterable[str] = ()
+    base: str | None = None
+    files: Any = ()
+    name: str | None = None
+    repository: str | None = None
+    creates_repository: bool = False
+    backend: str | None = None
+    namespace: Mapping[str, Any] = field(default_factory=dict)
+    sources: Sequence[str] = ()
+
+
 def image(
     packages: str | Sequence[str] = IMPORTED,
     *,
@@ -56,13 +77,9 @@ def image(
     base: str | None = None,
     files: Any = (),
     name: str | None = None,
-    repository: str | None = None,
-    create_repository: bool = False,
-    backend: str | None = None,
     rebuild: bool = False,
-    namespace: Mapping[str, Any] | None = None,
-    sources: Iterable[str] = (),
     say: Say | None = None,
+    **push_to: Any,
 ) -> Image:
     """Build an image with this notebook's environment, unless it is there already.
 
@@ -70,33 +87,23 @@ def image(
     ----------
     packages : str or sequence of str
         `"imported"`: what the notebook imports, by its cells and variables, with what that requires;
-        `"all"`: whatever is installed here; or a list of package names and requirements, in which
-        these two words may stand, too. Versions are those installed here. Projects installed from a
-        folder, editable ones among them, are built and go along as they are now.
+        `"all"`: whatever is installed here; or a list of names and requirements, in which these words
+        may stand. Versions are those installed here; projects installed from a folder go as they are now.
     system : iterable of str
         Packages of the base's distribution (Debian's `apt`), such as `ffmpeg`.
     base : str, optional
-        Image to start from; it must have this notebook's Python. The official slim image without it.
+        Image to start from, with this notebook's Python; the official slim image without it.
     files : paths or mapping
         Files that every job finds in the image, below `/data` or at the absolute paths of a mapping.
     name : str, optional
         Part of the tag; the working directory's name without it.
-    repository : str, optional
-        Push it: a repository of Amazon ECR, by its name or URI.
-    create_repository : bool
-        Create that repository if it is not there.
-    backend : str, optional
-        Whose account and region the repository is in.
     rebuild : bool
         Build although it is there, as after a change of the base.
-    namespace, sources
-        Where imports are looked for: variables (the notebook's by default), and more code.
     say : callable, optional
         Gets what happens, line by line; printed without it.
-
-    Returns
-    -------
-    Image
+    **push_to
+        `repository`, of Amazon ECR, by its name or URI: push it there; `creates_repository`: create that;
+        `backend`: whose account and region it is in.
 
     Raises
     ------
@@ -107,31 +114,35 @@ def image(
 
     Examples
     --------
-    >>> env = nbbatch.image(system=["ffmpeg"])  # doctest: +SKIP
-    >>> nbbatch.submit(train, image=env)  # doctest: +SKIP
+    >>> nbbatch.submit(train, image=nbbatch.image(system=["ffmpeg"]))  # doctest: +SKIP
     """
-    say = _print if say is None else say
+    told = {"packages": packages, "system": system, "base": base, "files": files, "name": name, **push_to}
+    _check_names(push_to)
+    return build(Wish(**told, namespace=vars(sys.modules["__main__"])), rebuild=rebuild, say=say or _print)
+
+
+def build(wish: Wish, *, rebuild: bool, say: Say) -> Image:
+    """Build the image that is wished for, unless it is there; push it where that is wished; see `image`."""
     target = _target()
-    variables = vars(sys.modules["__main__"]) if namespace is None else namespace
-    chosen = choose_packages(packages, namespace=variables, sources=sources)
-    placed = _placed(files)
+    chosen = choose_packages(wish.packages, namespace=wish.namespace, sources=wish.sources)
+    placed = _placed(wish.files)
     recipe = Recipe(
-        base=base or f"python:{PYTHON}-slim",
+        base=wish.base or f"python:{PYTHON}-slim",
         python=PYTHON,
-        system=_system(system),
+        system=_system(wish.system),
         packages=tuple(identity(package) for package in chosen),
         files={name: _digest(member) for name, member in placed.items()},
     )
-    tag = f"{REPOSITORY}{_name(name)}:{recipe.digest}"
+    tag = f"{REPOSITORY}{_name(wish.name)}:{recipe.digest}"
     is_new = rebuild or not image_id(tag)
     if is_new:
         _build(recipe, chosen, placed, tag, target, say)
     else:
         say(f"image {tag} is there already: nothing has changed")
-    _note(tag)
-    uri = push(tag, repository, create=create_repository, backend=backend, say=say) if repository else ""
-    if uri:
-        _note(tag, uri)
+    uri = ""
+    if wish.repository:
+        uri = push(tag, wish.repository, create=wish.creates_repository, backend=wish.backend, say=say)
+    _note(tag, *filter(None, (uri,)))
     return Image(
         tag=tag,
         uri=uri,
@@ -141,6 +152,13 @@ def image(
         system=recipe.system,
         is_new=is_new,
     )
+
+
+def _check_names(push_to: Mapping[str, Any]) -> None:
+    known = ("repository", "creates_repository", "backend")
+    for name in push_to:
+        if name not in known:
+            raise OptionError(f"nbbatch.image has no option {name!r}.", cure=suggestion(name, known))
 
 
 def _print(line: str) -> None:

@@ -77,7 +77,7 @@ def repository_uri(client: Any, repository: str, *, create: bool) -> str:
         if not create:
             raise UnknownNameError(
                 f"There is no ECR repository {name!r} in {client.meta.region_name}.",
-                cure="Say create_repository=True (--create-repository) to create it.",
+                cure="Say creates_repository=True (--create-repository) to create it.",
             ) from None
         found = [client.create_repository(repositoryName=name)["repository"]]
     except Exception as error:

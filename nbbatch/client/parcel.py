@@ -171,6 +171,11 @@ class Parcel:
         read = (name for code in self.captor.rules.codes for name in global_names(code))
         return [name for name in dict.fromkeys(read) if name in self.captor.rules.namespace]
 
+    def look_at(self, preflight: Preflight) -> None:
+        """Look at the job's image, whose Python must fit, before anything is kept."""
+        self.preflight = preflight
+        preflight.check_python()
+
     def check(self, needs: Mapping[str, str]) -> None:
         """Look whether the image has these modules, before more is kept; see `preflight.py`."""
         if self.preflight is not None:

@@ -122,17 +122,14 @@ def script(
     text : str or Path
         The script itself, or as a `Path` the file it is in.
     lang : str, optional
-        What runs it: `bash` (with `-e`: it stops at the first failing line), `python`, or a command line
-        that gets the script file as its last word. Without it: the script's `#!` line, the file's
-        ending, else `bash`.
+        `bash` (with `-e`), `python`, or a command line that gets the script file as its last word.
+        Without it: the script's `#!` line, the file's ending, else `bash`.
     outputs : sequence of str
         Names whose text comes back: shell variables of bash, else files of that name.
     stdin : str, optional
         What it reads on standard input.
-    items : iterable, optional
-        Run it once for each item, as an array job: the item is `$ITEM` and `$1`.
-    chunk : int or "auto"
-        As in `map`.
+    items, chunk
+        Run it once for each item, as in `map`: the item is `$ITEM` and `$1`.
     **options
         As in `submit`: `image`, `files`, `workdir`, `fetch`, `env`, `vcpus`, ...
 
@@ -149,19 +146,12 @@ def script(
     Examples
     --------
     >>> nbbatch.script("ffmpeg -i in.mp4 out.webm", files=["in.mp4"], fetch=["out.webm"])  # doctest: +SKIP
-    >>> nbbatch.script("gzip -k $ITEM", items=["a.csv", "b.csv"], files="*.csv", fetch="*.gz")  # doctest: +SKIP
     """
     source, name = _read(text)
     wanted = resolve(options)
     language = _language(lang, source, text)
-    cell = Cell(
-        source=source,
-        language=language,
-        stdin=stdin,
-        outputs=outputs,
-        label=name,
-        **_array(items, chunk, wanted, source),
-    )
+    array = _array(items, chunk, wanted, source)
+    cell = Cell(source=source, language=language, stdin=stdin, outputs=outputs, label=name, **array)
     is_simple = not (outputs or stdin or cell.items is not None)
     argv = [*(("bash", "-e") if language == "bash" else shlex.split(language)), "-c", source]
     if not _runs_beside_the_runner(

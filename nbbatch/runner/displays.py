@@ -10,7 +10,7 @@ import builtins
 import os
 import sys
 
-from . import failures, formats, pickling, settings
+from . import failures, formats, pickling
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
@@ -166,8 +166,6 @@ def install(displays: Displays, sources: Mapping[str, str]) -> None:
     """Make the job's libraries show their things here, and find the notebook's sources."""
     builtins.display = displays.display  # type: ignore[attr-defined]
     builtins.input = failures.refuse_to_ask
-    if displays.settings.get("warnings"):
-        settings.filter_warnings(displays.settings["warnings"])
     if os.environ.get("MPLBACKEND", "inline").startswith(("inline", "module://matplotlib_inline")):
         os.environ["MPLBACKEND"] = "agg"
     os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
@@ -176,7 +174,7 @@ def install(displays: Displays, sources: Mapping[str, str]) -> None:
         "matplotlib.pyplot": lambda module: _mend_pyplot(module, displays),
         "IPython.core.display_functions": lambda module: _mend_ipython(module, displays),
         "getpass": lambda module: setattr(module, "getpass", failures.refuse_to_ask),
-        **settings.hooks(displays.settings),
+        **_as_in_the_notebook(displays.settings),
         "nbbatch": _lend_inside,
     }
     for name in hooks.keys() & sys.modules.keys():
@@ -188,6 +186,16 @@ def _lend_inside(module: Any) -> None:
     from . import inside
 
     inside.lend_to(module)
+
+
+def _as_in_the_notebook(chosen: Mapping[str, Any]) -> dict[str, Callable[[Any], None]]:
+    """Set the notebook's settings; gives what is left to do when a library is imported."""
+    if not chosen:
+        return {}
+    from . import settings
+
+    settings.filter_warnings(chosen.get("warnings", []))
+    return settings.hooks(chosen)
 
 
 def _mend_pyplot(module: Any, displays: Displays) -> None:

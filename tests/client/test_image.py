@@ -231,7 +231,7 @@ def ecr(monkeypatch):
 
 def test_a_repository_is_found_or_created(ecr, home) -> None:
     """By its name or URI; a missing one is created only when asked for."""
-    with pytest.raises(UnknownNameError, match="create_repository=True"):
+    with pytest.raises(UnknownNameError, match="creates_repository=True"):
         repository_uri(ecr, "env", create=False)
     uri = repository_uri(ecr, "env", create=True)
     assert uri.endswith(".dkr.ecr.eu-central-1.amazonaws.com/env")
@@ -263,4 +263,4 @@ def test_a_tag_that_was_pushed_is_known(ecr, home) -> None:
 def test_a_push_that_the_registry_refuses_is_an_error(build, ecr) -> None:
     """The repository is made and the login is there, but nothing answers at its address."""
     with pytest.raises((BackendError, AccessDeniedError), match="cannot be pushed"):
-        build(repository="env", create_repository=True)
+        build(repository="env", creates_repository=True)
