@@ -35,9 +35,7 @@ _RUN = (
     " widget.activeCellIndex = index; widget.deselectAll();"
     " await window.jupyterapp.commands.execute('notebook:run-cell'); }"
 )
-_IS_IDLE = (
-    "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-)
+_IS_IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
 def chromium() -> str | None:
@@ -69,7 +67,9 @@ class OpenNotebook:
         """Run a cell to its end; gives it."""
         self.page.evaluate(_RUN, index)
         prompt = self.cell(index).locator(".jp-InputPrompt").element_handle()
-        self.page.wait_for_function("it => /\\[\\d+\\]/.test(it.textContent)", arg=prompt, timeout=LONGEST_RUN)
+        self.page.wait_for_function(
+            "it => /\\[\\d+\\]/.test(it.textContent)", arg=prompt, timeout=LONGEST_RUN
+        )
         self.page.wait_for_function(_IS_IDLE, timeout=LONGEST_RUN)
         return self.cell(index)
 

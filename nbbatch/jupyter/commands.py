@@ -155,9 +155,14 @@ def _help_lines(command: Command) -> list[str]:
     """One line, or where it is written long two: a notebook is not wide."""
     if len(command.usage) <= _USAGE_WIDTH:
         return [f"  %batch {command.usage:<{_USAGE_WIDTH}}  {command.help}"]
-    usage = re.sub(r"(\[-[^ ]+) ", "\\1\N{NO-BREAK SPACE}", f"%batch {command.usage}")  # a switch stays together
+    usage = re.sub(
+        r"(\[-[^ ]+) ", "\\1\N{NO-BREAK SPACE}", f"%batch {command.usage}"
+    )  # a switch stays together
     lines = textwrap.wrap(usage, _HELP_WIDTH, subsequent_indent=" " * 4)
-    return [*(f"  {line}".replace("\N{NO-BREAK SPACE}", " ") for line in lines), f"  {'':<{_USAGE_WIDTH + 7}}  {command.help}"]
+    return [
+        *(f"  {line}".replace("\N{NO-BREAK SPACE}", " ") for line in lines),
+        f"  {'':<{_USAGE_WIDTH + 7}}  {command.help}",
+    ]
 
 
 def _command(word: str) -> Command:

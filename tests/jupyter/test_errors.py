@@ -83,10 +83,14 @@ def test_cures_are_in_the_words_of_the_line(cure, words):
     assert in_magic_words(cure) == words
 
 
-@pytest.mark.parametrize("call", ["submit(len, vcpus='many')", "job('nope')", "submit(hash, lock)", "run_notebook('gone.ipynb')"])
+@pytest.mark.parametrize(
+    "call", ["submit(len, vcpus='many')", "job('nope')", "submit(hash, lock)", "run_notebook('gone.ipynb')"]
+)
 def test_a_mistake_in_a_call_shows_the_notebook_s_own_lines(batch_shell, capsys, call):
     """The line of the cell and the message, none of nbbatch's frames."""
-    result = batch_shell.run_cell(f"import nbbatch; lock = __import__('threading').Lock()\ndef mine():\n    nbbatch.{call}\nmine()")
+    result = batch_shell.run_cell(
+        f"import nbbatch; lock = __import__('threading').Lock()\ndef mine():\n    nbbatch.{call}\nmine()"
+    )
     assert isinstance(result.error_in_exec, UserError)
     said = capsys.readouterr().out
     assert "----> 4 mine()" in said
