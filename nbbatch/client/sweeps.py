@@ -145,6 +145,9 @@ class Sweep(ArrayJob):
             self._save(item.position)
         return items
 
+    def plain(self) -> None:
+        """No short way: values are executed notebooks, and each is saved; see `ArrayJob.plain`."""
+
     def collect_in_background(self) -> None:
         """Save each notebook as its run ends, as long as this process is there."""
         if self.bundle.output:
