@@ -36,7 +36,7 @@ from nbbatch.client.notes import Note
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import Detail, short_id
 from nbbatch.client.references import Reference
-from nbbatch.client.results import ItemResult
+from nbbatch.client.results import ItemResult, Plain
 from nbbatch.client.shape import read_array
 from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
 from nbbatch.client.submission import send, submit_again
@@ -152,12 +152,12 @@ class ArrayJob(Handle):
         """
         ended = self._wait_for_end(timeout)
         self.bring_files()
-        if (
-            ended["status"] == "SUCCEEDED"
-            and self._retry is None
-            and (values := self._plain_values()) is not None
-        ):
-            return values
+        if ended["status"] == "SUCCEEDED" and self._retry is None:
+            plain = self.plain()
+            if plain is not None:
+                values, seconds = plain
+                self.measure(seconds, len(values))
+                return values
         items = self.items(timeout)
         if return_exceptions:
             return [item.value if item.error is None else item.error for item in items]
@@ -165,15 +165,6 @@ class ArrayJob(Handle):
         if error is not None:
             raise error
         return [item.value for item in items]
-
-    def _plain_values(self) -> list[Any] | None:
-        """All values at once, without items around them; None takes a closer look."""
-        plain = self.reader.plain(self.reader.left())
-        if plain is None:
-            return None
-        values, seconds = plain
-        self.measure(seconds, len(values))
-        return values
 
     def result(self, timeout: float | None = None) -> list[Any]:
         """The same as `results`, so that jobs and arrays can be waited for alike."""
@@ -193,6 +184,10 @@ class ArrayJob(Handle):
         took = [item.seconds for item in items if item.seconds is not None and item.error is None]
         self.measure(sum(took), len(took))
         return items
+
+    def plain(self) -> Plain | None:
+        """All values by the shortest way, once all items have ended well; None takes a closer look."""
+        return self.reader.plain(self.reader.left())
 
     def measure(self, seconds: float, items: int) -> None:
         """Remember how long an item took, for the next array of the same function."""
