@@ -25,6 +25,7 @@ _HOME_OF = {
     "doctor": "nbbatch.client.doctor",
     "estimate": "nbbatch.client.estimate",
     "events": "nbbatch.client.events",
+    "figure": "nbbatch.jupyter.figures",
     "image": "nbbatch.client.image",
     "interrupted": "nbbatch.runner.inside",
     "job": "nbbatch.client.jobs",
