@@ -15,7 +15,7 @@ from typing import Any, overload
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed
-from nbbatch.client.chunks import Durations
+from nbbatch.client.chunks import Chunk, Durations, packing_words
 from nbbatch.client.coming import Coming, failed_count
 from nbbatch.client.config import home
 from nbbatch.client.handle import Handle
@@ -54,12 +54,19 @@ class ArrayJob(Handle):
     """
 
     def __init__(
-        self, job_id: str, *, backend: str, name: str = "", inputs: Sequence[Any] | None = None
+        self,
+        job_id: str,
+        *,
+        backend: str,
+        name: str = "",
+        inputs: Sequence[Any] | None = None,
+        packing: str = "",
     ) -> None:
         super().__init__(job_id, backend=backend, name=name)
         self._inputs = inputs
         self._known: tuple[Reader, dict[int, int]] | None = None
         self._retry: ArrayJob | None = None
+        self._packing = packing
         self._origin: tuple[str, int] | None = None
 
     def __len__(self) -> int:
@@ -131,6 +138,15 @@ class ArrayJob(Handle):
         detail = self.detail()
         summary = detail.get("arrayProperties", {}).get("statusSummary")
         return dict(summary) if summary else {detail["status"]: 1}
+
+    @property
+    def packing(self) -> str:
+        """How many items there are and how many a child runs, where it runs several, and why, as far as it is known."""
+        if self._packing or self._known is None:
+            return self._packing
+        shape = self.reader.shape
+        is_whole = len(self.places) == shape.children  # a retry has some of them
+        return packing_words(shape.items, Chunk(size=shape.chunk)) if is_whole else ""
 
     def results(self, timeout: float | None = None, *, return_exceptions: bool = False) -> list[Any]:
         """All values in the order of the items.
@@ -300,7 +316,11 @@ class ArrayJob(Handle):
         if not failed_count(detail):
             return retried
         by_place = {
+<<<<<<< HEAD
             one["arrayProperties"]["index"]: _completed(one, detail)
+=======
+            one["arrayProperties"]["index"]: _with_array(one, detail)
+>>>>>>> refs/heads/rest
             for one in failed_children(self.backend, self.id)
         }
         found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
@@ -360,6 +380,7 @@ class ItemJob(Job):
         return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
 
 
+<<<<<<< HEAD
 def _completed(summary: Detail, array: Detail) -> Detail:
     """A child's summary with what only its array says: what it asked for, and who ended it unstarted."""
     asked = {"resourceRequirements": (array.get("container") or {}).get("resourceRequirements") or []}
@@ -367,6 +388,13 @@ def _completed(summary: Detail, array: Detail) -> Detail:
     if "startedAt" in summary:
         return child
     return child | {flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}
+=======
+def _with_array(child: Detail, array: Detail) -> Detail:
+    """A summary need not say who ended a child: one that never started, or has its array's reason, ended with that."""
+    if "startedAt" in child and child.get("statusReason") != array.get("statusReason"):
+        return child
+    return {**child, **{flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}}
+>>>>>>> refs/heads/rest
 
 
 def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:
@@ -378,12 +406,24 @@ def _item_again(kind: type[ItemJob], job_id: str, backend: str, name: str, place
 
 
 def map_packed(
-    packed: Packed, options: Options, *, name: str = "array", inputs: Sequence[Any] | None = None
+    packed: Packed,
+    options: Options,
+    *,
+    name: str = "array",
+    inputs: Sequence[Any] | None = None,
+    packing: str = "",
 ) -> ArrayJob:
-    """Submit what `pack_for` made of a payload with items; `inputs` saves reading them back."""
+    """Submit what `pack_for` made of a payload with items; `inputs` saves reading them back.
+
+    `packing` is what the handle says of its items, from `packing_words`.
+    """
     job_id = send(packed, options, name=name)
     array = ArrayJob(
-        job_id, backend=options.backend or get_backend().name, name=options.name or name, inputs=inputs
+        job_id,
+        backend=options.backend or get_backend().name,
+        name=options.name or name,
+        inputs=inputs,
+        packing=packing,
     )
     array.note_cached(packed.bundle_id, is_asked=bool(options.cache))
     return array

@@ -427,8 +427,14 @@ class Handle(Referable):
 
     def __repr__(self) -> str:
         state = self._final["status"] if self._final else self.backend_name
-        told = f"{state}{self._told_cached()}"
+        packing = f" · {self.packing}" if self.packing else ""
+        told = f"{state}{self._told_cached()}{packing}"
         return f"<{type(self).__name__} {self._name or '?'} {short_id(self.id)} · {told}>"
+
+    @property
+    def packing(self) -> str:
+        """Of an array how its items are packed, in words; empty where nobody would ask."""
+        return ""
 
     def _told_cached(self) -> str:
         """Since when a result is there that was taken from the cache."""
