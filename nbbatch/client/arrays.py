@@ -316,11 +316,7 @@ class ArrayJob(Handle):
         if not failed_count(detail):
             return retried
         by_place = {
-<<<<<<< HEAD
             one["arrayProperties"]["index"]: _completed(one, detail)
-=======
-            one["arrayProperties"]["index"]: _with_array(one, detail)
->>>>>>> refs/heads/rest
             for one in failed_children(self.backend, self.id)
         }
         found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
@@ -380,21 +376,16 @@ class ItemJob(Job):
         return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
 
 
-<<<<<<< HEAD
 def _completed(summary: Detail, array: Detail) -> Detail:
-    """A child's summary with what only its array says: what it asked for, and who ended it unstarted."""
+    """A child's summary with what only its array says: what it asked for, and who ended it.
+
+    One that never started, or has its array's reason, ended with that.
+    """
     asked = {"resourceRequirements": (array.get("container") or {}).get("resourceRequirements") or []}
     child: dict[str, Any] = {**summary, "container": {**asked, **(summary.get("container") or {})}}
-    if "startedAt" in summary:
+    if "startedAt" in summary and summary.get("statusReason") != array.get("statusReason"):
         return child
     return child | {flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}
-=======
-def _with_array(child: Detail, array: Detail) -> Detail:
-    """A summary need not say who ended a child: one that never started, or has its array's reason, ended with that."""
-    if "startedAt" in child and child.get("statusReason") != array.get("statusReason"):
-        return child
-    return {**child, **{flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}}
->>>>>>> refs/heads/rest
 
 
 def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:
