@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 import time
 
@@ -27,7 +28,7 @@ def sleep_long():
 
 
 def print_and_make(size):
-    print("printed")
+    sys.stdout.write("printed\n")
     return os.urandom(size)
 
 
