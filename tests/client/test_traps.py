@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 import nbbatch
-from nbbatch.errors import JobTerminatedError
+from nbbatch.errors import JobTerminatedError, RemoteError
 
 DEADLINE = 60
 
@@ -24,6 +25,11 @@ def environment_of_job():
 
 def sleep_long():
     time.sleep(600)
+
+
+def print_and_make(size):
+    sys.stdout.write("printed\n")
+    return os.urandom(size)
 
 
 def started(job):
@@ -54,6 +60,29 @@ def test_what_batch_adds_to_the_environment_is_not_described(shared_daemon):
     described = {one["name"]: one["value"] for one in job.detail()["container"]["environment"]}
     assert described["OWN"] == "1"
     assert not [name for name in described if name.startswith("AWS_BATCH")]
+
+
+@pytest.fixture
+def tight_home(home):
+    """A home folder on a disk of its own of forty megabytes."""
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", home], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("only root can mount a small disk")
+    yield home
+    subprocess.run(["umount", "--lazy", home], check=True)
+
+
+def test_a_full_disk_says_so_at_the_end_of_a_job(tight_home, monkeypatch):
+    """What the job printed is kept, the error names the disk, and the next job that fits runs."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "process")
+    job = nbbatch.submit(print_and_make, 60_000_000)
+    with pytest.raises(RemoteError, match="results cannot be written: No space left on device") as caught:
+        job.result(DEADLINE)
+    assert "NBBATCH_HOME" in caught.value.cure
+    assert "printed" in job.logs()
+    assert len(nbbatch.submit(print_and_make, 10).result(DEADLINE)) == 10
 
 
 @pytest.mark.docker
