@@ -27,6 +27,8 @@ class Row(Protocol):
     @property
     def values(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
+    def metrics(self) -> Mapping[str, float]: ...  # noqa: D102
+    @property
     def status(self) -> str: ...  # noqa: D102
     @property
     def seconds(self) -> float | None: ...  # noqa: D102
@@ -57,7 +59,7 @@ class SweepSummary:
         lines = [self._head()]
         for run in self._shown():
             what = ", ".join(f"{name}={_short(value)}" for name, value in run.parameters.items())
-            values = ", ".join(f"{name}={_short(value)}" for name, value in run.values.items())
+            values = ", ".join(f"{name}={_short(value)}" for name, value in _told(run).items())
             end = run.error or values
             seconds = "" if run.seconds is None else f" {run.seconds:.1f} s"
             lines.append(f"  {run.position:>3} {run.status:<9}{seconds} {what}{' · ' if end else ''}{end}")
@@ -67,7 +69,7 @@ class SweepSummary:
 
     def _repr_html_(self) -> str:
         parameters = _names(run.parameters for run in self.runs)
-        values = _names(run.values for run in self.runs)
+        values = _names(_told(run) for run in self.runs)
         titles = ["run", *parameters, *values, "status", "seconds", "cost", "notebook"]
         head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
         body = "".join(f"<tr>{''.join(_cells(run, parameters, values))}</tr>" for run in self._shown())
@@ -92,13 +94,18 @@ class SweepSummary:
         return [f"… and {left} more: .frame() has them all."] if left > 0 else []
 
 
+def _told(run: Row) -> dict[str, Any]:
+    """What it has recorded and, under other names, logged."""
+    return {**run.values, **{name: value for name, value in run.metrics.items() if name not in run.values}}
+
+
 def _names(rows: Any) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _cells(run: Row, parameters: Sequence[str], values: Sequence[str]) -> list[str]:
     told = [run.parameters.get(name, "") for name in parameters] + [
-        run.values.get(name, "") for name in values
+        _told(run).get(name, "") for name in values
     ]
     colour = _COLOURS.get(run.status, "inherit")
     status = f'<span style="color:{colour}">{run.status}</span>'
