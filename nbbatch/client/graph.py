@@ -15,8 +15,8 @@ from graphlib import CycleError, TopologicalSorter
 from nbbatch.client.shown import COLOURS, WAITING_COLOUR
 from nbbatch.errors import OptionError
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 168, 44, 56, 18, 12
-_LONGEST = 22
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 148, 44, 40, 18, 12
+_LONGEST = 21
 """Letters of a name or a state that fit into a box."""
 _MARKS = {"SUCCEEDED": "✓", "FAILED": "✗", "RUNNING": "▶", "STARTING": "▶"}
 
