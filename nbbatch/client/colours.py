@@ -41,10 +41,10 @@ KINDS: Mapping[JobStatus | Outcome, Kind] = {
 """In the order of a job's life; FAILED is what ended by itself, the others tell how else it failed."""
 
 
+_NOT_YET = KINDS[JobStatus.SUBMITTED].colour
+
+
 def colour_of(status: str, ended: Outcome | None = None) -> str:
-    """The colour of a status; of a failed job's by how it ended."""
-    how = KINDS.get(ended) if ended is not None else None
-    if how is not None:
-        return how.colour
-    kind = Outcome.EXITED if status == JobStatus.FAILED else JobStatus(status)
-    return KINDS[kind].colour
+    """The colour of a status, of a failed job's by how it ended; as SUBMITTED where it has none yet."""
+    known = ended if ended in KINDS else Outcome.EXITED if status == JobStatus.FAILED else status
+    return next((kind.colour for word, kind in KINDS.items() if word == known), _NOT_YET)

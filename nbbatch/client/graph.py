@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from nbbatch.client.shown import COLOURS, WAITING_COLOUR
+from nbbatch.client.colours import colour_of
 from nbbatch.errors import OptionError
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 148, 44, 40, 18, 12
@@ -120,7 +120,7 @@ def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
 
 def _box(node: Node, place: tuple[int, int]) -> str:
     x, y = _corner(place)
-    colour = COLOURS.get(node.status, WAITING_COLOUR)
+    colour = colour_of(node.status)
     middle = x + _WIDTH // 2
     return (
         f"<g><title>{html.escape(f'{node.name}: {node.state}')}</title>"
@@ -128,7 +128,7 @@ def _box(node: Node, place: tuple[int, int]) -> str:
         f'stroke="{colour}" stroke-width="2"/>'
         f'<text x="{middle}" y="{y + 18}" text-anchor="middle" fill="#212121" font-weight="bold">'
         f"{_short(node.name)}</text>"
-        f'<text x="{middle}" y="{y + 35}" text-anchor="middle" fill="{colour}">'
+        f'<text x="{middle}" y="{y + 35}" text-anchor="middle" fill="#424242">'
         f"{_short(_in_box(node.state) or 'not submitted')}</text></g>"
     )
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from nbbatch.client.colours import colour_of
 from nbbatch.client.format import dollars
+from nbbatch.client.shown import badge
 
 _MOST_ROWS = 200
 _ORDER = {"FAILED": 0, "RUNNING": 1, "STARTING": 2, "RUNNABLE": 3, "PENDING": 4, "SUBMITTED": 5}
-_COLOURS = {"SUCCEEDED": "#2e7d32", "FAILED": "#c62828", "RUNNING": "#1565c0"}
 _LONGEST = 60
 
 
@@ -107,8 +108,7 @@ def _cells(run: Row, parameters: Sequence[str], values: Sequence[str]) -> list[s
     told = [run.parameters.get(name, "") for name in parameters] + [
         _told(run).get(name, "") for name in values
     ]
-    colour = _COLOURS.get(run.status, "inherit")
-    status = f'<span style="color:{colour}">{run.status}</span>'
+    status = badge(colour_of(run.status), run.status)
     error = f"<br><small>{html.escape(run.error)}</small>" if run.error else ""
     link = f'<a href="{quote(run.notebook, safe="/:")}" target="_blank">{html.escape(run.notebook)}</a>'
     return [

@@ -6,7 +6,8 @@ each child is and when its attempts ran, and nothing more. Ends that are alike a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from nbbatch.model.jobs import JobId, JobStatus, Run
 from nbbatch.scheduler.state import CODE
 from nbbatch.wire.encode_container import Json
 
+_STRETCH = 1000
+"""Rows that are read at once: ten milliseconds."""
 _FAILED = CODE[JobStatus.FAILED]
 
 
@@ -56,11 +59,24 @@ class ChildrenRoutes:
             if parent is None or parent.counts is None:
                 raise ClientException(f"jobId: there is no array job {job_id}.")
             statuses, runs = bytearray([_FAILED]) * sum(parent.counts.values()), {}
-        for view in self._store.children(job_id):
-            if view.index is not None and view.index not in runs:
-                runs[view.index] = view.run
-                statuses[view.index] = CODE[view.run.status]
+        async for index, run in self._rows(job_id):
+            if index not in runs:
+                runs[index] = run
+                statuses[index] = CODE[run.status]
         return {"jobId": job_id, "statuses": "".join(map(str, statuses)), **_columns(sorted(runs.items()))}
+
+    async def _rows(self, job_id: JobId) -> AsyncIterator[tuple[int, Run]]:
+        """Children that have rows; between two stretches others get their turn."""
+        last = -1
+        while True:
+            views = self._store.children(job_id, after_index=last, limit=_STRETCH)
+            for view in views:
+                if view.index is not None:
+                    last = view.index
+                    yield view.index, view.run
+            if len(views) < _STRETCH:
+                return
+            await asyncio.sleep(0)
 
 
 def _columns(runs: Iterable[tuple[int, Run]]) -> Json:

@@ -190,11 +190,15 @@ def _pace_in_words(numbers: Pace) -> str:
     told = f"{ended:,} of {numbers.size:,} ended"
     if numbers.left is None:
         rate = 60 * ended / numbers.now if numbers.now else 0
-        return f"{told} · {rate:,.3g} a minute" if ended else told
+        return f"{told} · {_rate(rate)} a minute" if ended else told
     low, expected, high = numbers.left
     rate = 60 * (numbers.size - ended) / expected
     span = f"{duration_in_words(low)} to {duration_in_words(high)}"
-    return f"{told} · {rate:,.3g} a minute · done in {duration_in_words(expected)} ({span})"
+    return f"{told} · {_rate(rate)} a minute · done in {duration_in_words(expected)} ({span})"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"  # noqa: PLR2004 - three digits
 
 
 def _histogram(numbers: Durations, scale: Any) -> go.Bar:

@@ -255,6 +255,8 @@ def _row_ticks(rows: int, columns: int) -> dict[str, Any]:
 
 def _progress_in_words(numbers: Progress) -> str:
     size = len(numbers.codes)
+    if size == 1:
+        return f"it is {KINDS[ORDER[int(numbers.codes[0])]].name}"
     first = CODES[JobStatus.SUCCEEDED]
     ended = sum(count for code, count in numbers.counts.items() if code >= first)
     failed = ended - numbers.counts.get(first, 0)

@@ -210,8 +210,8 @@ def pace_of(children: Children) -> Pace:
     ends = np.sort(np.concatenate(_ends(children)))
     now = _now(children)
     width = _width(now)
-    edges = np.arange(0, now + width, width)
-    if now - edges[-2] < width / 2:
+    edges = width * np.arange(int(now / width) + 2)
+    if len(edges) > 2 and now - edges[-2] < width / 2:  # noqa: PLR2004 - one stretch has two edges
         edges = edges[:-1]  # a stretch that has hardly begun tells nothing
     counts, _ = np.histogram(ends, edges)
     covered = np.minimum(edges[1:], now) - edges[:-1]

@@ -201,12 +201,12 @@ def elapsed_ticks(longest: float) -> dict[str, Any]:
 
 
 def short_elapsed(seconds: float) -> str:
-    """A round duration, as short as an axis needs it: `0.1 s`, `10 s`, `2 min`, `1.5 h`."""
+    """A round duration, as short as an axis needs it: `0.1 s`, `10 s`, `2 min`, `1 h 30`."""
     for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= unit:
             return (
                 f"{seconds / unit:g} {name}"
-                if seconds % unit in (0, unit // 2)
+                if seconds % unit == 0
                 else _mixed(int(seconds), unit)
             )
     return f"{seconds:g} s" if seconds else "0"
