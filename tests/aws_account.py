@@ -61,6 +61,7 @@ class Account:
         batch.create_compute_environment(
             computeEnvironmentName=f"{name}-hosts",
             type="MANAGED",
+            state="ENABLED",
             serviceRole=iam.get_role(RoleName="batch")["Role"]["Arn"],
             computeResources={
                 "type": "EC2",

@@ -182,7 +182,7 @@ def test_the_same_cell_runs_in_an_account(
     monkeypatch.setenv("PYTHONPATH", python_path)
     cells = execute(ROOT / "notebooks" / ON_AWS).cells
     shown = {cell.id: text_of(cell) for cell in cells if cell.cell_type == "code"}
-    assert "in the account" in shown["place"]
+    assert "in the account" in shown["place"], shown["doctor"]
     assert "queue analysis (prod" in shown["dry"]
     assert "queue analysis (prod" in shown["there"]
     assert SHOWN[ON_AWS]["there"] in shown["there"]
