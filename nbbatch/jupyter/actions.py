@@ -128,6 +128,14 @@ def retry(shell: Any, call: Call, backend: str | None) -> Any:
     return again
 
 
+def interrupt(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch interrupt ID [--notice N]`: its host gets a Spot notice, N seconds before it is gone."""
+    job = find_job(call.job, shell.user_ns, backend)
+    body = {"target": job.id, "noticeSeconds": call.options.get("notice")}
+    hosts = ", ".join(job.backend.private("interrupt", body)["hosts"])
+    console_for(shell).line(f"job {short_id(job.id)} loses its host {hosts}: notice is given")
+
+
 def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
     """`%batch queues`: queues, their environments and what waits in them."""
     return queues(backend=backend)
@@ -155,6 +163,7 @@ ACTIONS: Mapping[str, Action] = {
     "cancel": cancel,
     "terminate": terminate,
     "retry": retry,
+    "interrupt": interrupt,
     "queues": show_queues,
     "cost": show_cost,
     "backend": use_backend,

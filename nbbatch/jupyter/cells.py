@@ -16,7 +16,7 @@ from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
 from nbbatch.client.built import Image
 from nbbatch.client.bundle import Cell, Packed
-from nbbatch.client.chunks import Chunk, key_of
+from nbbatch.client.chunks import Chunk, key_of, packing_words
 from nbbatch.client.guards import Chosen, choose_inputs, named_values
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
@@ -43,7 +43,7 @@ from nbbatch.jupyter.receipts import (
     receipt_of,
     remember,
 )
-from nbbatch.jupyter.story import Place, packing_words, receipt_line, receipt_notes
+from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
 from nbbatch.jupyter.syntax import check_magics
 from nbbatch.jupyter.waiting import follow
 
@@ -150,7 +150,7 @@ def find_job(text: str, namespace: Mapping[str, Any], backend: str | None) -> An
 def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell, estimate: str) -> None:
     items = None if cell.items is None else len(cell.items)
     receipt = receipt_of(packed, cell)
-    packing = packing_words(cell.chunk, cell.chunk_why)
+    packing = packing_words(items or 0, Chunk(size=cell.chunk, why=cell.chunk_why))
     console.line(receipt_line(receipt, place, items, packing=packing, estimate=estimate))
     for note in (*filter(None, [place.aside]), *receipt_notes(receipt)):
         console.line(note)
@@ -168,7 +168,8 @@ def _submit(cell: Cell, packed: Packed, options: Options) -> Job | ArrayJob:
     name = job_name(cell.label)
     if cell.items is None:
         return submit_packed(packed, options, name=name)
-    return map_packed(packed, options, name=name, inputs=cell.items)
+    packing = packing_words(len(cell.items), Chunk(size=cell.chunk, why=cell.chunk_why))
+    return map_packed(packed, options, name=name, inputs=cell.items, packing=packing)
 
 
 def _say_detached(console: Console, job: Job | ArrayJob, bound: str | None) -> Job | ArrayJob | None:

@@ -80,6 +80,12 @@ COMMANDS = (
     Command("cancel", "take a job back before it starts", takes_job=True),
     Command("terminate", "stop a job, also a running one", takes_job=True),
     Command("retry", "submit an ended job again; of an array, its failed items", takes_job=True),
+    Command(
+        "interrupt",
+        "take the host of a job back, as Spot does: on this machine, to rehearse it",
+        takes_job=True,
+        switches=(Switch(("--notice",), "N"),),
+    ),
     Command("queues", "the job queues and what waits in them"),
     Command(
         "cost",

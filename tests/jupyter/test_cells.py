@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 
@@ -272,6 +273,19 @@ def test_resize_says_what_would_have_sufficed(batch_shell, capsys):
     run(batch_shell, "sized.wait(60)")
     batch_shell.run_line_magic("batch", "resize sized")
     assert "instead of --vcpus 1 --memory 3G" in capsys.readouterr().out
+
+
+def test_a_host_is_taken_back_as_spot_does(batch_shell, capsys):
+    """The job gets a notice and ends with AWS's reason; the line names the host."""
+    run(batch_shell, "%%batch --as slow --queue spot\nimport time\ntime.sleep(600)")
+    slow = batch_shell.user_ns["slow"]
+    started = threading.Event()
+    slow.on_change(lambda detail: started.set() if detail["status"] == "RUNNING" else None)
+    assert started.wait(60)
+    run(batch_shell, "%batch interrupt slow --notice 0")
+    assert "loses its host" in capsys.readouterr().out
+    assert slow.wait(60)
+    assert "terminated" in slow.status_reason
 
 
 @pytest.mark.parametrize(
