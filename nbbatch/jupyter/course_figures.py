@@ -5,6 +5,7 @@ Each says its point in a headline with numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -22,12 +23,14 @@ from nbbatch.jupyter.palette import (
     SINCE,
     SUCCEEDED,
     WAITING,
+    across,
     canvas,
     elapsed_ticks,
     ink_of,
     nothing,
     short_elapsed,
     translucent,
+    upright,
 )
 
 
@@ -93,12 +96,14 @@ def throughput(numbers: Pace, *, theme: str = "auto") -> go.Figure:
             hovertemplate="%{y:,.3~g} a minute<extra></extra>",
         ),
     ]
-    figure = canvas(
+    now = [] if numbers.left is None else [upright(numbers.now, ink.line)]
+    return canvas(
         data,
         theme=theme,
         height=340,
         headline=_pace_in_words(numbers),
         showlegend=False,
+        shapes=[across(numbers.size, ink.line, dash="dot"), *now],
         bargap=0.08,
         hovermode="x",
         xaxis={
@@ -111,10 +116,6 @@ def throughput(numbers: Pace, *, theme: str = "auto") -> go.Figure:
         yaxis={"domain": [0.36, 1], "title": {"text": "children ended"}, "range": [0, numbers.size * 1.08]},
         yaxis2={"domain": [0, 0.26], "title": {"text": "a minute"}, "anchor": "x", "nticks": 3},
     )
-    figure.add_hline(y=numbers.size, line={"color": ink.line, "width": 1, "dash": "dot"}, layer="below")
-    if numbers.left is not None:
-        figure.add_vline(x=numbers.now, line={"color": ink.line, "width": 1}, layer="below")
-    return figure
 
 
 def durations(numbers: Durations | None, *, theme: str = "auto") -> go.Figure:
@@ -124,30 +125,36 @@ def durations(numbers: Durations | None, *, theme: str = "auto") -> go.Figure:
     edges = np.array(numbers.edges)
     ink = ink_of(theme)
     scale = np.log10(edges) if numbers.is_logarithmic else edges
-    figure = canvas(
+    marks = [
+        (math.log10(value) if numbers.is_logarithmic else value, word, side)
+        for value, word, side in ((numbers.median, "median", "right"), (numbers.p95, "95 %", "left"))
+    ]
+    return canvas(
         [_histogram(numbers, scale), *_outliers(numbers)],
         theme=theme,
         height=260,
         headline=_durations_in_words(numbers),
         showlegend=False,
+        shapes=[upright(place, ink.text, layer="above", dash="dot") for place, _, _ in marks],
+        annotations=[_above(place, word, side, ink.weak) for place, word, side in marks],
         margin={"t": 50},
         xaxis={**_duration_ticks(numbers), "title": {"text": "duration"}},
         yaxis={"title": {"text": "children"}},
     )
-    for value, word, side in ((numbers.median, "median", "right"), (numbers.p95, "95 %", "left")):
-        place = float(np.log10(value)) if numbers.is_logarithmic else value
-        figure.add_vline(x=place, line={"color": ink.text, "width": 1, "dash": "dot"})
-        figure.add_annotation(
-            x=place,
-            y=1,
-            yref="paper",
-            yanchor="bottom",
-            xanchor=side,
-            text=word,
-            showarrow=False,
-            font={"size": 11, "color": ink.weak},
-        )
-    return figure
+
+
+def _above(x: float, word: str, side: str, colour: str) -> dict[str, Any]:
+    """A word over the plot, to one side of a line."""
+    return {
+        "x": x,
+        "y": 1,
+        "yref": "paper",
+        "yanchor": "bottom",
+        "xanchor": side,
+        "text": word,
+        "showarrow": False,
+        "font": {"size": 11, "color": colour},
+    }
 
 
 def _states_in_words(numbers: States) -> str:

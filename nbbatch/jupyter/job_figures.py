@@ -23,6 +23,7 @@ from nbbatch.jupyter.palette import (
     RUNNING,
     SINCE,
     WIDTH,
+    across,
     canvas,
     elapsed_ticks,
     ink_of,
@@ -141,18 +142,16 @@ def timeline(bars: Sequence[Bar], *, theme: str = "auto") -> go.Figure:
         for code in sorted({bar.code for bar in bars})
     ]
     many = len(rows)
-    figure = canvas(
+    return canvas(
         data,
         theme=theme,
         height=round(104 + max(12, min(many * 14, 420))),
         headline=f"{len(bars):,} attempts on {_hosts(ticks)}",
         barmode="overlay",
+        shapes=[across(first - 0.5, ink_of(theme).grid) for _, first, _ in ticks[1:]],
         xaxis={**elapsed_ticks(last), **SINCE, "range": [0, last * 1.01], "showgrid": True},
         yaxis={**NAMES, "autorange": False, "range": [many - 0.4, -0.6], **_host_ticks(ticks)},
     )
-    for _, first, _ in ticks[1:]:
-        figure.add_hline(y=first - 0.5, line={"color": ink_of(theme).grid, "width": 1}, layer="below")
-    return figure
 
 
 def busy(numbers: Busy, *, theme: str = "auto") -> go.Figure:

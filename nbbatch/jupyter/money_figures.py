@@ -21,6 +21,7 @@ from nbbatch.jupyter.palette import (
     ink_of,
     nothing,
     translucent,
+    upright,
 )
 from nbbatch.model.jobs import JobStatus
 
@@ -65,7 +66,7 @@ def cost(numbers: Spending, *, theme: str = "auto") -> go.Figure:
     if not spent:
         return nothing("it has cost nothing yet", theme=theme)
     last = numbers.until if numbers.range and numbers.until else now
-    figure = canvas(
+    return canvas(
         [
             *_range(numbers),
             _line(numbers.times, numbers.on_demand, "on demand", RUNNING.colour),
@@ -75,6 +76,7 @@ def cost(numbers: Spending, *, theme: str = "auto") -> go.Figure:
         height=280,
         headline=_cost_in_words(numbers),
         hovermode="x",
+        shapes=[upright(now, ink.line)] if last > now else [],
         margin={"r": 84 if numbers.range else 16},
         xaxis={
             **elapsed_ticks(last),
@@ -84,9 +86,6 @@ def cost(numbers: Spending, *, theme: str = "auto") -> go.Figure:
         },
         yaxis={"tickprefix": "$", "title": {"text": ""}, "exponentformat": "none"},
     )
-    if last > now:
-        figure.add_vline(x=now, line={"color": ink.line, "width": 1}, layer="below")
-    return figure
 
 
 def spot(days: Sequence[SpotDay], *, theme: str = "auto") -> go.Figure:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import plotly.graph_objects as go
@@ -107,18 +108,50 @@ def canvas(data: Sequence[Any], *, theme: str, height: int, headline: str = "", 
     **layout
         More of plotly's layout.
     """
-    figure = go.Figure(data=list(data), layout={"template": template(ink_of(theme)), "height": height})
-    if headline:
-        figure.update_layout(title={"text": headline})
-    figure.update_layout(margin={"t": _TOP + legend_height(data)})
-    figure.update_layout(layout)
-    return figure
+    top = _TOP + legend_height(data)
+    whole = {
+        "template": template(ink_of(theme)),
+        "height": height,
+        **({"title": {"text": headline}} if headline else {}),
+        **layout,
+        "margin": {"t": top, **layout.get("margin", {})},
+    }
+    return go.Figure(data=list(data), layout=whole)
 
 
 def nothing(why: str, *, theme: str = "auto") -> go.Figure:
     """A figure that has nothing to show yet, and says why."""
-    figure = canvas([], theme=theme, height=90, xaxis={"visible": False}, yaxis={"visible": False})
-    return figure.add_annotation(text=why, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
+    text = {"text": why, "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
+    hidden = {"visible": False}
+    return canvas([], theme=theme, height=90, xaxis=hidden, yaxis=hidden, annotations=[text])
+
+
+def across(y: float, colour: str, **line: Any) -> dict[str, Any]:
+    """A thin line from side to side, behind the data."""
+    return {
+        "type": "line",
+        "layer": "below",
+        "xref": "x domain",
+        "x0": 0,
+        "x1": 1,
+        "y0": y,
+        "y1": y,
+        "line": {"color": colour, "width": 1, **line},
+    }
+
+
+def upright(x: float, colour: str, *, layer: str = "below", **line: Any) -> dict[str, Any]:
+    """A thin line from the bottom to the top."""
+    return {
+        "type": "line",
+        "layer": layer,
+        "yref": "y domain",
+        "y0": 0,
+        "y1": 1,
+        "x0": x,
+        "x1": x,
+        "line": {"color": colour, "width": 1, **line},
+    }
 
 
 def legend_height(data: Sequence[Any]) -> int:
@@ -131,8 +164,9 @@ def legend_height(data: Sequence[Any]) -> int:
     return 8 + 19 * -(-len(names) // columns)
 
 
-def template(ink: Ink) -> dict[str, Any]:
-    """Plotly's template of an ink."""
+@cache
+def template(ink: Ink) -> go.layout.Template:
+    """Plotly's template of an ink; made once, because plotly checks every member."""
     axis = {
         "automargin": True,
         "gridcolor": ink.grid,
@@ -143,8 +177,8 @@ def template(ink: Ink) -> dict[str, Any]:
         "zeroline": False,
         "fixedrange": True,
     }
-    return {
-        "layout": {
+    return go.layout.Template(
+        layout={
             "autosize": True,
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
@@ -190,7 +224,7 @@ def template(ink: Ink) -> dict[str, Any]:
             },
             "bargap": 0.28,
         }
-    }
+    )
 
 
 def elapsed_ticks(longest: float) -> dict[str, Any]:
@@ -204,11 +238,7 @@ def short_elapsed(seconds: float) -> str:
     """A round duration, as short as an axis needs it: `0.1 s`, `10 s`, `2 min`, `1 h 30`."""
     for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= unit:
-            return (
-                f"{seconds / unit:g} {name}"
-                if seconds % unit == 0
-                else _mixed(int(seconds), unit)
-            )
+            return f"{seconds / unit:g} {name}" if seconds % unit == 0 else _mixed(int(seconds), unit)
     return f"{seconds:g} s" if seconds else "0"
 
 
