@@ -36,7 +36,7 @@ from nbbatch.client.notes import Note
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import Detail, short_id
 from nbbatch.client.references import Reference
-from nbbatch.client.results import ItemResult
+from nbbatch.client.results import ItemResult, Plain
 from nbbatch.client.shape import read_array
 from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
 from nbbatch.client.submission import send, submit_again
@@ -168,12 +168,12 @@ class ArrayJob(Handle):
         """
         ended = self._wait_for_end(timeout)
         self.bring_files()
-        if (
-            ended["status"] == "SUCCEEDED"
-            and self._retry is None
-            and (values := self._plain_values()) is not None
-        ):
-            return values
+        if ended["status"] == "SUCCEEDED" and self._retry is None:
+            plain = self.plain()
+            if plain is not None:
+                values, seconds = plain
+                self.measure(seconds, len(values))
+                return values
         items = self.items(timeout)
         if return_exceptions:
             return [item.value if item.error is None else item.error for item in items]
@@ -181,15 +181,6 @@ class ArrayJob(Handle):
         if error is not None:
             raise error
         return [item.value for item in items]
-
-    def _plain_values(self) -> list[Any] | None:
-        """All values at once, without items around them; None takes a closer look."""
-        plain = self.reader.plain(self.reader.left())
-        if plain is None:
-            return None
-        values, seconds = plain
-        self.measure(seconds, len(values))
-        return values
 
     def result(self, timeout: float | None = None) -> list[Any]:
         """The same as `results`, so that jobs and arrays can be waited for alike."""
@@ -209,6 +200,10 @@ class ArrayJob(Handle):
         took = [item.seconds for item in items if item.seconds is not None and item.error is None]
         self.measure(sum(took), len(took))
         return items
+
+    def plain(self) -> Plain | None:
+        """All values by the shortest way, once all items have ended well; None takes a closer look."""
+        return self.reader.plain(self.reader.left())
 
     def measure(self, seconds: float, items: int) -> None:
         """Remember how long an item took, for the next array of the same function."""
@@ -321,7 +316,7 @@ class ArrayJob(Handle):
         if not failed_count(detail):
             return retried
         by_place = {
-            one["arrayProperties"]["index"]: _with_array(one, detail)
+            one["arrayProperties"]["index"]: _completed(one, detail)
             for one in failed_children(self.backend, self.id)
         }
         found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
@@ -381,11 +376,16 @@ class ItemJob(Job):
         return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
 
 
-def _with_array(child: Detail, array: Detail) -> Detail:
-    """A summary need not say who ended a child: one that never started, or has its array's reason, ended with that."""
-    if "startedAt" in child and child.get("statusReason") != array.get("statusReason"):
+def _completed(summary: Detail, array: Detail) -> Detail:
+    """A child's summary with what only its array says: what it asked for, and who ended it.
+
+    One that never started, or has its array's reason, ended with that.
+    """
+    asked = {"resourceRequirements": (array.get("container") or {}).get("resourceRequirements") or []}
+    child: dict[str, Any] = {**summary, "container": {**asked, **(summary.get("container") or {})}}
+    if "startedAt" in summary and summary.get("statusReason") != array.get("statusReason"):
         return child
-    return {**child, **{flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}}
+    return child | {flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}
 
 
 def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:

@@ -16,13 +16,16 @@ from typing import Any, Protocol
 from nbbatch.client.backend import Backend
 from nbbatch.client.capacity import Capacity, capacity_of, catalogue, requirements_of
 from nbbatch.client.outcome import Detail, short_id
+from nbbatch.client.summaries import summaries
 from nbbatch.errors import NbbatchError
-from nbbatch.model.jobs import TERMINAL
+from nbbatch.model.jobs import TERMINAL, JobStatus
 from nbbatch.model.resources import Resources
 
 _CLUSTER = re.compile(r"arn:[^:]+:ecs:[^:]+:\d+:container-instance/([^/]+)/.+")
 _AT_ONCE = 100
 """Ids in one call of DescribeJobs, ARNs in one of DescribeContainerInstances."""
+_A_PAGE = 1000
+"""Children in one call of ListJobs, which allows so many by status."""
 _types: dict[str, str] = {}
 """Instance type by host, empty where ECS does not tell it; a host keeps its type."""
 _STARTING = "it has its host, and its container starts: the image is fetched"
@@ -184,3 +187,17 @@ def _hourly(capacity: Capacity, kind: str, wanted: Resources) -> tuple[float, fl
     kinds = catalogue().expand((kind,) if kind else capacity.instance_types)
     shares = [(share_of_host(wanted, one.resources), one) for one in kinds if wanted.fits(one.resources)]
     return min(((share * one.price, share * one.spot_price) for share, one in shares), default=None)
+
+
+def children(backend: Backend, job_id: str) -> dict[str, Any]:
+    """All children of an array as columns, in calls of a thousand; hosts are not told by ListJobs."""
+    from nbbatch.client.children import as_columns  # noqa: PLC0415 - numpy, which only figures need
+
+    with backend.errors():
+        parent = backend.batch.describe_jobs(jobs=[job_id])["jobs"][0]
+    found = {
+        one["arrayProperties"]["index"]: one
+        for status in JobStatus
+        for one in summaries(backend, maxResults=_A_PAGE, arrayJobId=job_id, jobStatus=status.value)
+    }
+    return as_columns(found, size=parent["arrayProperties"]["size"])

@@ -220,6 +220,7 @@ def _was_lost(response: tuple[Any, Mapping[str, Any]] | None, error: Exception |
 _ANSWERS: Mapping[str, Callable[[AwsBackend, Mapping[str, Any]], Any]] = {
     "why": lambda backend, body: aws_answers.why(backend, body["jobId"]),
     "accounts": lambda backend, body: aws_answers.accounts(backend, body["jobIds"]),
+    "children": lambda backend, body: aws_answers.children(backend, body["jobId"]),
 }
 """Private routes of the daemon that have an answer here, in the daemon's shape."""
 _RULES = ("EventBridge has rules of its own", "Make the rule there, for source aws.batch.")
@@ -233,6 +234,7 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
         "what an account costs is known to Cost Explorer",
         "Look there, by tag; a job's own cost() is estimated from its hosts' prices.",
     ),
+    "metrics": ("CloudWatch has numbers over time", "Look there; queues() and figures of a job work here."),
     "interrupt": ("EC2 takes Spot hosts back", "AWS Fault Injection Service rehearses that."),
     "add-rule": _RULES,
     "remove-rule": _RULES,

@@ -10,21 +10,22 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import nbbatch
 from nbbatch.client.attempts import Attempt, attempts_of
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.callbacks import callbacks
 from nbbatch.client.events import Event, events
 from nbbatch.client.fetched import Fetched, asks_for_files, fetch
 from nbbatch.client.indexes import bundle_of
+from nbbatch.client.listeners import Ending, Following, Waiter
 from nbbatch.client.moments import moment_of
 from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.notes import Note, notes_of
-from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
+from nbbatch.client.outcome import Detail, Outcome, cure, exit_code, in_words, outcome, short_id
 from nbbatch.client.references import Referable
 from nbbatch.client.resize import Advice, resize_advice
 from nbbatch.client.results import Usage
@@ -33,7 +34,7 @@ from nbbatch.client.timeline import timeline
 from nbbatch.client.told import Progress, metrics_table, newest_progress
 from nbbatch.client.usage import Use, own_usage, use_of
 from nbbatch.client.watch import Watch, watcher_of
-from nbbatch.errors import NbbatchError, UnknownNameError
+from nbbatch.errors import UnknownNameError
 from nbbatch.model.jobs import ACTIVE, TERMINAL
 
 CANCEL_REASON = "Cancelled from the notebook"
@@ -221,12 +222,17 @@ class Handle(Referable):
                 self.backend.batch.terminate_job(jobId=self.id, reason=reason)
 
     def why(self) -> str:
-        """Why the job is waiting, or why it failed, in words."""
-        if self._final is None:
+        """Why the job is waiting, or why it failed and what to do, in words."""
+        detail = self.detail()
+        if outcome(detail) is None:
             reasons = self.backend.private("why", {"jobId": self.id})["reasons"]
-            if reasons:
-                return "\n".join(reasons)
-        return in_words(self.detail())
+            return "\n".join(reasons) or in_words(detail)
+        return "\n".join([in_words(detail), *self._why_failed(detail)])
+
+    def _why_failed(self, detail: Detail) -> list[str]:
+        """What to do about a job that failed."""
+        ended = outcome(detail)
+        return [] if ended is None or ended is Outcome.SUCCEEDED else [cure(detail, ended)]
 
     def progress(self) -> Progress | None:
         """How far the job says it is by `nbbatch.progress`, asked now; None when it has said nothing."""
@@ -310,13 +316,34 @@ class Handle(Referable):
         """
         return timeline(self)
 
+    def figure(self, kind: str = "progress", *, theme: str = "auto") -> Any:
+        """A plotly figure of how it stands now; `nbbatch.figure` has those of queues and simulations.
+
+        Parameters
+        ----------
+        kind : str
+            `progress`, `states`, `throughput`, `durations`, `failures`, `timeline` or `cost`.
+        theme : str
+            `auto` reads on light and dark grounds; `light` and `dark` are sharper on theirs.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+
+        Raises
+        ------
+        OptionError
+            There is no such figure.
+        """
+        return nbbatch.figure(self, kind, theme=theme)
+
     def add_done_callback(self, function: Callable[[Self], object]) -> None:
         """Call `function(handle)` when the job has ended, at once if it has.
 
         It is called once, on a thread of its own for callbacks, one after the other; it must not print,
         which would land in whatever cell runs. What it raises is logged, not raised.
         """
-        listener = _Ending(lambda: callbacks.put(lambda: function(self)), self.keep)
+        listener = Ending(lambda: callbacks.put(lambda: function(self)), self.keep)
         watcher_of(self.backend).watch(self.id, listener)
 
     def on_change(self, function: Callable[[Detail], object]) -> Watch:
@@ -327,7 +354,7 @@ class Handle(Referable):
         Watch
             `close()` it to lose interest earlier.
         """
-        return watcher_of(self.backend).watch(self.id, _Following(function, self.keep))
+        return watcher_of(self.backend).watch(self.id, Following(function, self.keep))
 
     def result(self, timeout: float | None = None) -> Any:
         """What the job returned; see the subclasses."""
@@ -338,7 +365,7 @@ class Handle(Referable):
 
     async def _result_later(self) -> Any:
         if self._final is None:
-            waiter = _Waiter()
+            waiter = Waiter()
             watch = watcher_of(self.backend).watch(self.id, waiter)
             try:
                 self._final = await asyncio.wrap_future(waiter.future)
@@ -377,7 +404,7 @@ class Handle(Referable):
     def _wait_for_end(self, timeout: float | None) -> Detail:
         """Final detail; TimeoutError when the time is up first."""
         if self._final is None:
-            waiter = _Waiter()
+            waiter = Waiter()
             watch = watcher_of(self.backend).watch(self.id, waiter)
             try:
                 self._final = waiter.future.result(timeout)
@@ -446,49 +473,3 @@ def _account(row: dict[str, Any]) -> Account:
         peak_memory=row.get("peakMemory"),
         instance_type=row.get("instanceType") or "",
     )
-
-
-class _Waiter:
-    """A listener that turns the end of a job into a future's result."""
-
-    def __init__(self) -> None:
-        self.future: Future[Detail] = Future()
-        self.future.set_running_or_notify_cancel()
-
-    def on_change(self, detail: Detail) -> None:
-        if detail["status"] in TERMINAL:
-            self.future.set_result(detail)
-
-    def on_failure(self, error: NbbatchError) -> None:
-        self.future.set_exception(error)
-
-
-class _Ending:
-    """A listener that calls once, when the job ended or cannot be watched any more."""
-
-    def __init__(self, call: Callable[[], object], keep: Callable[[Detail], None]) -> None:
-        self._call = call
-        self._keep = keep
-
-    def on_change(self, detail: Detail) -> None:
-        self._keep(detail)
-        if detail["status"] in TERMINAL:
-            self._call()
-
-    def on_failure(self, _error: NbbatchError) -> None:
-        self._call()
-
-
-class _Following:
-    """A listener that calls at every change."""
-
-    def __init__(self, call: Callable[[Detail], object], keep: Callable[[Detail], None]) -> None:
-        self._call = call
-        self._keep = keep
-
-    def on_change(self, detail: Detail) -> None:
-        self._keep(detail)
-        self._call(detail)
-
-    def on_failure(self, _error: NbbatchError) -> None:
-        """Nothing follows; whoever asks the handle next is told why."""

@@ -32,7 +32,15 @@ SUCCEEDED = "succeeded"
 """`Result.status` of a child whose items all went well."""
 _PAGE = 1000
 
-_label = reprlib.Repr()
+
+class _Label(reprlib.Repr):
+    """Floats have six digits at most: an input is to be recognised, not computed with."""
+
+    def repr_float(self, value: float, _level: int) -> str:
+        return min(repr(value), f"{value:.6g}", key=len) if len(repr(value)) > 8 else repr(value)  # noqa: PLR2004
+
+
+_label = _Label()
 _label.maxlevel, _label.maxdict, _label.maxlist, _label.maxtuple = 2, 6, 4, 4
 _label.maxstring = _label.maxother = 60
 

@@ -10,6 +10,7 @@ import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from nbbatch.client.colours import colour_of
 from nbbatch.client.format import dollars, memory
 from nbbatch.client.moments import moment_of
 from nbbatch.client.outcome import Detail, Outcome, duration_in_words, outcome, requirement, seconds, short_id
@@ -18,15 +19,7 @@ from nbbatch.errors import NbbatchError
 if TYPE_CHECKING:
     from nbbatch.client.handle import Handle
 
-COLOURS: Mapping[str, str] = {
-    "SUCCEEDED": "#2e7d32",
-    "FAILED": "#c62828",
-    "RUNNING": "#1565c0",
-    "STARTING": "#1565c0",
-}
-"""By status; everything else waits."""
-WAITING_COLOUR = "#757575"
-_BADGE = "color:#fff;background:{colour};border-radius:3px;padding:1px 6px"
+_BADGE = "border-left:0.7em solid {colour};padding-left:0.4em"
 
 
 def shown(handle: Handle) -> dict[str, str]:
@@ -49,10 +42,9 @@ def state_of(detail: Detail) -> str:
     return str(detail["status"]) if is_plain else f"{detail['status']} ({ended})"
 
 
-def badge(status: str, text: str) -> str:
-    """A word on the colour of a status, as HTML."""
-    style = _BADGE.format(colour=COLOURS.get(status, WAITING_COLOUR))
-    return f'<span style="{style}">{html.escape(text)}</span>'
+def badge(colour: str, text: str) -> str:
+    """A word behind a mark in a status's colour, as HTML: it reads on any ground."""
+    return f'<span style="{_BADGE.format(colour=colour)}">{html.escape(text)}</span>'
 
 
 def _word(handle: Handle) -> str:
@@ -84,5 +76,5 @@ def _table(head: str, detail: Detail, facts: Mapping[str, str]) -> str:
         for title, value in facts.items()
         if value
     )
-    title = f"<b>{html.escape(head)}</b> {badge(detail['status'], state_of(detail))}"
+    title = f"<b>{html.escape(head)}</b> {badge(colour_of(detail['status'], outcome(detail)), state_of(detail))}"
     return f"<div>{title}<table><tbody>{rows}</tbody></table></div>"

@@ -28,7 +28,7 @@ def summaries(backend: Backend, **which: Any) -> Iterator[Detail]:
     token: dict[str, str] = {}
     while True:
         with backend.errors():
-            page = backend.batch.list_jobs(maxResults=_PAGE, **which, **token)
+            page = backend.batch.list_jobs(**{"maxResults": _PAGE, **which, **token})
         yield from page["jobSummaryList"]
         if not page.get("nextToken"):
             return

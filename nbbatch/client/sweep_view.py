@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from nbbatch.client.colours import colour_of
+from nbbatch.client.format import dollars
+from nbbatch.client.shown import badge
+
 _MOST_ROWS = 200
 _ORDER = {"FAILED": 0, "RUNNING": 1, "STARTING": 2, "RUNNABLE": 3, "PENDING": 4, "SUBMITTED": 5}
-_COLOURS = {"SUCCEEDED": "#2e7d32", "FAILED": "#c62828", "RUNNING": "#1565c0"}
 _LONGEST = 60
 
 
@@ -81,7 +84,7 @@ class SweepSummary:
         counts = Counter(run.status for run in self.runs)
         states = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
         costs = [run.cost for run in self.runs if run.cost is not None]
-        cost = f" · ${sum(costs):.4f} on demand" if costs else ""
+        cost = f" · {dollars(sum(costs))} on demand" if costs else ""
         return f"{self.name}: {len(self.runs)} runs, {states}{cost}"
 
     def _shown(self) -> list[Row]:
@@ -105,8 +108,7 @@ def _cells(run: Row, parameters: Sequence[str], values: Sequence[str]) -> list[s
     told = [run.parameters.get(name, "") for name in parameters] + [
         _told(run).get(name, "") for name in values
     ]
-    colour = _COLOURS.get(run.status, "inherit")
-    status = f'<span style="color:{colour}">{run.status}</span>'
+    status = badge(colour_of(run.status), run.status)
     error = f"<br><small>{html.escape(run.error)}</small>" if run.error else ""
     link = f'<a href="{quote(run.notebook, safe="/:")}" target="_blank">{html.escape(run.notebook)}</a>'
     return [
@@ -114,7 +116,7 @@ def _cells(run: Row, parameters: Sequence[str], values: Sequence[str]) -> list[s
         *(f"<td>{html.escape(_short(value))}</td>" for value in told),
         f'<td style="text-align:left">{status}{error}</td>',
         f"<td>{'' if run.seconds is None else f'{run.seconds:.1f}'}</td>",
-        f"<td>{'' if run.cost is None else f'${run.cost:.4f}'}</td>",
+        f"<td>{'' if run.cost is None else dollars(run.cost)}</td>",
         f"<td>{link if run.notebook else ''}</td>",
     ]
 

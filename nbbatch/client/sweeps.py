@@ -139,16 +139,15 @@ class Sweep(ArrayJob):
             again.collect_in_background()
         return again
 
-    def _plain_values(self) -> None:
-        """What the runner left is a summary: its values are made of that, and notebooks are saved."""
-        return
-
     def items(self, timeout: float | None = None) -> list[Item]:
         """Wait, then every run with its parameters and its executed notebook or error, all saved."""
         items = super().items(timeout)
         for item in items:
             self._save(item.position)
         return items
+
+    def plain(self) -> None:
+        """No short way: values are executed notebooks, and each is saved; see `ArrayJob.plain`."""
 
     def collect_in_background(self) -> None:
         """Save each notebook as its run ends, as long as this process is there."""

@@ -24,6 +24,7 @@ from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.metrics import Metrics
 from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.private import Private
+from nbbatch.daemon.private_children import ChildrenRoutes
 from nbbatch.daemon.private_feed import FeedRoutes
 from nbbatch.daemon.private_numbers import NumberRoutes
 from nbbatch.daemon.prometheus import is_token
@@ -86,7 +87,11 @@ def make_front(
             watch=watch,
             about=about,
             stop=stop,
-            more={**FeedRoutes(feed, delivery).routes, **numbers.routes},
+            more={
+                **FeedRoutes(feed, delivery).routes,
+                **numbers.routes,
+                **ChildrenRoutes(loop, store).routes,
+            },
         ),
         scraped=numbers.prometheus,
         is_token=partial(is_token, home),

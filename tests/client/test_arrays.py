@@ -277,6 +277,7 @@ def test_a_child_that_dies_without_a_word_is_explained():
     with pytest.raises(JobFailedError, match=r"item 1 of 3 \(2\).*137") as caught:
         arr.results(DEADLINE)
     assert caught.value.job_id == f"{arr.id}:1"
+    assert 'try memory="4G"' in str(arr.failed()[0].error)  # twice the 2 GB that it had
     assert [item.position for item in arr.failed()] == [1]
 
 
@@ -413,6 +414,7 @@ def test_what_is_no_array_is_not_taken_for_one():
 def test_inputs_are_told_in_a_few_words():
     """Keyword arguments as they are written, long values cut."""
     assert label({"lr": 0.1, "depth": 3}) == "lr=0.1, depth=3"
+    assert label({"lr": 0.1 + 0.2, "far": 1234.5678901}) == "lr=0.3, far=1234.57"
     assert len(label("x" * 1000)) < 80
     assert len(label(list(range(1000)))) < 80
     assert len(repr(Item(position=0, job_id="j", source=[pd.DataFrame({"a": range(50)})]))) < 250

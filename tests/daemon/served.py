@@ -32,6 +32,7 @@ from nbbatch.daemon.loop import Loop
 from nbbatch.daemon.metrics import Metrics
 from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.private import Private
+from nbbatch.daemon.private_children import ChildrenRoutes
 from nbbatch.daemon.private_feed import FeedRoutes
 from nbbatch.daemon.private_numbers import NumberRoutes
 from nbbatch.daemon.prometheus import is_token
@@ -143,7 +144,11 @@ class Served:
             watch=watch,
             about=lambda: {"version": "test"},
             stop=self._stop,
-            more={**FeedRoutes(self.feed, self.delivery).routes, **numbers.routes},
+            more={
+                **FeedRoutes(self.feed, self.delivery).routes,
+                **numbers.routes,
+                **ChildrenRoutes(self.loop, self.store).routes,
+            },
         )
         self.server = Server(
             verifier=Verifier(KEY, SECRET, time.time),
