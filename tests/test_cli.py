@@ -115,6 +115,16 @@ def test_a_notebook_runs_from_a_terminal(run, home, tmp_path):
     assert (tmp_path / "report-4.ipynb").exists()
 
 
+@pytest.mark.parametrize("word", ["run", "script", "submit"])
+def test_options_of_jobs_are_those_of_cells(run, word):
+    """But for what only a cell has: variables, and what the notebook does meanwhile."""
+    told = run(word, "--help").output
+    for option in ("--vcpus N", "--definition NAME[:REV]", "--workdir FOLDER", "--cache / --no-cache"):
+        assert option in told
+    for option in ("--in ", "--as ", "--array", "--local", "--wait", "--value-limit"):
+        assert option not in told
+
+
 def test_a_notebook_that_fails_in_a_terminal_says_where(run, home, tmp_path):
     """The cell, its source and its traceback, and the exit code 1; an unknown parameter is not sent."""
     place = write(tmp_path / "report.ipynb", "x = depth - 3", "1 / x")

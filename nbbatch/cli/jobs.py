@@ -18,19 +18,23 @@ from nbbatch.client.scripts import command as run_command
 from nbbatch.client.scripts import script as run_script
 from nbbatch.jupyter.flags import FLAGS
 
-_OF_CELLS = frozenset(
-    ("in", "out", "array", "item", "lang", "wait", "detach", "as", "dry-run", "on-demand", "spot")
-)
-"""Flags of a cell that mean nothing here, or something else."""
+_OF_CELLS = frozenset(("in", "out", "array", "item", "value-limit", "lang", "as"))
+"""Flags of a cell that take a value and mean nothing here, or something else."""
 
 
 def cell_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The flags of a cell that say where and how a job runs."""
-    for flag in reversed([flag for flag in FLAGS if flag.name not in _OF_CELLS]):
-        words: dict[str, Any] = {"is_flag": False, "flag_value": "."} if flag.metavar.startswith("[") else {}
-        function = click.option(
-            flag.word, metavar=flag.metavar.strip("[]"), multiple=flag.many, help=flag.help, **words
-        )(function)
+    known = [flag for flag in FLAGS if flag.metavar and flag.name not in _OF_CELLS]
+    for flag in reversed(known):
+        may_lack = flag.metavar.startswith("[")
+        words: dict[str, Any] = {"is_flag": False, "flag_value": "."} if may_lack else {}
+        metavar = flag.metavar.strip("[]") if may_lack else flag.metavar
+        function = click.option(flag.word, metavar=metavar, multiple=flag.many, help=flag.help, **words)(
+            function
+        )
+    function = click.option(
+        "--cache/--no-cache", default=None, help="Take the result of an earlier job that did the same."
+    )(function)
     return click.option("--spot/--on-demand", default=None, help="Use Spot capacity, or do not.")(function)
 
 
