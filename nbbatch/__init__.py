@@ -17,6 +17,7 @@ _HOME_OF = {
     "all_of": "nbbatch.client.dependencies",
     "as_completed": "nbbatch.client.completed",
     "batch": "nbbatch.client.decorator",
+    "boto3_client": "nbbatch.client.backend",
     "checkpoint": "nbbatch.runner.inside",
     "command": "nbbatch.client.scripts",
     "cache_clear": "nbbatch.client.cache",

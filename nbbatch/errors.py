@@ -40,7 +40,9 @@ what, which value, and what to do; `cure` holds the last part by itself so that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any
 
 
@@ -61,9 +63,10 @@ class NbbatchError(Exception):
         self.cure = cure
 
     def __str__(self) -> str:
-        return f"{self.message} {self.cure}" if self.cure else self.message
+        end = "" if not self.cure or self.message.endswith((".", "!", "?", ":", ")")) else "."
+        return f"{self.message}{end} {self.cure}" if self.cure else self.message
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self) -> tuple[Callable[..., NbbatchError], tuple[Any, ...]]:
         facts = {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
         return (_rebuild, (type(self), facts))
 
@@ -75,8 +78,27 @@ def _rebuild(kind: type[NbbatchError], attributes: dict[str, object]) -> Nbbatch
     return error
 
 
+def _without_own_frames(error: NbbatchError) -> list[str]:
+    """IPython's hook: the lines that lead to nbbatch and the message, not nbbatch's own lines and causes."""
+    shell = sys.modules["IPython"].get_ipython()  # who calls this hook has loaded it
+    rebuild, facts = error.__reduce__()
+    alone = rebuild(*facts)
+    lines: list[str] = shell.InteractiveTB.structured_traceback(
+        type(alone), alone, _outside(error.__traceback__)
+    )
+    return lines
+
+
+def _outside(tb: TracebackType | None) -> TracebackType | None:
+    if tb is None or tb.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "nbbatch":
+        return None
+    return TracebackType(_outside(tb.tb_next), tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
+
+
 class UserError(NbbatchError):
     """The call was wrong; nothing was sent and nothing changed."""
+
+    _render_traceback_ = _without_own_frames
 
 
 class ClientException(UserError):  # noqa: N818 - AWS's own name
@@ -129,6 +151,8 @@ class JobError(NbbatchError):
     cure : str
         What to do next.
     """
+
+    _render_traceback_ = _without_own_frames
 
     def __init__(self, message: str, *, job_id: str = "", log_tail: str = "", cure: str = "") -> None:
         super().__init__(message, cure=cure)
@@ -246,6 +270,8 @@ class ResultLostError(JobError):
 
 class BackendError(NbbatchError):
     """The place where jobs run does not answer as it should."""
+
+    _render_traceback_ = _without_own_frames
 
 
 class BackendUnreachableError(BackendError):

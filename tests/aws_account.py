@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -26,6 +27,8 @@ REGION = "us-east-1"
 BUCKET = "research"
 QUEUE = "analysis"
 IMAGE = "nbbatch-test/python:3.11"
+_open: set[str] = set()
+"""Addresses of the servers that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Account:
         batch.create_compute_environment(
             computeEnvironmentName=f"{name}-hosts",
             type="MANAGED",
+            state="ENABLED",
             serviceRole=iam.get_role(RoleName="batch")["Role"]["Arn"],
             computeResources={
                 "type": "EC2",
@@ -85,14 +89,21 @@ class Account:
 
 @contextlib.contextmanager
 def new_account(host: str = "127.0.0.1") -> Iterator[Account]:
-    """An account that answers at this address of the machine, with an empty bucket."""
+    """An account that answers at this address of the machine, with an empty bucket.
+
+    All servers of a process show the same things; they are gone when the last one goes.
+    """
     server = ThreadedMotoServer(host, 0, verbose=False)
     server.start()
+    account = Account("http://{}:{}".format(*server.get_host_and_port()))
+    _open.add(account.url)
     try:
-        account = Account("http://{}:{}".format(*server.get_host_and_port()))
         account.client("s3").create_bucket(Bucket=BUCKET)
         yield account
     finally:
+        _open.remove(account.url)
+        if not _open:
+            urlopen(Request(f"{account.url}/moto-api/reset", method="POST")).close()
         server.stop()
 
 

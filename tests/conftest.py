@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -25,12 +26,12 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-sys.path.append(str(Path(__file__).parent))  # helpers of several floors: notebook_cells
+sys.path.append(str(Path(__file__).parent))  # helpers of several floors
 
 if TYPE_CHECKING:
     from nbbatch.client.backend import Backend
 
-sys.path.insert(0, str(Path(__file__).parent))
+ROOT = Path(__file__).resolve().parents[1]
 TEST_IMAGE = os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
@@ -57,13 +58,25 @@ def why_no_docker() -> str:
     return ""
 
 
+@cache
+def why_no_browser() -> str:
+    """Why no front end can be opened here; empty when one can."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("CHROMIUM") or any(map(shutil.which, names))
+    return "" if found else "there is no Chromium; scripts/test-tools installs it, or CHROMIUM names one"
+
+
+WHY_NOT = {"docker": why_no_docker, "browser": why_no_browser}
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip, or in CI fail, a `docker` test where there is no engine."""
-    if item.get_closest_marker("docker") is None or not why_no_docker():
-        return
-    if IN_CI:
-        pytest.fail(f"CI runs every test, and {why_no_docker()}", pytrace=False)
-    pytest.skip(why_no_docker())
+    """Skip, or in CI fail, a test whose marker names what is not there."""
+    for marker, why_not in WHY_NOT.items():
+        if item.get_closest_marker(marker) is None or not (reason := why_not()):
+            continue
+        if IN_CI:
+            pytest.fail(f"CI runs every test, and {reason}", pytrace=False)
+        pytest.skip(reason)
 
 
 @pytest.fixture
@@ -81,6 +94,19 @@ def shared_daemon() -> Iterator[Backend]:
     with pytest.MonkeyPatch.context() as patch, new_home(patch):
         patch.setenv("NBBATCH_EXECUTOR", "process")
         yield get_backend("local")
+
+
+@pytest.fixture
+def python_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """PYTHONPATH by which a new Python finds this nbbatch and the entry points of its pyproject.toml."""
+    folder = tmp_path_factory.mktemp("entry")
+    info = folder / "nbbatch_here-0.dist-info"
+    info.mkdir()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [f"{name} = {target}" for name, target in project["entry-points"]["papermill.engine"].items()]
+    (info / "entry_points.txt").write_text("\n".join(["[papermill.engine]", *lines]))
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nbbatch-here\nVersion: 0\n")
+    return f"{ROOT}{os.pathsep}{folder}"
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import sys
 import pytest
 from click.shell_completion import BashComplete
 from click.testing import CliRunner
+from notebook_cells import write
 
 from nbbatch.cli.main import main
 from nbbatch.version import __version__
@@ -85,6 +86,47 @@ def test_an_error_is_a_line_not_a_traceback(home, monkeypatch):
     assert done.returncode == 1
     assert "NBBATCH_EXECUTOR is 'magic'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_notebook_runs_from_a_terminal(run, home, tmp_path):
+    """Its cells are told as they run, then what it recorded, and where it is saved."""
+    code = "import nbbatch, time\ntime.sleep(1.1)\nnbbatch.record('got', [depth, lr])"
+    place = write(tmp_path / "report.ipynb", "# nothing", code)
+    words = (
+        "-p",
+        "depth",
+        "4",
+        "-r",
+        "lr",
+        "1e3",
+        "-o",
+        str(tmp_path / "{name}-{depth}.ipynb"),
+        "--vcpus",
+        "1",
+    )
+    done = run("run", str(place), *words)
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()[1:]
+    assert lines[:2] == ["In [1] of 4: lr = 0.1", "In [2] of 4: # Parameters"]
+    assert lines[3] == "In [4] of 4: import nbbatch, time"
+    assert lines[4].startswith("In [4] of 4 completed after 1.")
+    assert lines[5:] == ["got = [4, '1e3']"]
+    assert done.stderr.strip() == str(tmp_path / "report-4.ipynb")
+    assert (tmp_path / "report-4.ipynb").exists()
+
+
+def test_a_notebook_that_fails_in_a_terminal_says_where(run, home, tmp_path):
+    """The cell, its source and its traceback, and the exit code 1; an unknown parameter is not sent."""
+    place = write(tmp_path / "report.ipynb", "x = depth - 3", "1 / x")
+    failed = run("run", str(place))
+    assert failed.exit_code == 1
+    assert failed.stdout.splitlines()[-1].startswith("In [3] of 3 failed after")
+    for told in ("In [3]", "1 / x", "ZeroDivisionError"):
+        assert told in failed.stderr
+    refused = run("run", str(place), "-p", "dept", "1")
+    assert refused.exit_code == 1
+    assert "Did you mean 'depth'" in refused.stderr
+    assert "ZeroDivisionError" not in run("run", str(place), "--detach").output
 
 
 def test_prices_say_where_they_come_from(run):

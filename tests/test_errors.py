@@ -21,7 +21,7 @@ def test_the_drawn_tree_names_every_error():
 def test_every_error_travels_by_pickle(kind):
     """Errors cross processes with message and cure."""
     again = pickle.loads(pickle.dumps(kind("it broke", cure="mend it")))
-    assert (type(again), str(again)) == (kind, "it broke mend it")
+    assert (type(again), str(again)) == (kind, "it broke. mend it")
 
 
 def test_a_remote_error_shows_the_remote_traceback():
@@ -33,3 +33,9 @@ def test_a_remote_error_shows_the_remote_traceback():
 def test_a_job_error_shows_the_tail_of_the_log():
     """The last lines are part of the text."""
     assert "out of disk" in str(errors.JobFailedError("exit 1", log_tail="out of disk"))
+
+
+@pytest.mark.parametrize("message", ["it broke", "it broke."])
+def test_message_and_cure_are_two_sentences(message):
+    """Whatever a message ends with, as the text of an exception of the user's does."""
+    assert str(errors.OptionError(message, cure="Mend it.")) == "it broke. Mend it."

@@ -24,19 +24,21 @@ _OF_CELLS = frozenset(
 """Flags of a cell that mean nothing here, or something else."""
 
 
-def _job_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags of a cell that say where and how a job runs, and whether to wait for it."""
+def cell_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of a cell that say where and how a job runs."""
     for flag in reversed([flag for flag in FLAGS if flag.name not in _OF_CELLS]):
         words: dict[str, Any] = {"is_flag": False, "flag_value": "."} if flag.metavar.startswith("[") else {}
         function = click.option(
             flag.word, metavar=flag.metavar.strip("[]"), multiple=flag.many, help=flag.help, **words
         )(function)
-    function = click.option("--spot/--on-demand", default=None, help="Use Spot capacity, or do not.")(
-        function
-    )
+    return click.option("--spot/--on-demand", default=None, help="Use Spot capacity, or do not.")(function)
+
+
+def _job_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, and whether to wait for it."""
     return click.option(
         "--follow", "-f", is_flag=True, help="Show its log, wait, and leave with its exit code."
-    )(function)
+    )(cell_options(function))
 
 
 @click.command()
@@ -45,7 +47,7 @@ def _job_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @_job_options
 def script(file: Path, lang: str | None, follow: bool, **options: Any) -> None:  # noqa: FBT001 - click passes flags so
     """Run a script as a job; prints its id."""
-    _tell(run_script(file, lang=lang, **_given(options)), follow=follow)
+    _tell(run_script(file, lang=lang, **given(options)), follow=follow)
 
 
 @click.command()
@@ -53,7 +55,7 @@ def script(file: Path, lang: str | None, follow: bool, **options: Any) -> None: 
 @_job_options
 def submit(words: tuple[str, ...], follow: bool, **options: Any) -> None:  # noqa: FBT001 - click passes flags so
     """Run a program as a job; prints its id."""
-    _tell(run_command(words, **_given(options)), follow=follow)
+    _tell(run_command(words, **given(options)), follow=follow)
 
 
 @click.command()
@@ -86,7 +88,7 @@ def cancel(job: str, backend: str | None) -> None:
     click.echo(f"{handle.id} is being stopped.")
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
+def given(options: dict[str, Any]) -> dict[str, Any]:
     """What was said, by option name; several values as one list."""
     said = {
         name: list(value) if isinstance(value, tuple) else value

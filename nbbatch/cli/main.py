@@ -12,6 +12,7 @@ from nbbatch.cli.events import events
 from nbbatch.cli.image import image
 from nbbatch.cli.jobs import cancel, jobs, logs, script, submit
 from nbbatch.cli.local import local
+from nbbatch.cli.notebook import run
 from nbbatch.cli.prices import prices
 from nbbatch.errors import NbbatchError
 from nbbatch.version import __version__
@@ -33,5 +34,5 @@ def main() -> None:
     """Notebook cells, functions, scripts and images as AWS Batch jobs."""
 
 
-for _command in (script, submit, jobs, logs, cancel, image, doctor, events, costs, local, prices):
+for _command in (run, script, submit, jobs, logs, cancel, image, doctor, events, costs, local, prices):
     main.add_command(_command)

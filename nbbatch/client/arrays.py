@@ -15,7 +15,7 @@ from typing import Any, overload
 
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed
-from nbbatch.client.chunks import Durations
+from nbbatch.client.chunks import Chunk, Durations, packing_words
 from nbbatch.client.coming import Coming, failed_count
 from nbbatch.client.config import home
 from nbbatch.client.handle import Handle
@@ -36,7 +36,7 @@ from nbbatch.client.notes import Note
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import Detail, short_id
 from nbbatch.client.references import Reference
-from nbbatch.client.results import ItemResult
+from nbbatch.client.results import ItemResult, Plain
 from nbbatch.client.shape import read_array
 from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
 from nbbatch.client.submission import send, submit_again
@@ -54,12 +54,19 @@ class ArrayJob(Handle):
     """
 
     def __init__(
-        self, job_id: str, *, backend: str, name: str = "", inputs: Sequence[Any] | None = None
+        self,
+        job_id: str,
+        *,
+        backend: str,
+        name: str = "",
+        inputs: Sequence[Any] | None = None,
+        packing: str = "",
     ) -> None:
         super().__init__(job_id, backend=backend, name=name)
         self._inputs = inputs
         self._known: tuple[Reader, dict[int, int]] | None = None
         self._retry: ArrayJob | None = None
+        self._packing = packing
         self._origin: tuple[str, int] | None = None
 
     def __len__(self) -> int:
@@ -132,6 +139,15 @@ class ArrayJob(Handle):
         summary = detail.get("arrayProperties", {}).get("statusSummary")
         return dict(summary) if summary else {detail["status"]: 1}
 
+    @property
+    def packing(self) -> str:
+        """How many items there are and how many a child runs, where it runs several, and why, as far as it is known."""
+        if self._packing or self._known is None:
+            return self._packing
+        shape = self.reader.shape
+        is_whole = len(self.places) == shape.children  # a retry has some of them
+        return packing_words(shape.items, Chunk(size=shape.chunk)) if is_whole else ""
+
     def results(self, timeout: float | None = None, *, return_exceptions: bool = False) -> list[Any]:
         """All values in the order of the items.
 
@@ -150,14 +166,15 @@ class ArrayJob(Handle):
             The first failed item's, which says which input it was and how many failed. The others'
             values are not lost: `return_exceptions=True` has them.
         """
-        if self._wait_for_end(timeout)["status"] == "SUCCEEDED" and self._retry is None:
-            plain = self.reader.plain(self.reader.left())
+        ended = self._wait_for_end(timeout)
+        self.bring_files()
+        if ended["status"] == "SUCCEEDED" and self._retry is None:
+            plain = self.plain()
             if plain is not None:
                 values, seconds = plain
                 self.measure(seconds, len(values))
                 return values
         items = self.items(timeout)
-        self.bring_files()
         if return_exceptions:
             return [item.value if item.error is None else item.error for item in items]
         error = first_error(items)
@@ -183,6 +200,10 @@ class ArrayJob(Handle):
         took = [item.seconds for item in items if item.seconds is not None and item.error is None]
         self.measure(sum(took), len(took))
         return items
+
+    def plain(self) -> Plain | None:
+        """All values by the shortest way, once all items have ended well; None takes a closer look."""
+        return self.reader.plain(self.reader.left())
 
     def measure(self, seconds: float, items: int) -> None:
         """Remember how long an item took, for the next array of the same function."""
@@ -294,10 +315,8 @@ class ArrayJob(Handle):
             return {index: detail for index in self.places if detail["status"] == "FAILED"} | retried
         if not failed_count(detail):
             return retried
-        # A summary does not say who ended a child; one that never started ended with its array.
-        asked = {flag: True for flag in ("isCancelled", "isTerminated") if detail.get(flag)}
         by_place = {
-            one["arrayProperties"]["index"]: one if "startedAt" in one else {**one, **asked}
+            one["arrayProperties"]["index"]: _completed(one, detail)
             for one in failed_children(self.backend, self.id)
         }
         found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
@@ -357,6 +376,18 @@ class ItemJob(Job):
         return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
 
 
+def _completed(summary: Detail, array: Detail) -> Detail:
+    """A child's summary with what only its array says: what it asked for, and who ended it.
+
+    One that never started, or has its array's reason, ended with that.
+    """
+    asked = {"resourceRequirements": (array.get("container") or {}).get("resourceRequirements") or []}
+    child: dict[str, Any] = {**summary, "container": {**asked, **(summary.get("container") or {})}}
+    if "startedAt" in summary and summary.get("statusReason") != array.get("statusReason"):
+        return child
+    return child | {flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}
+
+
 def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:
     return kind(job_id, backend=backend, name=name)
 
@@ -366,12 +397,24 @@ def _item_again(kind: type[ItemJob], job_id: str, backend: str, name: str, place
 
 
 def map_packed(
-    packed: Packed, options: Options, *, name: str = "array", inputs: Sequence[Any] | None = None
+    packed: Packed,
+    options: Options,
+    *,
+    name: str = "array",
+    inputs: Sequence[Any] | None = None,
+    packing: str = "",
 ) -> ArrayJob:
-    """Submit what `pack_for` made of a payload with items; `inputs` saves reading them back."""
+    """Submit what `pack_for` made of a payload with items; `inputs` saves reading them back.
+
+    `packing` is what the handle says of its items, from `packing_words`.
+    """
     job_id = send(packed, options, name=name)
     array = ArrayJob(
-        job_id, backend=options.backend or get_backend().name, name=options.name or name, inputs=inputs
+        job_id,
+        backend=options.backend or get_backend().name,
+        name=options.name or name,
+        inputs=inputs,
+        packing=packing,
     )
     array.note_cached(packed.bundle_id, is_asked=bool(options.cache))
     return array

@@ -27,6 +27,7 @@ from nbbatch.errors import (
     ConfigurationError,
     DaemonVersionError,
     NbbatchError,
+    OptionError,
     ServerException,
 )
 from nbbatch.model.resources import Resources
@@ -173,6 +174,41 @@ def get_backend(name: str | None = None, *, start: bool = True) -> Backend:
             backend = _backends[settings, str(folder)] = _make(settings, folder)
     backend.renew(start=start)
     return backend
+
+
+def boto3_client(service: str = "batch", *, backend: str | None = None) -> Any:
+    """A plain boto3 client of a backend, for what is made once: environments, queues, definitions.
+
+    Parameters
+    ----------
+    service : str
+        `"batch"`, or `"logs"` for CloudWatch Logs.
+    backend : str, optional
+        A configured backend; the default one otherwise.
+
+    Returns
+    -------
+    boto3 client
+        Its address and key are the backend's; its errors are boto3's own.
+
+    Raises
+    ------
+    OptionError
+        Of another service.
+
+    Examples
+    --------
+    >>> nbbatch.boto3_client().describe_compute_environments()  # doctest: +SKIP
+    """
+    match service:
+        case "batch":
+            return get_backend(backend).batch
+        case "logs":
+            return get_backend(backend).logs
+    raise OptionError(
+        f"{service!r} is no service of a backend.",
+        cure='There are "batch" and "logs"; of other services of AWS use boto3.client.',
+    )
 
 
 def _make(settings: BackendConfig, folder: Path) -> Backend:

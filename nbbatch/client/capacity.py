@@ -108,7 +108,7 @@ def check_fits(backend: Backend, options: Options) -> None:
     Raises
     ------
     UnknownNameError
-        When the backend has no such queue; names the nearest one.
+        When the backend has no such queue or job definition; names the nearest one.
     DoesNotFitError
         Names what is asked for, how much there is, and what to do.
     """
@@ -184,7 +184,7 @@ def _environments(backend: Backend, queue: str) -> list[Mapping[str, Any]]:
     with backend.errors():
         found = backend.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
         if not found:
-            raise _unknown_queue(backend, queue)
+            raise unknown_queue(backend, queue)
         order = sorted(found[0].get("computeEnvironmentOrder", []), key=lambda one: one["order"])
         names = [one["computeEnvironment"] for one in order]
         reply = backend.batch.describe_compute_environments(computeEnvironments=names)
@@ -195,7 +195,8 @@ def _environments(backend: Backend, queue: str) -> list[Mapping[str, Any]]:
     return [by_name[name] for name in names if name in by_name]
 
 
-def _unknown_queue(backend: Backend, queue: str) -> UnknownNameError:
+def unknown_queue(backend: Backend, queue: str) -> UnknownNameError:
+    """The error for a queue that a backend does not have; names the nearest one."""
     names = queue_names(backend)
     near = get_close_matches(queue, names, n=1)
     cure = f"Did you mean {near[0]}?" if near else f"It has {', '.join(names) or 'none'}."
@@ -232,7 +233,10 @@ def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _wanted_of_definition(backend: Backend, options: Options) -> Resources | None:
     """What the options ask for, and for the rest the definition; None where it says nothing."""
-    container = (definition_of(backend, str(options.definition)) or {}).get("containerProperties")
+    definition = definition_of(backend, str(options.definition))
+    if definition is None:
+        raise _unknown_definition(backend, str(options.definition))
+    container = definition.get("containerProperties")
     if container is None:
         return None
     named = {name: getattr(options, name) for name in ("vcpus", "memory", "gpus")}
@@ -242,10 +246,10 @@ def _wanted_of_definition(backend: Backend, options: Options) -> Resources | Non
 
 
 def definition_of(backend: Backend, definition: str) -> Mapping[str, Any] | None:
-    """A job definition by name, name:revision or ARN; None for one that is not there, which SubmitJob tells."""
+    """An active job definition by name, name:revision or ARN; None for one that is not there."""
     key = (*_place(backend), definition)
     asked, found = _definitions.get(key, (-_FRESH, None))
-    if time.monotonic() - asked > _FRESH:
+    if found is None or time.monotonic() - asked > _FRESH:
         found = _find_definition(backend, definition)
         _definitions[key] = time.monotonic(), found
     return found
@@ -257,10 +261,20 @@ def _find_definition(backend: Backend, definition: str) -> Mapping[str, Any] | N
         reply = backend.batch.describe_job_definitions(
             **({"jobDefinitions": [definition]} if ":" in definition else which)
         )
-    newest: Mapping[str, Any] | None = max(
-        reply["jobDefinitions"], key=lambda one: one["revision"], default=None
-    )
+    active = [one for one in reply["jobDefinitions"] if one.get("status") == "ACTIVE"]
+    newest: Mapping[str, Any] | None = max(active, key=lambda one: one["revision"], default=None)
     return newest
+
+
+def _unknown_definition(backend: Backend, definition: str) -> UnknownNameError:
+    with backend.errors():
+        pages = backend.batch.get_paginator("describe_job_definitions").paginate(status="ACTIVE")
+        known = {one["jobDefinitionName"] for page in pages for one in page["jobDefinitions"]}
+    near = get_close_matches(definition.partition(":")[0], known, n=1)
+    return UnknownNameError(
+        f"Backend {backend.name} has no active job definition {definition!r}.",
+        cure=f"Did you mean {near[0]}?" if near else "Name one that is registered, as NAME or NAME:REVISION.",
+    )
 
 
 def _in_words(amount: Resources) -> str:

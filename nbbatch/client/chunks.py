@@ -8,10 +8,6 @@ item per child as long as that is allowed. Failed items are repeated alone whate
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +15,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from nbbatch.client.kept import Kept
 from nbbatch.client.outcome import duration_in_words
 from nbbatch.client.shape import chunk_for
 from nbbatch.errors import OptionError
@@ -38,6 +35,13 @@ class Chunk:
 
     size: int
     why: str = ""
+
+
+def packing_words(items: int, chunk: Chunk) -> str:
+    """`1,000 items, 50 to a child (an item took 3 ms last time)`; empty where each has a child of its own."""
+    if chunk.size == 1:
+        return ""
+    return f"{items:,} items, {chunk.size:,} to a child" + (f" ({chunk.why})" if chunk.why else "")
 
 
 def choose_chunk(
@@ -113,28 +117,13 @@ class Durations:
     """Seconds per item by key, in a file; the newest thousand."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "durations.json"
-        self._lock = threading.Lock()
+        self._kept = Kept(folder / "durations.json", most=_REMEMBERED)
 
     def get(self, key: str) -> float | None:
         """What an item took when it was last measured."""
-        return self._read().get(key)
+        seconds = self._kept.get(key)
+        return float(seconds) if isinstance(seconds, int | float) else None
 
     def note(self, key: str, seconds: float) -> None:
         """Remember what an item took."""
-        with self._lock:
-            known = self._read()
-            known.pop(key, None)
-            known[key] = seconds
-            newest = dict(list(known.items())[-_REMEMBERED:])
-            draft = self._path.with_name(f".durations-{os.getpid()}-{threading.get_ident()}")
-            with contextlib.suppress(OSError):  # a full disk costs an estimate, not the results
-                draft.write_text(json.dumps(newest), encoding="ascii")
-                draft.replace(self._path)
-
-    def _read(self) -> dict[str, float]:
-        try:
-            known = json.loads(self._path.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
+        self._kept.note(key, lambda _: seconds)

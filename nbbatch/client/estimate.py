@@ -280,8 +280,7 @@ def _of_handle(
     detail, backend = handle.detail(), handle.backend
     plan = _plan_again(backend, detail)
     if options:
-        wished = Options.parse(options)
-        plan = _changed(plan, wished)
+        plan = _changed(plan, _placed(backend, detail, Options.parse(options)))
     items, chunk = _shape(backend, detail)
     plan = replace(plan, items=count or items, chunk=chunk)
     history = (
@@ -326,15 +325,29 @@ def _changed(plan: Plan, options: Options) -> Plan:
     asked = {name: getattr(options, name) for name in ("vcpus", "memory", "gpus")}
     asked = {name: value for name, value in asked.items() if value is not None}
     base = plan.wanted or (resources_of(Options()) if asked else None)
-    goes = options.queue or options.spot is not None or options.gpus
     return replace(
         plan,
         wanted=base if base is None else replace(base, **asked),
-        queue=queue_of(options) if goes else plan.queue,
+        queue=queue_of(options) if _goes_elsewhere(options) else plan.queue,
         timeout=plan.timeout if options.timeout is None else options.timeout,
         attempts=plan.attempts if options.retries is None else options.retries + 1,
         max_cost=plan.max_cost if options.max_cost is None else options.max_cost,
     )
+
+
+def _placed(backend: Backend, detail: Detail, options: Options) -> Options:
+    """The options with the queue that they mean for a job that ran; its definition brings its image."""
+    if not _goes_elsewhere(options):
+        return options
+    asked = Options(
+        queue=options.queue, spot=options.spot, gpus=options.gpus, definition=detail["jobDefinition"]
+    )
+    return replace(options, queue=backend.suited(asked).queue)
+
+
+def _goes_elsewhere(options: Options) -> bool:
+    """Whether they ask for a queue, or for a kind of hosts that decides it."""
+    return bool(options.queue or options.spot is not None or options.gpus)
 
 
 def _shape(backend: Backend, detail: Detail) -> tuple[int, int]:

@@ -9,6 +9,7 @@ the folder, be it by a link that stands there, is refused.
 from __future__ import annotations
 
 import filecmp
+import io
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkstemp
+from typing import BinaryIO
 
 from nbbatch.client.capture import size_text
 from nbbatch.client.config import home
@@ -155,7 +157,7 @@ class Target:
         try:
             with store.open(bundle_id, source) as there, os.fdopen(descriptor, "wb") as here:
                 shutil.copyfileobj(there, here, 1 << 20)
-                mode = os.fstat(there.fileno()).st_mode if hasattr(there, "fileno") else 0o644
+                mode = _mode(there)
             draft.chmod(0o755 if mode & 0o100 else 0o644)
             self._put(draft, target)
         finally:
@@ -208,6 +210,14 @@ class _Ledger:
         draft = self._path.with_suffix(f".{os.getpid()}")
         draft.write_text(json.dumps(newest), encoding="utf-8")
         draft.replace(self._path)
+
+
+def _mode(file: BinaryIO) -> int:
+    """Of a file on a disk; S3 keeps none."""
+    try:
+        return os.fstat(file.fileno()).st_mode
+    except io.UnsupportedOperation:
+        return 0o644
 
 
 def _stamp(path: Path) -> list[int]:

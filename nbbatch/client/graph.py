@@ -15,8 +15,8 @@ from graphlib import CycleError, TopologicalSorter
 from nbbatch.client.colours import colour_of
 from nbbatch.errors import OptionError
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 168, 44, 56, 18, 12
-_LONGEST = 22
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 148, 44, 40, 18, 12
+_LONGEST = 21
 """Letters of a name or a state that fit into a box."""
 _MARKS = {"SUCCEEDED": "✓", "FAILED": "✗", "RUNNING": "▶", "STARTING": "▶"}
 
@@ -77,7 +77,8 @@ def as_svg(nodes: Sequence[Node]) -> str:
     boxes = [_box(node, places[node.name]) for node in nodes]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
+        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12" '
+        'style="max-width:100%;height:auto">'
         '<defs><marker id="a" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="#757575"/></marker></defs>'
         f"{''.join(arrows)}{''.join(boxes)}</svg>"
@@ -128,8 +129,13 @@ def _box(node: Node, place: tuple[int, int]) -> str:
         f'<text x="{middle}" y="{y + 18}" text-anchor="middle" fill="#212121" font-weight="bold">'
         f"{_short(node.name)}</text>"
         f'<text x="{middle}" y="{y + 35}" text-anchor="middle" fill="#424242">'
-        f"{_short(node.state or 'not submitted')}</text></g>"
+        f"{_short(_in_box(node.state) or 'not submitted')}</text></g>"
     )
+
+
+def _in_box(state: str) -> str:
+    """A red box is FAILED; the room is for how: `dependency failed`, `exited 0.7 s`."""
+    return state.removeprefix("FAILED (").replace(")", "", 1) if state.startswith("FAILED (") else state
 
 
 def _short(text: str) -> str:

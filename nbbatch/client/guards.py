@@ -152,6 +152,11 @@ def _is_code(value: Any) -> bool:
 def _check_names(named: Collection[str], namespace: Mapping[str, Any]) -> None:
     for name in named:
         if name not in namespace:
-            close = get_close_matches(name, [each for each in namespace if not each.startswith("_")])
+            close = get_close_matches(name, [each for each in namespace if _is_users(each)])
             hint = f"Did you mean {' or '.join(close)}?" if close else "Run the cell that defines it first."
             raise UnknownNameError(f"There is no variable {name!r} in the notebook.", cure=hint)
+
+
+def _is_users(name: str) -> bool:
+    """Whether a name of the notebook is none that IPython put there."""
+    return not name.startswith("_") and name not in ("In", "Out", "exit", "quit", "open", "get_ipython")

@@ -25,7 +25,7 @@ from nbbatch.client.listeners import Ending, Following, Waiter
 from nbbatch.client.moments import moment_of
 from nbbatch.client.nodes import with_main_nodes
 from nbbatch.client.notes import Note, notes_of
-from nbbatch.client.outcome import Detail, Outcome, exit_code, in_words, outcome, short_id
+from nbbatch.client.outcome import Detail, Outcome, cure, exit_code, in_words, outcome, short_id
 from nbbatch.client.references import Referable
 from nbbatch.client.resize import Advice, resize_advice
 from nbbatch.client.results import Usage
@@ -222,12 +222,17 @@ class Handle(Referable):
                 self.backend.batch.terminate_job(jobId=self.id, reason=reason)
 
     def why(self) -> str:
-        """Why the job is waiting, or why it failed, in words."""
-        if self._final is None:
+        """Why the job is waiting, or why it failed and what to do, in words."""
+        detail = self.detail()
+        if outcome(detail) is None:
             reasons = self.backend.private("why", {"jobId": self.id})["reasons"]
-            if reasons:
-                return "\n".join(reasons)
-        return in_words(self.detail())
+            return "\n".join(reasons) or in_words(detail)
+        return "\n".join([in_words(detail), *self._why_failed(detail)])
+
+    def _why_failed(self, detail: Detail) -> list[str]:
+        """What to do about a job that failed."""
+        ended = outcome(detail)
+        return [] if ended is None or ended is Outcome.SUCCEEDED else [cure(detail, ended)]
 
     def progress(self) -> Progress | None:
         """How far the job says it is by `nbbatch.progress`, asked now; None when it has said nothing."""
@@ -422,8 +427,14 @@ class Handle(Referable):
 
     def __repr__(self) -> str:
         state = self._final["status"] if self._final else self.backend_name
-        told = f"{state}{self._told_cached()}"
+        packing = f" · {self.packing}" if self.packing else ""
+        told = f"{state}{self._told_cached()}{packing}"
         return f"<{type(self).__name__} {self._name or '?'} {short_id(self.id)} · {told}>"
+
+    @property
+    def packing(self) -> str:
+        """Of an array how its items are packed, in words; empty where nobody would ask."""
+        return ""
 
     def _told_cached(self) -> str:
         """Since when a result is there that was taken from the cache."""

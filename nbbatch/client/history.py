@@ -12,12 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from math import sqrt
+from pathlib import Path
 from statistics import fmean, stdev
+
+import msgspec
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.capacity import queue_names
 from nbbatch.client.digest import CODE_VARIABLE
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
+from nbbatch.client.kept import Kept
 from nbbatch.client.outcome import Detail, seconds
 from nbbatch.client.shape import read_array
 from nbbatch.client.summaries import EVERY_STATUS, describe_all, named, summaries
@@ -31,6 +35,8 @@ _CHILDREN = 100
 """Children of an array that are measured; more would hardly change their average."""
 _ONE_RUN = 0.5
 """Spread, as a share of the average, that is assumed where there was a single run."""
+_CODES = 500
+"""Codes whose runs are remembered."""
 _SURE = 1.645
 """Standard deviations on either side that hold nine of ten values, were they normally distributed."""
 
@@ -64,6 +70,38 @@ class Measured:
         room = _SURE * spread * sqrt(items + items**2 / count)
         lowest = items * min(self.seconds) / 2
         return max(lowest, items * mean - room), items * mean, items * mean + room
+
+
+class Runs:
+    """What runs of cells took that were watched from this machine: known without asking anybody.
+
+    Parameters
+    ----------
+    folder : Path
+        The home folder; kernels come and go, it stays.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._kept = Kept(folder / "runs.json", most=_CODES)
+
+    def get(self, backend: Backend, code: str) -> Measured | None:
+        """Those of the same code on a backend; None where there were none."""
+        try:
+            known = msgspec.convert(self._kept.get(_key(backend, code)), list[tuple[str, float]])
+        except msgspec.ValidationError:  # nothing, or another version's
+            return None
+        ids, times = tuple(job_id for job_id, _ in known), tuple(took for _, took in known)
+        return Measured(seconds=times, jobs=ids, is_same_code=True) if known else None
+
+    def note(self, backend: Backend, code: str, job_id: str, seconds: float) -> None:
+        """Keep what a run took, per item."""
+        self._kept.note(
+            _key(backend, code), lambda known: [*(known or ()), (job_id, round(seconds, 3))][-MOST_RUNS:]
+        )
+
+
+def _key(backend: Backend, code: str) -> str:
+    return f"{backend.name} {backend.identity} {code}"
 
 
 def measured(backend: Backend, *, code: str = "", name: str = "") -> Measured | None:

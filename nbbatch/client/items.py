@@ -15,7 +15,7 @@ from typing import Any
 from nbbatch.client.backend import Backend
 from nbbatch.client.inputs import Rows
 from nbbatch.client.jobs import lost_value, remote_error
-from nbbatch.client.outcome import Detail, error_of
+from nbbatch.client.outcome import Detail, Outcome, error_of, outcome
 from nbbatch.client.results import (
     ItemResult,
     Plain,
@@ -32,10 +32,20 @@ SUCCEEDED = "succeeded"
 """`Result.status` of a child whose items all went well."""
 _PAGE = 1000
 
-_label = reprlib.Repr()
+
+class _Label(reprlib.Repr):
+    """Floats have six digits at most: an input is to be recognised, not computed with."""
+
+    def repr_float(self, value: float, _level: int) -> str:
+        return min(repr(value), f"{value:.6g}", key=len) if len(repr(value)) > 8 else repr(value)  # noqa: PLR2004
+
+
+_label = _Label()
 _label.maxlevel, _label.maxdict, _label.maxlist, _label.maxtuple = 2, 6, 4, 4
 _label.maxstring = _label.maxother = 60
 
+_STOPS = ("StopSignal", "KeyboardInterrupt")
+"""What the runner raises in the payload when the job is stopped."""
 _EXPECTED = 100
 """Children whose results a store far away fetches at once."""
 
@@ -268,7 +278,7 @@ def _error(
     lost: NbbatchError | None,
 ) -> BaseException:
     """What the item raised; else what ended its child; else that its result is gone."""
-    if info is not None:
+    if info is not None and not _was_stopped(info, failure):
         error = remote_error(info, job_id, where=f"{where}: ")
         if info.exception is None:
             return error
@@ -277,6 +287,11 @@ def _error(
     if failure is not None:
         return _said(error_of(failure), where)
     return _said(lost or ResultLostError("The job left no result for it.", job_id=job_id), where)
+
+
+def _was_stopped(info: RemoteErrorInfo, failure: Detail | None) -> bool:
+    """Whether the item only met the end of its child: that it was terminated, or its time was up."""
+    return info.type in _STOPS and failure is not None and outcome(failure) is not Outcome.EXITED
 
 
 def _said(error: NbbatchError, where: str) -> NbbatchError:

@@ -90,7 +90,17 @@ class Job(Handle):
             failure = remote_error(info, self.id)
             failure.exit_code = exit_code(detail)
             return failure
-        return error_of(detail, log_tail=last_lines(self.backend, detail, TAIL))
+        error = error_of(detail, log_tail=last_lines(self.backend, detail, TAIL))
+        if shortage := self.backend.store.shortage():
+            error.cure = f"{shortage} {error.cure}"
+        return error
+
+    def _why_failed(self, detail: Detail) -> list[str]:
+        """What its code raised, too."""
+        error = self.error() if outcome(detail) is Outcome.EXITED else None
+        if not isinstance(error, RemoteError):
+            return super()._why_failed(detail)
+        return [f"It raised {error.message.splitlines()[0]}", error.cure]
 
     def load(self, timeout: float | None = None) -> Result:
         """All that the job left: variables, rich outputs, files, use of the machine, its error.

@@ -16,7 +16,7 @@ from typing import Any
 from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import KIND_VARIABLE
-from nbbatch.client.capacity import queue_names
+from nbbatch.client.capacity import queue_names, unknown_queue
 from nbbatch.client.handle import describe
 from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.jobs import Job
@@ -28,7 +28,7 @@ from nbbatch.client.shape import read_array
 from nbbatch.client.spec import SCRIPT_VARIABLE
 from nbbatch.client.summaries import EVERY_STATUS, IDS_PER_CALL, batches, describe_all, named, summaries
 from nbbatch.client.tables import Table, TableOf
-from nbbatch.errors import OptionError, ResultLostError, UnknownNameError
+from nbbatch.errors import ClientException, OptionError, ResultLostError, UnknownNameError
 from nbbatch.model.jobs import TERMINAL, JobStatus
 
 _FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}([:#]\d+)?")
@@ -145,11 +145,18 @@ def jobs(
     ------
     OptionError
         There is no such state.
+    UnknownNameError
+        There is no such queue.
     """
     place = get_backend(backend)
     names = [queue] if queue else queue_names(place)
     wanted = Wanted.read(status=status, name=name, since=since, tag=tag)
-    rows = [row for one in names for row in _rows(place, one, wanted, limit)]
+    try:
+        rows = [row for one in names for row in _rows(place, one, wanted, limit)]
+    except ClientException:
+        if queue and queue not in queue_names(place):
+            raise unknown_queue(place, queue) from None
+        raise
     return JobTable(sorted(rows, key=lambda row: row.created, reverse=True)[:limit])
 
 

@@ -9,7 +9,7 @@ from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call
 from nbbatch.client.capacity import capacity_of
-from nbbatch.client.chunks import Chunk, Durations, choose_chunk, key_of
+from nbbatch.client.chunks import Chunk, Durations, choose_chunk, key_of, packing_words
 from nbbatch.client.config import home
 from nbbatch.client.inputs import Calls, Spread, list_items
 from nbbatch.client.jobs import check_call, name_of
@@ -81,7 +81,8 @@ def map_call(
     options = resolve(given)
     decided = chunk_of(chunk, len(inputs), options, key_of(function))
     packed = pack_for(Call(function=function, kwargs=kwargs, calls=calls, chunk=decided.size), options)
-    return map_packed(packed, options, name=name_of(function), inputs=inputs)
+    packing = packing_words(len(inputs), decided)
+    return map_packed(packed, options, name=name_of(function), inputs=inputs, packing=packing)
 
 
 def chunk_of(asked: int | str, items: int, options: Options, key: str) -> Chunk:

@@ -1,7 +1,9 @@
-"""What a job did not find although it is here: a file, a module; and what brings it there."""
+"""What a job lacked, and what helps: a file or module that is here, room for its results."""
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,12 +14,14 @@ _QUOTED = re.compile(r"'([^']+)'")
 
 
 def missing_cure(info: RemoteErrorInfo | None) -> str:
-    """What to do about a file or module that the job looked for and that is here; empty for any other error."""
+    """What to do about a file or module that is here and was not there, or a full disk; else empty."""
     match info:
         case RemoteErrorInfo(type="FileNotFoundError"):
             return _file_cure(info)
         case RemoteErrorInfo(type="ModuleNotFoundError"):
             return _module_cure(info)
+        case RemoteErrorInfo(type="StoreError") if os.strerror(errno.ENOSPC) in info.message:
+            return "Free some space there, or point NBBATCH_HOME to a larger disk; then run it again."
     return ""
 
 

@@ -400,7 +400,7 @@ class _Walk:
     def on_Call(self, node: ast.Call) -> None:  # noqa: N802
         self.children(node)
         name, words = _ipython_call(node)
-        self.needs_ipython = self.needs_ipython or _is_only_ipythons(name, words)
+        self.needs_ipython = self.needs_ipython or bool(only_ipythons(node))
         if name in _SHELL:
             self.names_in_command(words[0])
         elif name in ("run_line_magic", "run_cell_magic") and words[0] in _MAGICS_WITH_CODE:
@@ -432,9 +432,30 @@ def _leaves(block: Sequence[ast.stmt]) -> bool:
     return bool(block) and isinstance(block[-1], ast.Raise | ast.Return | ast.Continue | ast.Break)
 
 
-def _is_only_ipythons(name: str, words: Sequence[str]) -> bool:
-    """Whether a call of `get_ipython()` needs more than the runner can do by itself."""
-    return bool(name) and (name, words[0] if name.startswith("run_") else "") not in LITTLE_SHELL
+def only_ipythons(node: ast.AST) -> str:
+    """What of IPython a call needs that the runner does not do by itself, as a person writes it: `%timeit`."""
+    name, words = _ipython_call(node) if isinstance(node, ast.Call) else ("", [])
+    if not name or _does_without(name, words):
+        return ""
+    signs = {"run_line_magic": "%", "run_cell_magic": "%%"}
+    return f"{signs[name]}{words[0]}" if name in signs else f"get_ipython().{name}"
+
+
+def _does_without(name: str, words: Sequence[str]) -> bool:
+    """Whether the runner's little shell does it: `%%time` of plain Python, a script without options."""
+    magic = words[0] if name.startswith("run_") else ""
+    if (name, magic) not in LITTLE_SHELL:
+        return False
+    if magic == "time":
+        return _is_plain(words[-1])
+    return name != "run_cell_magic" or not words[1].strip()
+
+
+def _is_plain(code: str) -> bool:
+    try:
+        return to_python(code)[0] == code
+    except SyntaxError:
+        return True  # nobody can run it
 
 
 def _ipython_call(node: ast.Call) -> tuple[str, list[str]]:

@@ -1,8 +1,8 @@
 """Whether an image has what a payload needs, before anything is sent.
 
 Only what is certain is refused: a module that the cell imports whatever happens (not inside `try`, an
-`if` or a function, and nothing is installed by the cell first), that a sent value is made of, or that
-a submitted function imports in its first lines. What an image has is known from `image_facts.py`;
+`if` or a function, and nothing is installed by the cell first), that a sent value is made of, that
+a submitted function imports in its first lines, or IPython for what only that can do. What an image has is known from `image_facts.py`;
 where it is not, that is said.
 """
 
@@ -18,6 +18,7 @@ from types import CodeType
 from nbbatch.client.backend import Backend
 from nbbatch.client.image_facts import ImageFacts, facts_of, runs_images
 from nbbatch.client.localmodules import local_modules
+from nbbatch.client.names import only_ipythons
 from nbbatch.client.options import Options
 from nbbatch.errors import EnvironmentMismatchError
 
@@ -117,13 +118,14 @@ class Preflight:
             rest = f" and {len(missing) - _TOLD} more" if len(missing) > _TOLD else ""
             raise EnvironmentMismatchError(
                 f"Image {self._image} does not have {told}{rest}.",
-                cure=f"Build one that has: env = nbbatch.image({self._how()}), then --image env or image=env.",
+                cure=f"Build one that has: env = nbbatch.image({self._how(missing)}), then --image env or image=env.",
             )
 
-    def _how(self) -> str:
+    def _how(self, missing: Collection[str]) -> str:
         """Arguments that build such an image, where the jobs' hosts can get it."""
+        packages = '["imported", "ipython"], ' if "IPython" in missing else ""  # no notebook imports it
         pushed = ', repository="NAME"' if self._is_elsewhere else ""
-        return f'base="{self._image}"{pushed}'
+        return f'{packages}base="{self._image}"{pushed}'
 
     def notes(self) -> tuple[str, ...]:
         """What could not be looked at, for the receipt."""
@@ -134,22 +136,22 @@ class Preflight:
 
 
 def cell_needs(python: str) -> dict[str, str]:
-    """Modules that a cell imports for certain, with the line that does."""
+    """Modules that a cell, in Python, needs for certain, with the line that does; IPython for its magics."""
     if _INSTALLS.search(python):
         return {}
     lines = python.splitlines()
-    return {
-        name: f"line {node.lineno}: {lines[node.lineno - 1].strip()}"
-        for node in _certain(ast.parse(python).body)
-        for name in _modules(node)
-    }
+    needs: dict[str, str] = {}
+    for statement in _certain(ast.parse(python).body):
+        for name, what in _needs_of(statement, lines[statement.lineno - 1].strip()):
+            needs.setdefault(name, f"line {statement.lineno}: {what}")
+    return needs
 
 
-def _certain(body: Iterable[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Imports that run whatever happens, up to where the cell may end early."""
+def _certain(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run whatever happens, up to where the cell may end early."""
     for statement in body:
         match statement:
-            case ast.Import() | ast.ImportFrom():
+            case ast.Import() | ast.ImportFrom() | ast.Expr() | ast.Assign():
                 yield statement
             case ast.With(body=inner):
                 yield from _certain(inner)
@@ -157,10 +159,16 @@ def _certain(body: Iterable[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
                 return
 
 
-def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
-    if isinstance(node, ast.ImportFrom):
-        return [node.module] if node.module and not node.level else []
-    return [alias.name for alias in node.names]
+def _needs_of(statement: ast.stmt, line: str) -> Iterator[tuple[str, str]]:
+    """Modules that a statement needs, and what in it does."""
+    match statement:
+        case ast.ImportFrom():
+            if statement.module and not statement.level:
+                yield statement.module, line
+        case ast.Import():
+            yield from ((alias.name, line) for alias in statement.names)
+        case ast.Expr() | ast.Assign():
+            yield from (("IPython", magic) for magic in map(only_ipythons, ast.walk(statement)) if magic)
 
 
 def function_needs(function: object) -> dict[str, str]:

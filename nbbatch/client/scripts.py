@@ -210,6 +210,8 @@ def _read(text: str | os.PathLike[str]) -> tuple[str, str]:
         words = text.split(maxsplit=1)
         if not words:
             raise OptionError("The script is empty.", cure="Give its text, or Path(...) of its file.")
+        if len(words) == 1 and Path(text).is_file():
+            raise OptionError(f"{text!r} is the name of a file, not a script.", cure=f"Write Path({text!r}).")
         return text, job_name(Path(words[0].rstrip(";")).name if not text.startswith("#!") else "script")
     path = Path(text)
     if not path.is_file():

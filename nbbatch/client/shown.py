@@ -29,7 +29,7 @@ def shown(handle: Handle) -> dict[str, str]:
         cost = handle.cost()
     except NbbatchError:
         return {"text/plain": repr(handle)}
-    facts = _facts(detail, cost)
+    facts = {"items": handle.packing, **_facts(detail, cost)}
     head = f"{_word(handle)} {detail['jobName']} {short_id(detail['jobId'])}"
     text = " · ".join([f"{head} {state_of(detail)}", *(value for value in facts.values() if value)])
     return {"text/plain": text, "text/html": _table(head, detail, facts)}

@@ -26,6 +26,9 @@ from nbbatch.errors import StoreError
 
 Write = Callable[["Sink"], object]
 """Writes a blob's content to the sink it is given; may be called twice, and must not depend on it."""
+_FULL = 1e6
+"""Free bytes below which a job's log or result may be lost."""
+_MORE_ROOM = "Free some space there, or point NBBATCH_HOME to a larger disk."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,10 @@ class Store(Protocol):
 
     def delete(self, bundle_id: str) -> None:
         """Remove a bundle and its results; blobs that others use stay. Unknown ids are fine."""
+        ...
+
+    def shortage(self) -> str:
+        """Why jobs cannot leave anything there now, in words; empty where they can or nobody knows."""
         ...
 
 
@@ -208,6 +215,12 @@ class FolderStore:
         with self._explained(target):
             if target.exists():
                 shutil.rmtree(target)
+
+    def shortage(self) -> str:
+        """Whether its disk is full; see `Store`."""
+        folder = _nearest(self.root)
+        free = shutil.disk_usage(folder).free
+        return "" if free >= _FULL else f"The disk of {folder} is full. {_MORE_ROOM}"
 
     def prune(self, *, older_than: float = 24 * 3600) -> int:
         """Remove blobs that no bundle links to and that nobody put for a while.
@@ -332,6 +345,10 @@ class DryStore:
     def delete(self, bundle_id: str) -> None:
         """Nothing was kept."""
 
+    def shortage(self) -> str:
+        """Nothing is kept, so nothing is short."""
+        return ""
+
 
 def _settle(file: BinaryIO) -> None:
     file.flush()
@@ -349,10 +366,15 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _store_error(place: Path, error: OSError) -> StoreError:
-    home = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+    home = _nearest(place)
     free = shutil.disk_usage(home).free
     return StoreError(
         f"{error.filename or place} cannot be written: {error.strerror or error}; "
         f"{free / 1e6:,.0f} MB are free in {home} without it.",
-        cure="Free some space there, or point NBBATCH_HOME to a larger disk.",
+        cure=_MORE_ROOM,
     )
+
+
+def _nearest(place: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    return next(folder for folder in (place, *place.absolute().parents) if folder.exists())

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from nbbatch.client.colours import colour_of
+from nbbatch.client.format import dollars
 from nbbatch.client.shown import badge
 
 _MOST_ROWS = 200
@@ -26,6 +27,8 @@ class Row(Protocol):
     def parameters(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
     def values(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def metrics(self) -> Mapping[str, float]: ...  # noqa: D102
     @property
     def status(self) -> str: ...  # noqa: D102
     @property
@@ -57,7 +60,7 @@ class SweepSummary:
         lines = [self._head()]
         for run in self._shown():
             what = ", ".join(f"{name}={_short(value)}" for name, value in run.parameters.items())
-            values = ", ".join(f"{name}={_short(value)}" for name, value in run.values.items())
+            values = ", ".join(f"{name}={_short(value)}" for name, value in _told(run).items())
             end = run.error or values
             seconds = "" if run.seconds is None else f" {run.seconds:.1f} s"
             lines.append(f"  {run.position:>3} {run.status:<9}{seconds} {what}{' · ' if end else ''}{end}")
@@ -67,7 +70,7 @@ class SweepSummary:
 
     def _repr_html_(self) -> str:
         parameters = _names(run.parameters for run in self.runs)
-        values = _names(run.values for run in self.runs)
+        values = _names(_told(run) for run in self.runs)
         titles = ["run", *parameters, *values, "status", "seconds", "cost", "notebook"]
         head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
         body = "".join(f"<tr>{''.join(_cells(run, parameters, values))}</tr>" for run in self._shown())
@@ -81,7 +84,7 @@ class SweepSummary:
         counts = Counter(run.status for run in self.runs)
         states = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
         costs = [run.cost for run in self.runs if run.cost is not None]
-        cost = f" · ${sum(costs):.4f} on demand" if costs else ""
+        cost = f" · {dollars(sum(costs))} on demand" if costs else ""
         return f"{self.name}: {len(self.runs)} runs, {states}{cost}"
 
     def _shown(self) -> list[Row]:
@@ -92,13 +95,18 @@ class SweepSummary:
         return [f"… and {left} more: .frame() has them all."] if left > 0 else []
 
 
+def _told(run: Row) -> dict[str, Any]:
+    """What it has recorded and, under other names, logged."""
+    return {**run.values, **{name: value for name, value in run.metrics.items() if name not in run.values}}
+
+
 def _names(rows: Any) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _cells(run: Row, parameters: Sequence[str], values: Sequence[str]) -> list[str]:
     told = [run.parameters.get(name, "") for name in parameters] + [
-        run.values.get(name, "") for name in values
+        _told(run).get(name, "") for name in values
     ]
     status = badge(colour_of(run.status), run.status)
     error = f"<br><small>{html.escape(run.error)}</small>" if run.error else ""
@@ -108,7 +116,7 @@ def _cells(run: Row, parameters: Sequence[str], values: Sequence[str]) -> list[s
         *(f"<td>{html.escape(_short(value))}</td>" for value in told),
         f'<td style="text-align:left">{status}{error}</td>',
         f"<td>{'' if run.seconds is None else f'{run.seconds:.1f}'}</td>",
-        f"<td>{'' if run.cost is None else f'${run.cost:.4f}'}</td>",
+        f"<td>{'' if run.cost is None else dollars(run.cost)}</td>",
         f"<td>{link if run.notebook else ''}</td>",
     ]
 

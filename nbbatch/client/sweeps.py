@@ -39,8 +39,8 @@ class Run:
     ----------
     position : int
         Its place among the runs.
-    parameters, values : mapping
-        With which it runs, and what it has recorded.
+    parameters, values, metrics : mapping
+        With which it runs, what it has recorded, and the last value of each metric it has logged.
     status : str
         One of AWS Batch's states.
     seconds, cost : float or None
@@ -54,6 +54,7 @@ class Run:
     position: int
     parameters: Mapping[str, Any]
     values: Mapping[str, Any]
+    metrics: Mapping[str, float]
     status: str
     seconds: float | None
     cost: float | None
@@ -95,7 +96,7 @@ class Sweep(ArrayJob):
         -------
         pandas.DataFrame
             By `run`: its parameters, what it recorded (under the same name as a parameter:
-            `name (recorded)`), `status`, `seconds`, `cost` (dollars on demand), `notebook` (path from
+            `name (recorded)`), the last value of each metric under another name, `status`, `seconds`, `cost` (dollars on demand), `notebook` (path from
             the working directory) and `error`.
         """
         import pandas as pd  # noqa: PLC0415 - 0.2 s that only tables need
@@ -144,6 +145,9 @@ class Sweep(ArrayJob):
         for item in items:
             self._save(item.position)
         return items
+
+    def plain(self) -> None:
+        """No short way: values are executed notebooks, and each is saved; see `ArrayJob.plain`."""
 
     def collect_in_background(self) -> None:
         """Save each notebook as its run ends, as long as this process is there."""
@@ -200,6 +204,7 @@ class Sweep(ArrayJob):
             position=position,
             parameters=self._parameters(position),
             values=run.values if run else {},
+            metrics=item.metrics if item else {},
             status=status if item else waiting.get(self.places[index], "SUBMITTED"),
             seconds=run.seconds if run else None,
             cost=costs.get(self._child_id(index)) if item else None,
@@ -266,7 +271,9 @@ def _row(run: Run) -> dict[str, Any]:
         "notebook": run.notebook,
         "error": run.error,
     }
-    return {**run.parameters, **values, **about}
+    taken = {*run.parameters, *values, *about}
+    metrics = {name: value for name, value in run.metrics.items() if name not in taken}
+    return {**run.parameters, **values, **metrics, **about}
 
 
 def _link(place: str) -> str:

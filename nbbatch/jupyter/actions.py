@@ -19,6 +19,7 @@ from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
+from nbbatch.jupyter.errors import in_magic_words
 from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
@@ -79,7 +80,7 @@ def show_why(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch why ID`: why it waits, or why it failed, in words."""
     console = console_for(shell)
     for line in find_job(call.job, shell.user_ns, backend).why().splitlines():
-        console.line(line)
+        console.line(in_magic_words(line))
 
 
 def show_resize(shell: Any, call: Call, backend: str | None) -> None:
@@ -127,6 +128,14 @@ def retry(shell: Any, call: Call, backend: str | None) -> Any:
     return again
 
 
+def interrupt(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch interrupt ID [--notice N]`: its host gets a Spot notice, N seconds before it is gone."""
+    job = find_job(call.job, shell.user_ns, backend)
+    body = {"target": job.id, "noticeSeconds": call.options.get("notice")}
+    hosts = ", ".join(job.backend.private("interrupt", body)["hosts"])
+    console_for(shell).line(f"job {short_id(job.id)} loses its host {hosts}: notice is given")
+
+
 def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
     """`%batch queues`: queues, their environments and what waits in them."""
     return queues(backend=backend)
@@ -154,6 +163,7 @@ ACTIONS: Mapping[str, Action] = {
     "cancel": cancel,
     "terminate": terminate,
     "retry": retry,
+    "interrupt": interrupt,
     "queues": show_queues,
     "cost": show_cost,
     "backend": use_backend,

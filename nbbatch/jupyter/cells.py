@@ -6,15 +6,17 @@ anything is sent, and whatever fails later raises, so that Run All stops.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from nbbatch.client.arrays import ArrayJob, map_packed
 from nbbatch.client.backend import get_backend
 from nbbatch.client.built import Image
 from nbbatch.client.bundle import Cell, Packed
-from nbbatch.client.chunks import Chunk, key_of
+from nbbatch.client.chunks import Chunk, key_of, packing_words
 from nbbatch.client.guards import Chosen, choose_inputs, named_values
 from nbbatch.client.handle import Handle
 from nbbatch.client.inputs import list_items
@@ -26,7 +28,7 @@ from nbbatch.client.options import SEQUENTIAL, Options
 from nbbatch.client.outcome import in_words, short_id
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import complete, pack_for
-from nbbatch.errors import OptionError
+from nbbatch.errors import OptionError, UnknownNameError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.errors import no_python
 from nbbatch.jupyter.finish import Ending, finish
@@ -41,9 +43,12 @@ from nbbatch.jupyter.receipts import (
     receipt_of,
     remember,
 )
-from nbbatch.jupyter.story import Place, packing_words, receipt_line, receipt_notes
+from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
 from nbbatch.jupyter.syntax import check_magics
 from nbbatch.jupyter.waiting import follow
+
+_BINDS_UNSEEN = frozenset({"exec", "globals", "setattr", "get_ipython", "update"})
+"""Words of cells that may assign names that do not stand there."""
 
 
 def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
@@ -145,7 +150,7 @@ def find_job(text: str, namespace: Mapping[str, Any], backend: str | None) -> An
 def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell, estimate: str) -> None:
     items = None if cell.items is None else len(cell.items)
     receipt = receipt_of(packed, cell)
-    packing = packing_words(cell.chunk, cell.chunk_why)
+    packing = packing_words(items or 0, Chunk(size=cell.chunk, why=cell.chunk_why))
     console.line(receipt_line(receipt, place, items, packing=packing, estimate=estimate))
     for note in (*filter(None, [place.aside]), *receipt_notes(receipt)):
         console.line(note)
@@ -163,7 +168,8 @@ def _submit(cell: Cell, packed: Packed, options: Options) -> Job | ArrayJob:
     name = job_name(cell.label)
     if cell.items is None:
         return submit_packed(packed, options, name=name)
-    return map_packed(packed, options, name=name, inputs=cell.items)
+    packing = packing_words(len(cell.items), Chunk(size=cell.chunk, why=cell.chunk_why))
+    return map_packed(packed, options, name=name, inputs=cell.items, packing=packing)
 
 
 def _say_detached(console: Console, job: Job | ArrayJob, bound: str | None) -> Job | ArrayJob | None:
@@ -199,6 +205,7 @@ def make_cell(shell: Any, line: CellLine, source: str, options: Options) -> Cell
     names = _names_of(source, label)
     if names.is_ipython:
         check_magics(names.python, shell)
+    _check_outputs(line, names)
     chosen = _choose(names, line, shell.user_ns, has_items=items is not None)
     returned = tuple(name for name in names.returns if name != line.item or items is None)
     return Cell(
@@ -214,6 +221,18 @@ def make_cell(shell: Any, line: CellLine, source: str, options: Options) -> Cell
         item_name=line.item,
         label=label,
     )
+
+
+def _check_outputs(line: CellLine, names: Names) -> None:
+    """Refuse a name of `--out` that no word of the cell is, before the job has run for nothing."""
+    words = set(re.findall(r"\w+", names.python)) | {*(line.inputs or ()), line.item}
+    strange = [name for name in line.outputs or () if name not in words]
+    if strange and not words & _BINDS_UNSEEN and "import *" not in names.python:
+        near = get_close_matches(strange[0], names.assigns, n=1)
+        raise UnknownNameError(
+            f"--out names {strange[0]}, which the cell does not assign.",
+            cure=f"Did you mean {near[0]}?" if near else "Assign it in the cell, or take it off --out.",
+        )
 
 
 def _names_of(source: str, label: str) -> Names:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -9,6 +11,9 @@ from typing import Any
 
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.words import split_line
+
+_USAGE_WIDTH, _HELP_WIDTH = 24, 92
+"""Columns of the help: for what is typed, and for all of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,12 @@ COMMANDS = (
     Command("cancel", "take a job back before it starts", takes_job=True),
     Command("terminate", "stop a job, also a running one", takes_job=True),
     Command("retry", "submit an ended job again; of an array, its failed items", takes_job=True),
+    Command(
+        "interrupt",
+        "take the host of a job back, as Spot does: on this machine, to rehearse it",
+        takes_job=True,
+        switches=(Switch(("--notice",), "N"),),
+    ),
     Command("queues", "the job queues and what waits in them"),
     Command(
         "cost",
@@ -129,8 +140,7 @@ def parse_command(line: str) -> Call:
 
 def command_help() -> str:
     """The text of `%batch help`."""
-    width = max(len(command.usage) for command in COMMANDS)
-    lines = [f"  %batch {command.usage:<{width}}  {command.help}" for command in COMMANDS]
+    lines = [line for command in COMMANDS for line in _help_lines(command)]
     return "\n".join(
         [
             "Commands (ID: a job's id or its beginning, its name, or the variable of its handle):",
@@ -139,6 +149,20 @@ def command_help() -> str:
             "%%batch -h shows the options of a cell.",
         ]
     )
+
+
+def _help_lines(command: Command) -> list[str]:
+    """One line, or where it is written long two: a notebook is not wide."""
+    if len(command.usage) <= _USAGE_WIDTH:
+        return [f"  %batch {command.usage:<{_USAGE_WIDTH}}  {command.help}"]
+    usage = re.sub(
+        r"(\[-[^ ]+) ", "\\1\N{NO-BREAK SPACE}", f"%batch {command.usage}"
+    )  # a switch stays together
+    lines = textwrap.wrap(usage, _HELP_WIDTH, subsequent_indent=" " * 4)
+    return [
+        *(f"  {line}".replace("\N{NO-BREAK SPACE}", " ") for line in lines),
+        f"  {'':<{_USAGE_WIDTH + 7}}  {command.help}",
+    ]
 
 
 def _command(word: str) -> Command:

@@ -26,7 +26,7 @@ _FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")
 """Environment variables of kernels that a live front end looks at."""
 _STYLE = (
     "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
-    "color:var(--jp-ui-font-color2,#666);background:none;margin:0;padding:0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;line-height:1.4"
+    "color:var(--jp-ui-font-color2,#666);background:none;margin:0;padding:0 0 0 var(--jp-code-padding,0);white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;line-height:1.4"
 )
 
 

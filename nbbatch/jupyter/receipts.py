@@ -1,21 +1,22 @@
 """The receipt of a cell, and what a dry run says of its cost.
 
-A receipt tells the price per hour, and the cost only where runs of the same code were seen in this
-notebook or by this dry run: how long a cell runs is never assumed.
+A receipt tells the price per hour, and the cost only where runs of the same code were watched from
+this machine, or are found by this dry run: how long a cell runs is never assumed.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from threading import Lock
+from dataclasses import replace
 
+from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Packed, Receipt
+from nbbatch.client.config import home
 from nbbatch.client.estimate import Basis, Estimate, Range, estimate_options
 from nbbatch.client.format import dollars
 from nbbatch.client.handle import Handle
-from nbbatch.client.history import MOST_RUNS, Measured
+from nbbatch.client.history import Measured, Runs
 from nbbatch.client.names import to_python
 from nbbatch.client.options import Options
 from nbbatch.client.outcome import Detail, seconds
@@ -38,29 +39,11 @@ def without_imports(receipt: Receipt, source: str) -> Receipt:
     return replace(receipt, back=tuple(name for name in receipt.back if name not in imported))
 
 
-@dataclass(slots=True)
-class _Seen:
-    """Runs of this process by backend and code: a receipt must not cost calls."""
-
-    runs: dict[tuple[str, str], Measured]
-    lock: Lock
-
-
-_seen = _Seen({}, Lock())
-
-
 def remember(job: Handle, packed: Packed, cell: Cell, detail: Detail) -> None:
     """Keep how long an item of a job that succeeded took, for the next receipt of the same code."""
     took = _seconds_of(job, cell, detail)
-    if not packed.code or detail["status"] != "SUCCEEDED" or took is None:
-        return
-    key = job.backend_name, packed.code
-    with _seen.lock:
-        known = _seen.runs.get(key)
-        times, ids = (known.seconds, known.jobs) if known else ((), ())
-        _seen.runs[key] = Measured(
-            seconds=(*times, took)[-MOST_RUNS:], jobs=(*ids, job.id)[-MOST_RUNS:], is_same_code=True
-        )
+    if packed.code and detail["status"] == "SUCCEEDED" and took is not None:
+        Runs(home()).note(job.backend, packed.code, job.id, took)
 
 
 def _seconds_of(job: Handle, cell: Cell, detail: Detail) -> float | None:
@@ -72,8 +55,8 @@ def _seconds_of(job: Handle, cell: Cell, detail: Detail) -> float | None:
 
 
 def estimate_seen(packed: Packed, cell: Cell, options: Options) -> Estimate | None:
-    """What the cell will cost by its runs in this process; None where there were none."""
-    known = _seen.runs.get((options.backend or "", packed.code))
+    """What the cell will cost by its runs that were watched from this machine; None where there were none."""
+    known = Runs(home()).get(get_backend(options.backend), packed.code)
     return None if known is None else _estimate(packed, cell, options, known)
 
 

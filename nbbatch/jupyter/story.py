@@ -71,25 +71,18 @@ def receipt_line(
     items : int or None
         Items of an array; None for a single job.
     packing : str
-        How they are packed, from `packing_words`.
+        How they are packed, from `chunks.packing_words`.
     estimate : str
         What it will cost by earlier runs, in words; empty where there were none.
     """
     parts = [
         str(receipt),
-        f"array of {plural(items, 'item')}{packing}" if items is not None else "",
+        f"array of {packing or plural(items, 'item')}" if items is not None else "",
         f"queue {place.queue} ({place.where})" if place.where else f"queue {place.queue}",
         _price(place, "each " if items is not None else ""),
         estimate,
     ]
     return _joined(parts)
-
-
-def packing_words(chunk: int, why: str) -> str:
-    """What the receipt says of several items to a child."""
-    if chunk == 1:
-        return ""
-    return f", {chunk:,} to a child" + (f" ({why})" if why else "")
 
 
 def _price(place: Place, each: str) -> str:

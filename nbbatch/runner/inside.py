@@ -137,9 +137,22 @@ def end_item(*, is_done: bool) -> dict[str, Any]:
     """An item has ended: forget it, and give what its entry in the result shall say of it."""
     if is_done and os.path.exists(path := _checkpoint_path()):
         notes.place.setdefault("outdated", []).append(path)
-    metrics = {name: value if value - value == 0 else repr(value) for name, value in _metrics.items()}
+    metrics = _last_metrics()
     _metrics.clear()
     return {"metrics": metrics} if metrics else {}
+
+
+def leave() -> str:
+    """What another process has to tell for this one, which will be killed: JSON of metrics and held notes."""
+    import json
+
+    held = [[kind, body] for (kind, _), body in _held.items()]
+    _held.clear()
+    return json.dumps({"metrics": _last_metrics(), "held": held})
+
+
+def _last_metrics() -> dict[str, Any]:
+    return {name: value if value - value == 0 else repr(value) for name, value in _metrics.items()}
 
 
 def lend_to(module: Any) -> None:

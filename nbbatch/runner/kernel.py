@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-from . import failures
+from . import failures, notes
 from .payload import EnvironmentMismatchError
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
@@ -34,6 +34,7 @@ _notes.place["item"] = {item!r}; _inside.lend_to(nbbatch); nbbatch.record = _rec
 del sys, nbbatch, _inside, _notes, _recording
 """
 """Gives a kernel of Python what jobs use of nbbatch; the archive has a little `nbbatch` for images without one."""
+_LEAVE = "__import__('sys').modules['{package}.inside'].leave()"
 
 
 class DeadKernelError(failures.ExitCodeError):
@@ -127,6 +128,7 @@ class Kernel:
         self._settings = settings
         self._is_in_cell = False
         self._was_stopped = False
+        self._answers = False
         self._client = self._new_client(notebook, on_output)
 
     def __enter__(self) -> Kernel:  # noqa: PYI034 - Python 3.9 has no Self
@@ -163,10 +165,12 @@ class Kernel:
             What became of it; a job that is stopped interrupts the cell first.
         """
         known = self._nbclient.exceptions
-        self._is_in_cell = True
+        self._is_in_cell, self._answers = True, False
         try:
             self._client.execute_cell(cell, index)
+            self._answers = True
         except known.CellExecutionError as error:
+            self._answers = True
             raise CellError(str(error)) from None
         except known.CellTimeoutError:
             raise CellTimeoutError(f"A cell ran longer than {self._settings['cell_timeout']} s.") from None
@@ -176,6 +180,28 @@ class Kernel:
             self._is_in_cell = False
             if self._was_stopped:
                 raise failures.StopSignal("the job was stopped (SIGTERM)")
+
+    def leave(self) -> dict[str, Any]:
+        """The last value of each metric that was logged; notes that were held back are told now.
+
+        A kernel that did not end its cell is not asked, and it gets no time to tell by itself.
+        """
+        if not (self._answers and self._is_python) or self._was_stopped:
+            return {}
+        import ast
+        import json
+
+        package = __name__.rpartition(".")[0]
+        wish = {"left": _LEAVE.format(package=package)}
+        asked = self._client.kc.execute("", silent=True, user_expressions=wish)
+        reply = self._client.wait_for_reply(asked) or {"content": {}}
+        left = reply["content"].get("user_expressions", {}).get("left", {})
+        if left.get("status") != "ok":  # the notebook has taken the module away
+            return {}
+        told = json.loads(ast.literal_eval(left["data"]["text/plain"]))
+        for kind, body in told["held"]:
+            notes.note(kind, **body)
+        return dict(told["metrics"])
 
     def finish(self) -> dict[str, Any]:
         """Keep the widgets' state in the notebook; gives what the kernel says of its language."""

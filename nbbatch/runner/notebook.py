@@ -66,8 +66,8 @@ def _entry(
     except BaseException as error:
         entry = {"error": _described(error, run)}
         failures.print_failure(entry["error"])
-        return entry, error
-    return {**entry, "seconds": round(time.monotonic() - started, 6)}, None
+        return {**entry, **(run.told if run is not None else {})}, error
+    return {**entry, **run.told, "seconds": round(time.monotonic() - started, 6)}, None
 
 
 def _described(error: BaseException, run: Run | None) -> dict[str, Any]:
@@ -107,6 +107,7 @@ class Run:
         self._index = 0
         self._written = self._cost = 0.0
         self._is_new = False
+        self.told: dict[str, Any] = {}
 
     def execute(self) -> None:
         """Run its cells in order until one fails.
@@ -127,7 +128,11 @@ class Run:
         try:
             with kernel.Kernel(self._notebook, self._settings, self._autosave) as running:
                 running.prepare(self._archive, self._item)
-                self._run_cells(running)
+                try:
+                    self._run_cells(running)
+                finally:
+                    metrics = running.leave()
+                    self.told = {"metrics": metrics} if metrics else {}
                 self._notebook["metadata"]["language_info"] = running.finish()
         finally:
             about = self._notebook["metadata"]["papermill"]

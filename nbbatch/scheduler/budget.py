@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from nbbatch.errors import ClientException
 from nbbatch.model.jobs import Attempt, JobId, JobStatus, Run
@@ -110,7 +111,7 @@ def due_job(state: SchedulerState, job_id: str, now: int) -> str | None:
     live.spending.due = None
     cap, spent = cap_of(live.job.tags), live.spending.at(now)
     if cap is not None and spent >= cap - 2 * _HAIR:
-        return f"Budget: the job's cap of ${cap:g} (tag {MAX_COST_TAG}) is reached: ${spent:.4f} are spent."
+        return f"Budget: the job's cap of {_dollars(cap)} (tag {MAX_COST_TAG}) is reached: {_spent(spent)} are spent."
     watch_job(state, live, now)
     return None
 
@@ -137,7 +138,8 @@ def explain_cap(state: SchedulerState, live: LiveJob) -> list[str]:
     cap = cap_of(live.job.tags)
     if cap is None:
         return []
-    return [f"It may cost ${cap:g} (tag {MAX_COST_TAG}), and ${live.spending.at(state.now):.4f} are spent."]
+    spent = _spent(live.spending.at(state.now))
+    return [f"It may cost {_dollars(cap)} (tag {MAX_COST_TAG}), and {spent} are spent."]
 
 
 def restore_ended(live: LiveJob, runs: Iterable[Run]) -> None:
@@ -201,7 +203,15 @@ def _new_day(spending: Spending, day: int) -> Spending:
 
 
 def _day_reason(state: SchedulerState, now: int) -> str:
-    return (
-        f"Budget: the day's cap of ${_day_cap(state) or 0:g} is reached: "
-        f"${spent_today(state, now):.4f} are spent."
-    )
+    cap, spent = _dollars(_day_cap(state) or 0), _spent(spent_today(state, now))
+    return f"Budget: the day's cap of {cap} is reached: {spent} are spent."
+
+
+def _dollars(cap: float) -> str:
+    """As somebody wrote it: never `$1e-05`."""
+    return f"${Decimal(f'{cap:g}'):f}"
+
+
+def _spent(amount: float) -> str:
+    """Four digits after the point, of less than a tenth of a cent two that mean something."""
+    return f"${amount:.4f}" if amount >= 0.001 else f"${Decimal(f'{amount:.2g}'):f}"  # noqa: PLR2004 - see above

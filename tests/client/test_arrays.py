@@ -10,14 +10,22 @@ import pandas as pd
 import pytest
 
 import nbbatch
-from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.arrays import ArrayJob, _with_array
 from nbbatch.client.chunks import choose_chunk
 from nbbatch.client.indexes import read_indexes, write_indexes
 from nbbatch.client.inputs import list_items
 from nbbatch.client.items import Item, label
 from nbbatch.client.jobs import Job
+from nbbatch.client.outcome import Outcome, outcome
 from nbbatch.client.shape import ArrayShape
-from nbbatch.errors import JobCancelledError, JobFailedError, OptionError, RemoteError, UserError
+from nbbatch.errors import (
+    JobCancelledError,
+    JobFailedError,
+    JobTerminatedError,
+    OptionError,
+    RemoteError,
+    UserError,
+)
 
 DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
@@ -49,6 +57,14 @@ def dies_at_two(number):
     if number == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+@in_notebook
+def fails_or_waits(number):
+    import time
+
+    1 / number
+    time.sleep(600)
 
 
 @in_notebook
@@ -126,6 +142,46 @@ def test_more_items_than_children_are_packed_invisibly():
     assert ArrayShape(10_001, 2).children == 5001
     with pytest.raises(OptionError, match="more than 10,000 children"):
         choose_chunk(1, 10_001)
+
+
+def test_an_array_says_how_it_is_packed():
+    """In its repr and where a notebook shows it; found again, once its bundle was read."""
+    arr = nbbatch.map(square, range(7), chunk=3)
+    assert "7 items, 3 to a child" in repr(arr)
+    assert "7 items, 3 to a child" in arr._repr_mimebundle_()["text/html"]
+    assert arr.results(DEADLINE) == [number**2 for number in range(7)]
+    again = nbbatch.job(arr.id)
+    assert len(again) == 7
+    assert "7 items, 3 to a child" in repr(again)
+    assert "child" not in repr(nbbatch.map(square, range(2), chunk=1))
+    quick = nbbatch.map(square, range(100))
+    assert "items, " in repr(quick)
+    assert "last time)" in repr(quick)
+
+
+def test_children_of_a_terminated_array_were_terminated(tmp_path):
+    """Also those that ran; a child that had failed before by itself keeps its own error."""
+    arr = nbbatch.map(fails_or_waits, range(3), chunk=1)
+    deadline = time.monotonic() + DEADLINE
+    while not (arr.counts().get("FAILED") and arr.counts().get("RUNNING") == 2):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    arr.terminate("enough of it")
+    assert arr.wait(DEADLINE)
+    own, *ended = [item.error for item in arr.failed()]
+    assert isinstance(own, ZeroDivisionError)
+    assert all(isinstance(error, JobTerminatedError) for error in ended)
+    assert all("was terminated: enough of it" in str(error) for error in ended)
+    assert [text.partition(":")[0] for text in arr.frame()["error"]][1:] == ["JobTerminatedError"] * 2
+
+
+def test_a_summary_without_its_flags_is_read_beside_its_array():
+    """As AWS may leave them out: what has the array's reason ended with it, what has its own did not."""
+    array = {"isTerminated": True, "statusReason": "enough"}
+    own = {"status": "FAILED", "startedAt": 1, "statusReason": "Essential container in task exited"}
+    assert outcome(_with_array({**own, "statusReason": "enough"}, array)) is Outcome.TERMINATED
+    assert outcome(_with_array({"status": "FAILED"}, array)) is Outcome.TERMINATED
+    assert outcome(_with_array({**own, "container": {"exitCode": 3}}, array)) is Outcome.EXITED
 
 
 def test_items_may_share_a_child():
@@ -221,6 +277,7 @@ def test_a_child_that_dies_without_a_word_is_explained():
     with pytest.raises(JobFailedError, match=r"item 1 of 3 \(2\).*137") as caught:
         arr.results(DEADLINE)
     assert caught.value.job_id == f"{arr.id}:1"
+    assert 'try memory="4G"' in str(arr.failed()[0].error)  # twice the 2 GB that it had
     assert [item.position for item in arr.failed()] == [1]
 
 
@@ -357,6 +414,7 @@ def test_what_is_no_array_is_not_taken_for_one():
 def test_inputs_are_told_in_a_few_words():
     """Keyword arguments as they are written, long values cut."""
     assert label({"lr": 0.1, "depth": 3}) == "lr=0.1, depth=3"
+    assert label({"lr": 0.1 + 0.2, "far": 1234.5678901}) == "lr=0.3, far=1234.57"
     assert len(label("x" * 1000)) < 80
     assert len(label(list(range(1000)))) < 80
     assert len(repr(Item(position=0, job_id="j", source=[pd.DataFrame({"a": range(50)})]))) < 250

@@ -17,6 +17,7 @@ from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.backend import get_backend, translate
 from nbbatch.client.children import children_of
 from nbbatch.client.definitions import definition_for
+from nbbatch.client.estimate import _placed
 from nbbatch.client.options import Options
 from nbbatch.client.submission import resolve
 from nbbatch.errors import (
@@ -122,6 +123,13 @@ def test_one_of_several_queues_has_to_be_named(configure):
         chosen(backend, spot=False)
     with pytest.raises(OptionError, match="has no queues with GPUs on Spot"):
         chosen(backend, spot=True, gpus=1)
+
+
+def test_what_ran_is_priced_on_the_queue_that_fits(configure):
+    """For a job that ran, asking for Spot means the account's own queue; without a wish it stays in its own."""
+    backend, detail = configure(queue="analysis"), {"jobDefinition": "sleeper:1"}
+    assert _placed(backend, detail, Options(spot=True)).queue == "spare"
+    assert _placed(backend, detail, Options(vcpus=4)).queue is None
 
 
 def test_a_definition_has_the_backends_roles_and_log_group(configure):

@@ -9,12 +9,13 @@ import stat
 import psutil
 import pytest
 
-from nbbatch.client.backend import get_backend, translate
+from nbbatch.client.backend import boto3_client, get_backend, translate
 from nbbatch.errors import (
     AccessDeniedError,
     BackendUnreachableError,
     ClientException,
     DaemonVersionError,
+    OptionError,
 )
 
 
@@ -208,3 +209,11 @@ def test_boto3s_errors_become_nbbatchs(code, kind):
     error = translate(ClientError({"Error": {"Code": code, "Message": "words"}}, "SubmitJob"))
     assert type(error) is kind
     assert "words" in str(error)
+
+
+def test_a_plain_boto3_client_is_given_out(daemon):
+    """For what is made once; of services that a backend does not have it says so."""
+    assert boto3_client().describe_job_queues()["jobQueues"]
+    assert boto3_client("logs", backend="local").meta.service_model.service_name == "logs"
+    with pytest.raises(OptionError, match=r"'s3' .*boto3\.client"):
+        boto3_client("s3")

@@ -10,9 +10,10 @@ import pytest
 
 import nbbatch
 from nbbatch.client import capacity
+from nbbatch.client.backend import get_backend
 from nbbatch.client.digest import digest, function_digest, manifest_digest
 from nbbatch.client.estimate import Basis
-from nbbatch.client.history import Measured, measured
+from nbbatch.client.history import Measured, Runs, measured
 from nbbatch.errors import OptionError, UnknownNameError
 
 DEADLINE = 60
@@ -44,6 +45,21 @@ def fresh_prices():
     capacity.catalogue.cache_clear()
     yield
     capacity.catalogue.cache_clear()
+
+
+def test_watched_runs_are_known_to_the_next_kernel(tmp_path):
+    """By backend and code, the newest twenty; a file that is no such file is as none."""
+    backend = get_backend("local")
+    for number in range(25):
+        Runs(tmp_path).note(backend, "abc", f"job{number}", number / 4)
+    known = Runs(tmp_path).get(backend, "abc")
+    assert known is not None
+    assert known.jobs == tuple(f"job{number}" for number in range(5, 25))
+    assert known.seconds[-1] == 6
+    assert known.is_same_code
+    assert Runs(tmp_path).get(backend, "abd") is None
+    (tmp_path / "runs.json").write_text("[1")
+    assert Runs(tmp_path).get(backend, "abc") is None
 
 
 def test_of_a_first_run_only_the_price_per_hour_is_known():

@@ -21,7 +21,7 @@ from nbbatch.client.options import Options
 from nbbatch.client.outcome import Outcome
 from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec
-from nbbatch.errors import OptionError
+from nbbatch.errors import OptionError, UnknownNameError
 
 DEADLINE = 60
 pytestmark = pytest.mark.usefixtures("shared_daemon")
@@ -206,6 +206,8 @@ def test_jobs_are_found_by_name_status_time_and_tag():
     assert good.id in [row.id for row in nbbatch.jobs(name="found-*", since=start)]
     assert [row.id for row in nbbatch.jobs(tag="team=blue")] == [good.id]
     assert [row.id for row in nbbatch.jobs(tag="team", since=start)] == [good.id]
+    with pytest.raises(UnknownNameError, match=r"no job queue 'defalt'. Did you mean default\?"):
+        nbbatch.jobs(queue="defalt")
     assert len(nbbatch.jobs(tag="team=red")) == 0
     assert bad.id in [row.id for row in nbbatch.jobs(status="failed")]
     assert bad.id in [row.id for row in nbbatch.jobs(status="exited")]

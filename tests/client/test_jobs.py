@@ -386,6 +386,16 @@ def test_why_says_in_words_what_a_job_waits_for_and_how_it_ended(gate):
     assert "succeeded" in second.why()
 
 
+def test_why_says_what_the_code_raised_and_what_to_do():
+    """Of a job that failed: its exit code, its error, the next step; from a handle that knows nothing yet."""
+    failed = nbbatch.submit(add, None)
+    assert failed.wait(DEADLINE)
+    ended, raised, cure = nbbatch.job(failed.id).why().splitlines()
+    assert f"({failed.id[:8]}) failed: exit code 1" in ended
+    assert raised.startswith("It raised TypeError: unsupported operand")
+    assert "logs()" in cure
+
+
 def test_cost_and_use_are_accounted():
     """Dollars by the host's price, seconds and memory as measured."""
     job = nbbatch.submit(add, 1)

@@ -129,6 +129,7 @@ def test_a_failed_step_raises_what_its_code_raised(tmp_path):
     with pytest.raises(ValueError, match="not yet"):
         p.results(DEADLINE)
     assert "dependency failed" in p._repr_mimebundle_()["text/plain"]
+    assert ">dependency failed</text>" in p._repr_mimebundle_()["image/svg+xml"]
 
 
 def test_a_pipeline_built_again_takes_up_its_newest_run():

@@ -8,6 +8,7 @@ import nbbatch
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell
 from nbbatch.client.image_facts import ImageFacts, note_facts
+from nbbatch.client.names import to_python
 from nbbatch.client.options import Options
 from nbbatch.client.preflight import PYTHON, cell_needs, function_needs, missing_modules
 from nbbatch.client.submission import pack_for, resolve
@@ -41,6 +42,36 @@ def test_only_certain_imports_count() -> None:
     }
     for opens in ("get_ipython().system('pip install a')", "import sys; sys.path.append('x')"):
         assert cell_needs(f"{opens}\nimport a") == {}
+
+
+@pytest.mark.parametrize(
+    ("cell", "needs"),
+    [
+        ("x = 1\n%timeit -n1 x", {"IPython": "line 2: %timeit"}),
+        ("%%capture out\n1", {"IPython": "line 1: %%capture"}),
+        ("x?", {"IPython": "line 1: %pinfo"}),
+        ("%%bash --out text\ntrue", {"IPython": "line 1: %%bash"}),
+        ("%%time\n!true", {"IPython": "line 1: %%time"}),
+        ("if x:\n    %timeit 1", {}),
+        ("!ls\nx = !ls\n%time 1\n%env A=1\n%cd /\n%matplotlib inline", {}),
+        ("%%time\n1", {}),
+        ("%%bash\ntrue", {}),
+    ],
+)
+def test_a_cell_needs_ipython_for_what_only_that_can_do(cell, needs) -> None:
+    """Whatever the runner does by itself needs nothing; the magic is told as it was written."""
+    assert cell_needs(to_python(cell)[0]) == needs
+
+
+@pytest.mark.docker
+def test_ipython_syntax_is_refused_where_the_image_has_none(home, monkeypatch) -> None:
+    """Nothing is sent, and the cure builds an image that has it; what needs none runs there."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "docker")
+    with pytest.raises(EnvironmentMismatchError, match=r"IPython \(line 1: %timeit\)") as caught:
+        pack_for(Cell(source="%timeit 1"), resolve({"image": IMAGE}))
+    assert f'nbbatch.image(["imported", "ipython"], base="{IMAGE}")' in caught.value.cure
+    assert not any((home / "bundles").glob("*"))
+    assert pack_for(Cell(source="%%time\n1"), resolve({"image": IMAGE}))
 
 
 def test_a_function_needs_what_it_imports_first() -> None:

@@ -189,3 +189,11 @@ def test_an_image_with_python_gets_files_too(docker_daemon) -> None:
     """The runner places them in the image, and brings back what a script of several lines made."""
     job = nbbatch.script("for i in 1 2\ndo cat in.txt >> out; done", image=IMAGE, files="in.txt", fetch="out")
     assert job.result().files[0].read_text() == "abc\nabc\n"
+
+
+def test_a_file_s_name_is_not_taken_for_a_script(shared_daemon, tmp_path) -> None:
+    """Run as a line of bash it would only be a command that is not there."""
+    path = tmp_path / "steps.sh"
+    path.write_text("echo one")
+    with pytest.raises(OptionError, match=r"Write Path\("):
+        nbbatch.script(str(path))

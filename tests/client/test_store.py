@@ -181,3 +181,28 @@ def test_dry_store_only_weighs() -> None:
     assert store.size == 5
     assert not store.exists("a")
     assert store.list("a") == []
+
+
+@pytest.fixture
+def tight_disk(tmp_path):
+    """A disk of its own of three megabytes."""
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", tmp_path], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("only root can mount a small disk")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+def test_a_full_disk_is_told_before_and_after(tight_disk) -> None:
+    """What does not fit is refused with the place and the way out, and nothing half written stays."""
+    store = FolderStore(tight_disk / "home")
+    store.put_blob(writer(b"small"))
+    assert store.shortage() == ""
+    with pytest.raises(StoreError, match="No space left on device") as caught:
+        store.put_blob(writer(bytes(4_000_000)))
+    assert "NBBATCH_HOME" in caught.value.cure
+    assert len(files(store)) == 1
+    (tight_disk / "filler").write_bytes(bytes(2_500_000))
+    assert store.shortage().startswith(f"The disk of {tight_disk / 'home'} is full.")

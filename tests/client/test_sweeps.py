@@ -59,6 +59,21 @@ def test_a_table_gives_a_run_for_each_row(tmp_path):
     assert listed.counts() == {"SUCCEEDED": 1}
 
 
+def test_the_last_value_of_each_metric_is_a_column(tmp_path):
+    """Also of a run that failed, however fast they came; recorded values and parameters keep their names."""
+    log = "import nbbatch\nfor step in range(300):\n    nbbatch.log_metric('loss', 1 / (step + lr))"
+    path = write(tmp_path / "train.ipynb", log, "nbbatch.log_metric('lr', 9)", "1 / (depth - 2)")
+    sweep = nbbatch.map_notebook(path, grid={"lr": [1, 2], "depth": [1, 2]}, chunk=2)
+    assert sweep.wait(DEADLINE)
+    frame = sweep.frame()
+    assert list(frame["loss"]) == [1 / 300, 1 / 300, 1 / 301, 1 / 301]
+    assert list(frame["status"]) == ["SUCCEEDED", "FAILED"] * 2
+    assert list(frame["lr"]) == [1, 1, 2, 2]
+    assert "<th>loss</th>" in sweep.summary()._repr_html_()
+    told = sweep.metrics()
+    assert told[told["name"] == "loss"]["value"].min() == 1 / 301
+
+
 def test_failed_runs_are_told_kept_and_repeated_alone(tmp_path):
     """The others' values are there; the failed one says its parameters, cell and notebook; a retry makes it good."""
     marker = tmp_path / "marker"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 
-from nbbatch.errors import JobFailedError, NbbatchError, RemoteError, UserError
+from nbbatch.errors import JobFailedError, NbbatchError, RemoteError, UnknownNameError, UserError
 
 
 def run(shell, cell):
@@ -272,3 +273,45 @@ def test_resize_says_what_would_have_sufficed(batch_shell, capsys):
     run(batch_shell, "sized.wait(60)")
     batch_shell.run_line_magic("batch", "resize sized")
     assert "instead of --vcpus 1 --memory 3G" in capsys.readouterr().out
+
+
+def test_a_host_is_taken_back_as_spot_does(batch_shell, capsys):
+    """The job gets a notice and ends with AWS's reason; the line names the host."""
+    run(batch_shell, "%%batch --as slow --queue spot\nimport time\ntime.sleep(600)")
+    slow = batch_shell.user_ns["slow"]
+    started = threading.Event()
+    slow.on_change(lambda detail: started.set() if detail["status"] == "RUNNING" else None)
+    assert started.wait(60)
+    run(batch_shell, "%batch interrupt slow --notice 0")
+    assert "loses its host" in capsys.readouterr().out
+    assert slow.wait(60)
+    assert "terminated" in slow.status_reason
+
+
+@pytest.mark.parametrize(
+    ("line", "source", "hint"),
+    [
+        ("--out scors", "scores = 1", "Did you mean scores?"),
+        ("--out zzz", "1", "take it off --out"),
+        ("--definition nowhere", "1", "Name one that is registered"),
+    ],
+)
+def test_a_name_that_is_nowhere_is_told_before_anything_is_sent(batch_shell, capsys, line, source, hint):
+    """No job runs only to fail at its end."""
+    result = batch_shell.run_cell(f"%%batch {line}\n{source}", store_history=True)
+    assert isinstance(result.error_in_exec, UnknownNameError)
+    assert line.split()[1] in result.error_in_exec.message
+    assert hint in result.error_in_exec.cure
+    assert "sends" not in capsys.readouterr().out
+
+
+def test_a_name_may_be_bound_in_ways_that_nobody_sees(batch_shell):
+    """`--out` takes what exec assigns, and what goes in by `--in`."""
+    run(batch_shell, "%%batch --out made\nexec('ma' + 'de = 5')")
+    assert batch_shell.user_ns["made"] == 5
+
+
+def test_no_magic_of_ipython_is_taken_for_a_variable(batch_shell):
+    """A name that is not there is compared with the user's own."""
+    with pytest.raises(UnknownNameError, match="Run the cell that defines it first"):
+        run(batch_shell, "%%batch --in nope\n1")

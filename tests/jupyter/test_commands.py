@@ -16,7 +16,9 @@ def test_a_line_is_read():
 def test_an_empty_line_asks_for_help():
     """%batch alone shows what there is."""
     assert parse_command("").command.name == "help"
-    assert all(command.usage in command_help() for command in COMMANDS)
+    shown = " ".join(command_help().split())
+    assert all(f"%batch {command.usage} {command.help}" in shown for command in COMMANDS)
+    assert all(len(line) < 110 for line in command_help().splitlines())
 
 
 @pytest.mark.parametrize(

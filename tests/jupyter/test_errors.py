@@ -4,7 +4,14 @@ import pickle
 
 import pytest
 
-from nbbatch.errors import JobFailedError, JobOutOfMemoryError, NbbatchBugError, OptionError, RemoteError
+from nbbatch.errors import (
+    JobFailedError,
+    JobOutOfMemoryError,
+    NbbatchBugError,
+    OptionError,
+    RemoteError,
+    UserError,
+)
 from nbbatch.jupyter.errors import in_magic_words, message_lines, tell, told
 
 
@@ -74,3 +81,20 @@ def test_a_told_error_still_pickles():
 def test_cures_are_in_the_words_of_the_line(cure, words):
     """What to do next is told as it would be typed in a cell."""
     assert in_magic_words(cure) == words
+
+
+@pytest.mark.parametrize(
+    "call", ["submit(len, vcpus='many')", "job('nope')", "submit(hash, lock)", "run_notebook('gone.ipynb')"]
+)
+def test_a_mistake_in_a_call_shows_the_notebook_s_own_lines(batch_shell, capsys, call):
+    """The line of the cell and the message, none of nbbatch's frames."""
+    result = batch_shell.run_cell(
+        f"import nbbatch; lock = __import__('threading').Lock()\ndef mine():\n    nbbatch.{call}\nmine()"
+    )
+    assert isinstance(result.error_in_exec, UserError)
+    said = capsys.readouterr().out
+    assert "----> 4 mine()" in said
+    assert f"----> 3     nbbatch.{call}" in said
+    assert "client/" not in said
+    assert said.count("Traceback") == 1
+    assert str(result.error_in_exec) in said

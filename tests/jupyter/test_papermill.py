@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
-from pathlib import Path
 
 import nbformat
 import papermill
@@ -20,25 +18,14 @@ from papermill.exceptions import PapermillExecutionError
 import nbbatch
 from nbbatch.errors import OptionError
 
-ROOT = Path(__file__).resolve().parents[2]
-
 DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
 
 
 @pytest.fixture
-def environment(tmp_path_factory):
-    """Variables under which a new Python finds this nbbatch and the entry points of its pyproject.toml."""
-    folder = tmp_path_factory.mktemp("entry")
-    info = folder / "nbbatch_here-0.dist-info"
-    info.mkdir()
-    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][
-        "papermill.engine"
-    ]
-    lines = [f"{name} = {target}" for name, target in points.items()]
-    (info / "entry_points.txt").write_text("\n".join(["[papermill.engine]", *lines]))
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nbbatch-here\nVersion: 0\n")
-    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "PYTHONWARNINGS": "ignore"}
+def environment(python_path):
+    """Variables under which a new Python finds this nbbatch and its entry points."""
+    return {**os.environ, "PYTHONPATH": python_path, "PYTHONWARNINGS": "ignore"}
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from nbbatch.client.chunks import Chunk, packing_words
 from nbbatch.client.notes import Note
 from nbbatch.client.told import Progress, Told
 from nbbatch.errors import OptionError
-from nbbatch.jupyter.story import final_line, packing_words, status_line
+from nbbatch.jupyter.story import final_line, status_line
 
 STORY = "nbbatch ›"
 
@@ -50,8 +51,9 @@ def test_an_array_with_several_items_to_a_child_counts_children():
     assert final_line(over, items=1000).startswith("FAILED: 1 of 4 children (1,000 items)")
     over["arrayProperties"] = {"size": 4, "statusSummary": {"SUCCEEDED": 4}}
     assert final_line(over, items=1000).startswith("SUCCEEDED: 1,000 items")
-    assert packing_words(1, "") == ""
-    assert packing_words(50, "an item took 3 ms last time") == ", 50 to a child (an item took 3 ms last time)"
+    assert packing_words(10, Chunk(size=1)) == ""
+    packed = Chunk(size=50, why="an item took 3 ms last time")
+    assert packing_words(1000, packed) == "1,000 items, 50 to a child (an item took 3 ms last time)"
 
 
 def test_a_waiting_cell_shows_progress_and_metrics(execute):

@@ -57,6 +57,18 @@ def test_a_job_is_stopped_when_its_cap_is_reached():
     )
 
 
+def test_small_sums_are_told_as_people_write_them():
+    """A cap of a thousandth of a cent, and what little was spent, without powers of ten."""
+    world = World()
+    job = world.submit(tags=capped(0.00001))
+    world.start(job)
+    advance(world, HOUR_MS)
+    world.exit(job, 143)
+    reason = world.run_of(job).status_reason
+    assert reason.startswith("Budget: the job's cap of $0.00001 ")
+    assert "e-" not in reason
+
+
 def test_a_cap_counts_every_attempt():
     """What failed attempts have cost is not spent again."""
     world = World()
@@ -169,9 +181,9 @@ def test_a_job_that_waits_for_midnight_is_told_so():
     told = {job: explain(world.state, *world.state.find(job)) for job in (never, waiting, capped_job)}
     assert told[never][0].startswith("MISCONFIGURATION:")
     assert told[waiting][0] == (
-        "Budget: the day's cap of $0 is reached: $0.0000 are spent. What waits goes on at midnight UTC."
+        "Budget: the day's cap of $0 is reached: $0 are spent. What waits goes on at midnight UTC."
     )
-    assert told[capped_job][-1] == "It may cost $2 (tag nbbatch:maxCost), and $0.0000 are spent."
+    assert told[capped_job][-1] == "It may cost $2 (tag nbbatch:maxCost), and $0 are spent."
 
 
 def test_the_clock_of_a_blocked_head_goes_on_while_the_day_is_spent():
