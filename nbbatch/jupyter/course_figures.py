@@ -50,7 +50,7 @@ def states(numbers: States, *, theme: str = "auto") -> go.Figure:
             stackgroup="states",
             mode="lines",
             line={"width": 0, "shape": "hv", "color": kind.colour},
-            fillcolor=translucent(kind.colour, 0.85),
+            fillcolor=translucent(kind.colour, 0.35 if name == "waiting" else 0.9),
             hovertemplate=f"{name} %{{y:,}}<extra></extra>",
             showlegend=True,
         )

@@ -13,7 +13,9 @@ from botocore import exceptions
 
 import nbbatch
 from nbbatch.client import aws_answers, aws_backend, capacity
+from nbbatch.client.arrays import ArrayJob
 from nbbatch.client.backend import get_backend, translate
+from nbbatch.client.children import children_of
 from nbbatch.client.definitions import definition_for
 from nbbatch.client.estimate import _placed
 from nbbatch.client.options import Options
@@ -324,6 +326,31 @@ def test_why_a_job_waits_is_told_from_what_aws_knows(beside, narrow):
     assert "is RUNNING" in running.why()
     beside.batch.update_job_queue(jobQueue="narrow", state="DISABLED")
     assert "queue narrow is DISABLED" in waiting.why()
+
+
+def test_children_are_told_from_listjobs_as_the_daemon_tells_them(beside, shared_daemon):
+    """Statuses, attempts and ends; only hosts are unknown."""
+    container = {
+        "image": "busybox",
+        "command": ["sh", "-c", "exit $AWS_BATCH_JOB_ARRAY_INDEX"],
+        "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}],
+    }
+    beside.batch.register_job_definition(
+        jobDefinitionName="ends", type="container", containerProperties=container
+    )
+    job_id = beside.batch.submit_job(
+        jobName="ends", jobQueue="default", jobDefinition="ends", arrayProperties={"size": 3}
+    )["jobId"]
+    here, there = ArrayJob(job_id, backend="local"), ArrayJob(job_id, backend="prod")
+    assert here.wait(60)
+    local, remote = children_of(here), children_of(there)
+    assert remote.statuses.tolist() == local.statuses.tolist() == [5, 6, 6]
+    assert sorted(remote.failures.words) == sorted(local.failures.words) == ["exit code 1", "exit code 2"]
+    assert sorted(remote.attempts.started) == sorted(local.attempts.started)
+    assert set(remote.attempts.host) == {-1}
+    assert local.hosts
+    with pytest.raises(NotOnAwsError, match="CloudWatch"):
+        nbbatch.figure("depth", backend="prod")
 
 
 def test_the_type_of_a_host_is_asked_of_ecs(account, configure):

@@ -79,8 +79,8 @@ SHOWN = {
         "costs": "rehearsal",
     },
     "07_what_if.ipynb": {
-        "study": "800",
-        "measured": "24 jobs",
+        "study": "400",
+        "measured": "16 jobs",
         "again": "this machine",
         "summary": "64 Spot, bad week",
         "verdict": "Cheapest: ",
