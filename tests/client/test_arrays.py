@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import nbbatch
-from nbbatch.client.arrays import ArrayJob, _with_array
+from nbbatch.client.arrays import ArrayJob, _completed
 from nbbatch.client.chunks import choose_chunk
 from nbbatch.client.indexes import read_indexes, write_indexes
 from nbbatch.client.inputs import list_items
@@ -179,9 +179,9 @@ def test_a_summary_without_its_flags_is_read_beside_its_array():
     """As AWS may leave them out: what has the array's reason ended with it, what has its own did not."""
     array = {"isTerminated": True, "statusReason": "enough"}
     own = {"status": "FAILED", "startedAt": 1, "statusReason": "Essential container in task exited"}
-    assert outcome(_with_array({**own, "statusReason": "enough"}, array)) is Outcome.TERMINATED
-    assert outcome(_with_array({"status": "FAILED"}, array)) is Outcome.TERMINATED
-    assert outcome(_with_array({**own, "container": {"exitCode": 3}}, array)) is Outcome.EXITED
+    assert outcome(_completed({**own, "statusReason": "enough"}, array)) is Outcome.TERMINATED
+    assert outcome(_completed({"status": "FAILED"}, array)) is Outcome.TERMINATED
+    assert outcome(_completed({**own, "container": {"exitCode": 3}}, array)) is Outcome.EXITED
 
 
 def test_items_may_share_a_child():
