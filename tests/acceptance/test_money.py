@@ -32,7 +32,9 @@ def test_a_job_is_stopped_at_its_cap(batch, register, submit, ended):
     register("exec sleep 600")
     job = ended(submit("work", tags={"nbbatch:maxCost": "0.000001"}))
     assert job["status"] == "FAILED"
-    assert job["statusReason"].startswith("Budget: the job's cap of $0.000001 (tag nbbatch:maxCost) is reached")
+    assert job["statusReason"].startswith(
+        "Budget: the job's cap of $0.000001 (tag nbbatch:maxCost) is reached"
+    )
     with pytest.raises(ClientError, match="must be a number of dollars above 0"):
         submit("work", tags={"nbbatch:maxCost": "much"})
 
