@@ -76,5 +76,7 @@ def _table(head: str, detail: Detail, facts: Mapping[str, str]) -> str:
         for title, value in facts.items()
         if value
     )
-    title = f"<b>{html.escape(head)}</b> {badge(colour_of(detail['status'], outcome(detail)), state_of(detail))}"
+    title = (
+        f"<b>{html.escape(head)}</b> {badge(colour_of(detail['status'], outcome(detail)), state_of(detail))}"
+    )
     return f"<div>{title}<table><tbody>{rows}</tbody></table></div>"
