@@ -56,7 +56,7 @@ def depth(numbers: Depth, *, theme: str = "auto") -> go.Figure:
     """Jobs in the queue by status, stacked."""
     shown = [status for status in DEPTH if any(numbers.jobs[status])]
     if not shown:
-        return nothing("nothing has waited or run", theme=theme)
+        return nothing("nothing waited or ran when the daemon looked, every ten seconds", theme=theme)
     data = [
         go.Scatter(
             x=list(numbers.times),

@@ -20,6 +20,7 @@ from nbbatch.jupyter.palette import (
     elapsed_ticks,
     ink_of,
     nothing,
+    plain,
     translucent,
     upright,
 )
@@ -259,7 +260,7 @@ def _candidate_in_words(one: Candidate) -> str:
         f"{dollars(_middle(one.costs))} ({dollars(min(one.costs))} to {dollars(max(one.costs))})",
         f"{duration_in_words(_middle(one.makespans))} ({duration_in_words(min(one.makespans))} to {duration_in_words(max(one.makespans))})",
     ]
-    return "<br>".join(lines)
+    return plain("<br>".join(lines))
 
 
 def _best_in_words(candidates: Sequence[Candidate]) -> str:

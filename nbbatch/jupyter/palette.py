@@ -112,7 +112,7 @@ def canvas(data: Sequence[Any], *, theme: str, height: int, headline: str = "", 
     whole = {
         "template": template(ink_of(theme)),
         "height": height,
-        **({"title": {"text": headline}} if headline else {}),
+        **({"title": {"text": plain(headline)}} if headline else {}),
         **layout,
         "margin": {"t": top, **layout.get("margin", {})},
     }
@@ -124,6 +124,11 @@ def nothing(why: str, *, theme: str = "auto") -> go.Figure:
     text = {"text": why, "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
     hidden = {"visible": False}
     return canvas([], theme=theme, height=90, xaxis=hidden, yaxis=hidden, annotations=[text])
+
+
+def plain(text: str) -> str:
+    """Text with dollars that plotly does not take for a formula, which it sees between any two of them."""
+    return text.replace("$", "&#36;")
 
 
 def across(y: float, colour: str, **line: Any) -> dict[str, Any]:

@@ -198,17 +198,17 @@ def test_a_handle_of_a_job_that_is_gone_still_shows_itself():
 def test_jobs_are_found_by_name_status_time_and_tag():
     """Conditions add up; what is cut out of a table is a table."""
     start = time.time() - 1
-    good = nbbatch.submit(double, 1, name="found-1", tags={"team": "blue"})
+    good = nbbatch.submit(double, 1, name="found-1", tags={"crew": "blue"})
     bad = command("sh", "-c", "exit 1")
     assert good.wait(DEADLINE)
     assert bad.wait(DEADLINE)
     assert [row.id for row in nbbatch.jobs(name="found-1")] == [good.id]
     assert good.id in [row.id for row in nbbatch.jobs(name="found-*", since=start)]
-    assert [row.id for row in nbbatch.jobs(tag="team=blue")] == [good.id]
-    assert [row.id for row in nbbatch.jobs(tag="team", since=start)] == [good.id]
+    assert [row.id for row in nbbatch.jobs(tag="crew=blue")] == [good.id]
+    assert [row.id for row in nbbatch.jobs(tag="crew", since=start)] == [good.id]
     with pytest.raises(UnknownNameError, match=r"no job queue 'defalt'. Did you mean default\?"):
         nbbatch.jobs(queue="defalt")
-    assert len(nbbatch.jobs(tag="team=red")) == 0
+    assert len(nbbatch.jobs(tag="crew=red")) == 0
     assert bad.id in [row.id for row in nbbatch.jobs(status="failed")]
     assert bad.id in [row.id for row in nbbatch.jobs(status="exited")]
     assert len(nbbatch.jobs(name="found-1", status="FAILED")) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import time
 
@@ -224,12 +225,12 @@ def test_days_of_spot_and_worlds_are_compared():
     """Sums in the headline; the cheapest and the quickest world are named."""
     days = [money_figures.SpotDay(day=f"2026-01-0{n}", saved=1.0, lost=0.25) for n in (1, 2)]
     figure = money_figures.spot(days)
-    assert figure.layout.title.text == "Spot saved $2.00 in 2 days · interruptions took $0.50"
+    assert said(figure) == "Spot saved $2.00 in 2 days · interruptions took $0.50"
     assert sum(figure.data[0].y) + sum(figure.data[1].y) == 1.5
     slow = money_figures.Candidate(name="slow", makespans=[90, 100, 110], costs=[1, 1, 2])
     quick = money_figures.Candidate(name="quick", makespans=[10, 20], costs=[5, 6])
     figure = money_figures.what_if([slow, quick])
-    assert figure.layout.title.text == "cheapest: slow, $1.00 · quickest: quick, 15 s"
+    assert said(figure) == "cheapest: slow, $1.00 · quickest: quick, 15 s"
     marks = [trace for trace in figure.data if trace.name]
     assert [(mark.x[0], mark.y[0]) for mark in marks] == [(1, 100), (5.5, 15)]
     assert len({(mark.marker.color, mark.marker.symbol) for mark in marks}) == 2
@@ -243,6 +244,22 @@ def test_shares_are_set_beside_their_weights():
     bars, ticks = fleet_figures.shares(shares).data
     assert sum(bars.x) == pytest.approx(1)
     assert sum(ticks.x) == pytest.approx(1)
+
+
+def said(figure):
+    """The headline as it is read."""
+    return html.unescape(figure.layout.title.text)
+
+
+def test_two_dollars_make_no_formula(under_way):
+    """JupyterLab has MathJax, and plotly hands it whatever stands between two dollar signs."""
+    spending = numbers.spending_of(under_way, on_demand=1.5, spot=0.5)
+    slow = money_figures.Candidate(name="slow", makespans=[90, 100], costs=[1, 2])
+    for figure in (money_figures.cost(spending), money_figures.what_if([slow])):
+        texts = [figure.layout.title.text]
+        texts += [text for trace in figure.data if trace.customdata is not None for text in trace.customdata]
+        assert all(text.count("$") <= 1 for text in texts)
+    assert said(money_figures.cost(spending)).startswith("$1.50 so far on demand · $0.50 at Spot's price")
 
 
 def work(number):
