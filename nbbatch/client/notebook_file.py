@@ -186,7 +186,8 @@ def injected(source: Source, parameters: Mapping[str, Any], *, code: str | None 
     node.cells = [cell for cell in node.cells if "papermill-error-cell-tag" not in cell.metadata.tags]
     if not parameters:
         return node
-    cell = nbformat.v4.new_code_cell(metadata={"tags": [INJECTED], "papermill": {}})
+    # Without an id of its own it would get a random one, and no run would be the same as an earlier one.
+    cell = nbformat.v4.new_code_cell(id=INJECTED, metadata={"tags": [INJECTED], "papermill": {}})
     tags = [set(each.metadata.tags) for each in node.cells]
     before = next((place for place, each in enumerate(tags) if INJECTED in each), None)
     declared = next((place for place, each in enumerate(tags) if PARAMETERS in each), None)

@@ -347,3 +347,16 @@ def test_a_notebook_runs_in_a_container_with_this_environment(daemon_on_docker, 
     job = nbbatch.run_notebook(path, {"lr": 2}, output=tmp_path / "out.ipynb")
     assert job.result(DEADLINE).values == {"home": True}
     assert (tmp_path / "out.ipynb").exists()
+
+
+def test_the_same_notebook_with_the_same_parameters_need_not_run_again(tmp_path):
+    """With `cache` the second run is the first one's job; other parameters are another run."""
+    path = write(tmp_path / "train.ipynb", "lr")
+    first = nbbatch.run_notebook(path, {"lr": 0.5}, cache=True)
+    first.result(DEADLINE)
+    again = nbbatch.run_notebook(path, {"lr": 0.5}, cache=True)
+    assert again.id == first.id
+    assert text_of(again.notebook().cells[-1]) == "0.5"
+    other = nbbatch.run_notebook(path, {"lr": 0.7}, cache=True)
+    assert other.id != first.id
+    other.result(DEADLINE)
