@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import nbbatch
-from nbbatch.cli import main
+from nbbatch.cli.main import main
 
 GROUP = "/aws/batch/job"
 pytestmark = pytest.mark.acceptance

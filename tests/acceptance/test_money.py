@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 import nbbatch
-from nbbatch.cli import main
+from nbbatch.cli.main import main
 
 pytestmark = pytest.mark.acceptance
 
