@@ -280,7 +280,8 @@ def reasons_of(children: Children) -> list[Reason]:
     for place, (ended, words) in enumerate(zip(failures.outcomes, failures.words, strict=True)):
         alike = np.sort(failures.child[failures.end == place])
         first = alike[:_NAMED].tolist()
-        found.append(Reason(outcome=ended, words=words, count=len(alike), children=first))
+        if len(alike):
+            found.append(Reason(outcome=ended, words=words, count=len(alike), children=first))
     return sorted(found, key=lambda reason: -reason.count)
 
 
