@@ -31,13 +31,16 @@ pytestmark = pytest.mark.skipif(not IS_LINUX, reason="elsewhere every job starts
 
 PROBE = """
 import resource, signal, os, json, subprocess, threading, __main__
+def read(name):
+    with open("/proc/self/" + name) as file:
+        return file.read()
 here = {
     "session": os.getsid(0) == os.getpid(), "group": os.getpgid(0) == os.getpid(), "parent": os.getppid(),
     "folder": os.getcwd(), "files": os.listdir("."), "umask": os.umask(0o022), "nice": os.nice(0),
-    "oom": open("/proc/self/oom_score_adj").read(), "affinity": sorted(os.sched_getaffinity(0)),
+    "oom": read("oom_score_adj"), "affinity": sorted(os.sched_getaffinity(0)),
     "limits": {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name[:6] == "RLIMIT"},
     "signals": {int(n): str(signal.getsignal(n)).split(" at ")[0] for n in signal.valid_signals()},
-    "status": [l for l in open("/proc/self/status") if l.split(":")[0] in
+    "status": [l for l in read("status").splitlines() if l.split(":")[0] in
                ("Name", "Umask", "Uid", "Groups", "NoNewPrivs", "SigBlk", "SigIgn", "SigCgt", "Threads", "CapEff")],
     "descriptors": {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in sorted(os.listdir("/proc/self/fd"))[:3]},
     "count": len(os.listdir("/proc/self/fd")), "threads": threading.active_count(),
@@ -54,8 +57,8 @@ here = {
     "input": (sys.stdin.read(), sys.stdin.isatty(), sys.stdin.seekable()),
     "environ": dict(os.environ), "order": list(os.environ),
     "inherited": sorted(subprocess.run(["env"], capture_output=True, text=True).stdout.split("\\n")),
-    "shown": sorted(open("/proc/self/environ").read().strip("\\0").split("\\0")),
-    "command": open("/proc/self/cmdline").read().strip("\\0").split("\\0"),
+    "shown": sorted(read("environ").strip("\\0").split("\\0")),
+    "command": read("cmdline").strip("\\0").split("\\0"),
 }
 import socket, ssl, random, multiprocessing
 print(json.dumps(here))
