@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import tomllib
@@ -27,6 +28,8 @@ import psutil
 import pytest
 
 sys.path.append(str(Path(__file__).parent))  # helpers of several floors
+# As in a shell where the environment was activated: the `python3` of jobs is the one that runs the tests.
+os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
 
 if TYPE_CHECKING:
     from nbbatch.client.backend import Backend
