@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 from uuid import uuid4
 
@@ -226,6 +227,7 @@ def ecr(monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     yield ecr_client(None, "env")
+    urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()
     server.stop()
 
 
