@@ -73,10 +73,16 @@ class Account:
             bucket=store.netloc,
             prefix=store.path.strip("/"),
             queue=self.place.queue or "",
-            roles=tuple(dict.fromkeys(role for role in roles if role)),
+            roles=tuple(dict.fromkeys(self.role_arn(role) for role in roles if role)),
             log_group=self.place.log_group or DEFAULT_LOG_GROUP,
             repository=repository,
         )
+
+    def role_arn(self, role: str) -> str:
+        """ARN of a role that the settings may give by its name, as the backend takes it."""
+        if role.startswith("arn:"):
+            return role
+        return f"arn:{self.identity['Arn'].split(':')[1]}:iam::{self.identity['Account']}:role/{role}"
 
     def missing(self, *actions: str) -> tuple[Statement, ...]:
         """The person's statements for these actions."""
@@ -276,7 +282,7 @@ def _role(account: Account, check: str, role: str | None, needed: Iterable[State
     elif _TASKS not in json.dumps(_document(known["AssumeRolePolicyDocument"])):
         yield bad(check, f"{role} does not trust {_TASKS}", "Add it to the role's trust policy.")
     else:
-        yield from _powers(account, check, role, tuple(needed))
+        yield from _powers(account, check, account.role_arn(role), tuple(needed))
 
 
 def _document(policy: Any) -> Any:

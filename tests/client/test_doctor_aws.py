@@ -303,6 +303,15 @@ def test_what_iam_denies_becomes_the_policy_that_is_missing(account: Path) -> No
     assert statement.actions == ("s3:PutObject",)
 
 
+def test_a_role_by_its_name_is_the_one_of_this_account(account: Path) -> None:
+    """Settings may name a role without its ARN; it is found, and policies name its ARN."""
+    change(account, "arn:aws:iam::123456789012:role/job", "job")
+    assert worst(doctor("prod"), "job role").health is not Health.BAD
+    place = BackendConfig(name="prod", kind="aws", region="us-east-1", job_role="job")
+    known = Account(place=place, client=lambda service: boto3.client(service, region_name="us-east-1"))
+    assert known.site.roles == (f"arn:aws:iam::{ACCOUNT}:role/job",)
+
+
 def test_a_session_of_a_role_is_asked_as_its_role() -> None:
     """IAM simulates roles, not their sessions."""
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/analyst/ann"
