@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("shared_daemon")
 
 
 @pytest.fixture
-def test_image():
+def bare_image():
     """A bare Python image without any package."""
     return os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
 
@@ -314,17 +314,17 @@ def test_progress_told_in_a_cell_is_no_output(tmp_path):
 
 @pytest.mark.docker
 def test_an_image_that_cannot_execute_notebooks_is_told_before_submitting(
-    daemon_on_docker, tmp_path, test_image
+    daemon_on_docker, tmp_path, bare_image
 ):
     """And inside the job in any case, where the image could not be looked at."""
     path = write(tmp_path / "n.ipynb", "1")
     with pytest.raises(EnvironmentMismatchError, match=r"has no nbclient.*nbbatch\.image"):
-        nbbatch.run_notebook(path, image=test_image)
+        nbbatch.run_notebook(path, image=bare_image)
     definition = daemon_on_docker.batch.register_job_definition(
         jobDefinitionName="bare",
         type="container",
         containerProperties={
-            "image": test_image,
+            "image": bare_image,
             "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "256"}],
         },
     )
