@@ -8,8 +8,8 @@ from random import Random
 from typing import Any
 
 from benchmarks.harness import Bench, Side, tell
-from nbbatch.client.children import read_children
-from nbbatch.jupyter.figures import OF_CHILDREN
+from nbbatch.client.arrays.children import read_children
+from nbbatch.jupyter.figures.figure import OF_CHILDREN
 
 MANY, FEW = 10_000, 100
 CREATED = 1_767_600_000_000

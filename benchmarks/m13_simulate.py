@@ -7,7 +7,7 @@ from importlib import resources
 from random import Random
 
 from benchmarks.harness import Bench, Side, tell
-from nbbatch.client.simulation import rare_collections
+from nbbatch.client.simulation.simulate import rare_collections
 from nbbatch.model.events import ComputeEnvironmentCreated, JobQueueCreated
 from nbbatch.model.fleet import ComputeEnvironment, JobQueue, parse_catalogue
 from nbbatch.scheduler.figures import Figures

@@ -6,7 +6,7 @@ import heapq
 from random import Random
 from typing import Any
 
-from nbbatch.client.children import Children, read_children
+from nbbatch.client.arrays.children import Children, read_children
 
 CREATED = 1_767_600_000_000
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nbbatch.client.costs import ask as ask_costs
+from nbbatch.client.money.costs import ask as ask_costs
 
 
 @click.command()

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from nbbatch.client.doctor import doctor as examine
+from nbbatch.client.doctor.checkup import doctor as examine
 
 
 @click.command()

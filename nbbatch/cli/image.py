@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from nbbatch.client.capture import size_text
-from nbbatch.client.environment import sources_of
-from nbbatch.client.image import Wish, images, remove_image
-from nbbatch.client.image import build as build_image
-from nbbatch.client.image_facts import facts_of_local
+from nbbatch.client.images.environment import sources_of
+from nbbatch.client.images.facts import facts_of_local
+from nbbatch.client.images.image import Wish, images, remove_image
+from nbbatch.client.images.image import build as build_image
+from nbbatch.client.packing.capture import size_text
 
 
 @click.group()

@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.files.scripts import command as run_command
+from nbbatch.client.files.scripts import script as run_script
 from nbbatch.client.jobs import Job
 from nbbatch.client.jobs import job as find_job
 from nbbatch.client.listing import jobs as list_jobs
-from nbbatch.client.scripts import command as run_command
-from nbbatch.client.scripts import script as run_script
 from nbbatch.jupyter.flags import FLAGS
 
 _OF_CELLS = frozenset(("in", "out", "array", "item", "value-limit", "lang", "as"))

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from nbbatch.cli.jobs import cell_options, given
+from nbbatch.client.handles.outcome import duration_in_words, short_id
 from nbbatch.client.logs import LogReader
-from nbbatch.client.notebook_jobs import NotebookJob
-from nbbatch.client.notebooks import run_notebook
+from nbbatch.client.notebooks.handles import NotebookJob
+from nbbatch.client.notebooks.runs import run_notebook
 from nbbatch.client.notes import Note
-from nbbatch.client.outcome import duration_in_words, short_id
 from nbbatch.errors import JobError
 from nbbatch.runner.notebook import COMPLETED, FAILED
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from nbbatch.client.config import home
-from nbbatch.client.prices import PRICE_LIST_REGION, PRICES, catalogue, refresh
+from nbbatch.client.money.prices import PRICE_LIST_REGION, PRICES, catalogue, refresh
 
 
 @click.group()

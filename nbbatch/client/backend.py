@@ -214,7 +214,7 @@ def boto3_client(service: str = "batch", *, backend: str | None = None) -> Any:
 def _make(settings: BackendConfig, folder: Path) -> Backend:
     """The two kinds stand above this module, and each imports what only it needs."""
     if settings.kind == "aws":
-        from nbbatch.client.aws_backend import AwsBackend  # noqa: PLC0415
+        from nbbatch.client.aws.backend import AwsBackend  # noqa: PLC0415
 
         return AwsBackend(settings)
     from nbbatch.client.local_backend import LocalBackend  # noqa: PLC0415

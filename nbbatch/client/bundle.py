@@ -16,15 +16,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbbatch.client.capture import size_text
-from nbbatch.client.chunks import key_of
-from nbbatch.client.dependencies import Upstream, paired_arrays
-from nbbatch.client.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
-from nbbatch.client.names import Names, read_names
-from nbbatch.client.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
-from nbbatch.client.preflight import Preflight, cell_needs, function_needs
+from nbbatch.client.arrays.chunks import key_of
+from nbbatch.client.files.workdir import Files, choose
+from nbbatch.client.images.preflight import Preflight, cell_needs, function_needs
+from nbbatch.client.packing.capture import size_text
+from nbbatch.client.packing.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
+from nbbatch.client.packing.names import Names, read_names
+from nbbatch.client.packing.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
+from nbbatch.client.pipelines.dependencies import Upstream, paired_arrays
 from nbbatch.client.store import Store
-from nbbatch.client.workdir import Files, choose
 from nbbatch.errors import OptionError
 
 KIND_VARIABLE = "NBBATCH_KIND"

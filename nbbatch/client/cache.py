@@ -16,13 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Packed
 from nbbatch.client.capacity import definition_of
-from nbbatch.client.digest import digest
-from nbbatch.client.indexes import bundle_of
+from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.options import Options
-from nbbatch.client.outcome import Detail
+from nbbatch.client.packing.digest import digest
 from nbbatch.client.summaries import describe_all
 from nbbatch.errors import StoreError
 

@@ -15,11 +15,11 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from nbbatch.client import prices
 from nbbatch.client.backend import Backend
 from nbbatch.client.config import home
+from nbbatch.client.handles.outcome import requirement
+from nbbatch.client.money import prices
 from nbbatch.client.options import Options
-from nbbatch.client.outcome import requirement
 from nbbatch.client.spec import queue_of, resources_of
 from nbbatch.errors import DoesNotFitError, UnknownNameError
 from nbbatch.model.fleet import Catalogue

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nbbatch.client.outcome import Outcome
+from nbbatch.client.handles.outcome import Outcome
 from nbbatch.model.jobs import JobStatus
 
 

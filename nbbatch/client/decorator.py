@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.arrays.mapping import map_call
 from nbbatch.client.jobs import Job, submit_call
-from nbbatch.client.mapping import map_call
 from nbbatch.client.options import Options
 
 P = ParamSpec("P")

@@ -11,22 +11,28 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, overload
 
+from nbbatch.client.arrays.indexes import (
+    RETRY_BASE,
+    bundle_of,
+    environment_of,
+    index_in_bundle,
+    retry_environment,
+)
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
-from nbbatch.client.handle import Handle
-from nbbatch.client.indexes import RETRY_BASE, bundle_of, environment_of, index_in_bundle, retry_environment
+from nbbatch.client.files.missing import missing_cure
+from nbbatch.client.handles.handle import Handle
+from nbbatch.client.handles.outcome import Detail, Outcome, error_of, exit_code, outcome, short_id
+from nbbatch.client.handles.references import Reference
+from nbbatch.client.handles.usage import attempt_in_bundle
 from nbbatch.client.logs import LogReader, group_of, streams_of
 from nbbatch.client.logs import StreamReader as _StreamReader
 from nbbatch.client.logs import tail as last_lines
-from nbbatch.client.missing import missing_cure
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import Options, split_options, suggestion
-from nbbatch.client.outcome import Detail, Outcome, error_of, exit_code, outcome, short_id
-from nbbatch.client.references import Reference
 from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
 from nbbatch.client.spec import BUNDLE_VARIABLE, job_name, resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again
-from nbbatch.client.usage import attempt_in_bundle
 from nbbatch.errors import JobError, OptionError, RemoteError, ResultLostError, UserError
 from nbbatch.model.jobs import TERMINAL, split_child_id
 from nbbatch.runner.report import LAST_VALUE

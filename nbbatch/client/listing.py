@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.arrays.indexes import INDEXES, bundle_of, environment_of
+from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import KIND_VARIABLE
 from nbbatch.client.capacity import queue_names, unknown_queue
-from nbbatch.client.handle import describe
-from nbbatch.client.indexes import INDEXES, bundle_of, environment_of
+from nbbatch.client.files.scripts import ScriptJob
+from nbbatch.client.handles.handle import describe
+from nbbatch.client.handles.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
 from nbbatch.client.jobs import Job
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import suggestion
-from nbbatch.client.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
-from nbbatch.client.scripts import ScriptJob
-from nbbatch.client.shape import read_array
 from nbbatch.client.spec import SCRIPT_VARIABLE
 from nbbatch.client.summaries import EVERY_STATUS, IDS_PER_CALL, batches, describe_all, named, summaries
 from nbbatch.client.tables import Table, TableOf
@@ -269,8 +269,8 @@ def _kind_of(backend: Backend, detail: Detail) -> type[Job | ArrayJob]:
     if KIND_VARIABLE not in variables:
         single = ScriptJob if SCRIPT_VARIABLE in variables else Job
         return ArrayJob if is_array else single
-    from nbbatch.client.notebook_jobs import NotebookJob  # noqa: PLC0415 - most jobs are no notebooks
-    from nbbatch.client.sweeps import Sweep  # noqa: PLC0415
+    from nbbatch.client.notebooks.handles import NotebookJob  # noqa: PLC0415 - most jobs are no notebooks
+    from nbbatch.client.notebooks.sweeps import Sweep  # noqa: PLC0415
 
     return Sweep if is_array else NotebookJob
 

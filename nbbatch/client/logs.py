@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from nbbatch.client.backend import Backend
+from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.notes import Note, Sieve, without_notes
-from nbbatch.client.outcome import Detail
 from nbbatch.client.watch import StreamWatch, Watch, watcher_of
 from nbbatch.errors import NbbatchError
 from nbbatch.model.jobs import TERMINAL

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from threading import Condition
 from typing import Self
 
-from nbbatch.client.handle import Handle
-from nbbatch.client.outcome import Detail
+from nbbatch.client.handles.handle import Handle
+from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.watch import Watch, watcher_of
 from nbbatch.model.jobs import TERMINAL
 

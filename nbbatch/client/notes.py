@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbbatch.client.backend import Backend
-from nbbatch.client.outcome import Detail
+from nbbatch.client.handles.outcome import Detail
 from nbbatch.runner.notes import MARK
 
 _SLACK = 5000

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
-from nbbatch.client.built import Image
-from nbbatch.client.fileoptions import read_fetch, read_send, read_workdir
+from nbbatch.client.files.fileoptions import read_fetch, read_send, read_workdir
+from nbbatch.client.images.built import Image
 from nbbatch.errors import OptionError
 from nbbatch.model.resources import parse_duration, parse_memory, parse_vcpus
 
@@ -70,7 +70,7 @@ class Options:
     env, tags : mapping of str to str
         Environment variables of the job; tags of the job.
     depends : tuple of str
-        Ids of jobs that must succeed first, or `SEQUENTIAL`; see `nbbatch.client.dependencies`.
+        Ids of jobs that must succeed first, or `SEQUENTIAL`; see `nbbatch.client.pipelines.dependencies`.
     spot : bool or None
         Spot capacity wanted (True), refused (False), or whatever the queue has.
     cache : bool or None

@@ -68,7 +68,7 @@ class JobSpec:
     size : int or None
         Number of array children, 2..10000; None for a single job.
     depends_on : sequence of mapping
-        SubmitJob's `dependsOn`, made of the options' `depends` by `nbbatch.client.dependencies`.
+        SubmitJob's `dependsOn`, made of the options' `depends` by `nbbatch.client.pipelines.dependencies`.
     """
 
     options: Options

@@ -11,24 +11,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from nbbatch.client.arrays.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import Packed, Payload, pack
 from nbbatch.client.cache import find_cached, remember
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
 from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
-from nbbatch.client.dependencies import merged, with_dependencies
-from nbbatch.client.indexes import INDEXES, RETRY_BASE, environment_of
+from nbbatch.client.files.workdir import Files
+from nbbatch.client.images.preflight import Preflight
 from nbbatch.client.options import Options
-from nbbatch.client.preflight import Preflight
+from nbbatch.client.pipelines.dependencies import merged, with_dependencies
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
 from nbbatch.client.store import DryStore
-from nbbatch.client.workdir import Files
 from nbbatch.errors import BackendUnreachableError, ClientException
 
 _NEWEST = 100
 FIRST_CHILD_ONLY = {INDEXES: "0"}
-"""Environment of an array of one, which AWS Batch runs as a plain job; see `nbbatch.client.arrays`."""
+"""Environment of an array of one, which AWS Batch runs as a plain job; see `nbbatch.client.arrays.array_jobs`."""
 
 
 def resolve(given: Mapping[str, Any]) -> Options:

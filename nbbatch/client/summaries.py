@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from nbbatch.client.backend import Backend
-from nbbatch.client.outcome import Detail
+from nbbatch.client.handles.outcome import Detail
 
 EVERY_STATUS = {"filters": [{"name": "AFTER_CREATED_AT", "values": ["0"]}]}
 """ListJobs shows one status, or with a filter all of them."""

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nbbatch.client.backend import Backend
+from nbbatch.client.handles.nodes import with_main_nodes
+from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.longpoll import LongPoll
-from nbbatch.client.nodes import with_main_nodes
-from nbbatch.client.outcome import Detail
 from nbbatch.client.summaries import IDS_PER_CALL, batches
 from nbbatch.errors import BackendError, NbbatchError, UnknownNameError
 from nbbatch.model.jobs import TERMINAL

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nbbatch.client.arrays import ArrayJob
-from nbbatch.client.doctor import Report, doctor
-from nbbatch.client.handle import Handle
+from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.doctor.checkup import Report, doctor
+from nbbatch.client.handles.handle import Handle
+from nbbatch.client.handles.outcome import in_words, short_id
 from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
-from nbbatch.client.outcome import in_words, short_id
 from nbbatch.client.queues import QueueTable, queues
 from nbbatch.client.told import Told
 from nbbatch.errors import OptionError

@@ -12,20 +12,20 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from nbbatch.client.arrays import ArrayJob, map_packed
+from nbbatch.client.arrays.array_jobs import ArrayJob, map_packed
+from nbbatch.client.arrays.chunks import Chunk, key_of, packing_words
+from nbbatch.client.arrays.inputs import list_items
+from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.backend import get_backend
-from nbbatch.client.built import Image
 from nbbatch.client.bundle import Cell, Packed
-from nbbatch.client.chunks import Chunk, key_of, packing_words
-from nbbatch.client.guards import Chosen, choose_inputs, named_values
-from nbbatch.client.handle import Handle
-from nbbatch.client.inputs import list_items
+from nbbatch.client.handles.handle import Handle
+from nbbatch.client.handles.outcome import in_words, short_id
+from nbbatch.client.images.built import Image
 from nbbatch.client.jobs import Job, submit_packed
 from nbbatch.client.listing import find
-from nbbatch.client.mapping import chunk_of
-from nbbatch.client.names import Names, read_names
 from nbbatch.client.options import SEQUENTIAL, Options
-from nbbatch.client.outcome import in_words, short_id
+from nbbatch.client.packing.guards import Chosen, choose_inputs, named_values
+from nbbatch.client.packing.names import Names, read_names
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import complete, pack_for
 from nbbatch.errors import OptionError, UnknownNameError

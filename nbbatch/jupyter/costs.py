@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from nbbatch.client.costs import ask
 from nbbatch.client.format import dollars
-from nbbatch.client.outcome import short_id
+from nbbatch.client.handles.outcome import short_id
+from nbbatch.client.money.costs import ask
 from nbbatch.client.tables import Table
 from nbbatch.jupyter.cells import find_job
 from nbbatch.jupyter.commands import Call

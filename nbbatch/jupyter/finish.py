@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbbatch.client.arrays import ArrayJob
+from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.arrays.indexes import bundle_of
+from nbbatch.client.arrays.items import Item, label
+from nbbatch.client.arrays.shape import read_array
+from nbbatch.client.files.missing import missing_cure
 from nbbatch.client.format import plural
-from nbbatch.client.indexes import bundle_of
-from nbbatch.client.items import Item, label
+from nbbatch.client.handles.outcome import Detail, Outcome, outcome, short_id
 from nbbatch.client.jobs import Job
-from nbbatch.client.missing import missing_cure
-from nbbatch.client.outcome import Detail, Outcome, outcome, short_id
 from nbbatch.client.results import Result, load_result
-from nbbatch.client.shape import read_array
 from nbbatch.errors import JobError, JobFailedError, RemoteError, ResultLostError
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.gather import gather_values, gather_variables

@@ -12,9 +12,9 @@ from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.capacity import queue_names
 from nbbatch.client.config import home, load_config
 from nbbatch.client.daemon_process import running_pid
-from nbbatch.client.handle import Handle
+from nbbatch.client.handles.handle import Handle
+from nbbatch.client.handles.outcome import short_id
 from nbbatch.client.listing import jobs
-from nbbatch.client.outcome import short_id
 from nbbatch.client.spec import HOST_IMAGE, OWN_NAME
 from nbbatch.jupyter.completion import Live
 

@@ -21,16 +21,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nbbatch.client.arrays.items import label
 from nbbatch.client.bundle import Cell, Packed, pack
-from nbbatch.client.fetched import Target
+from nbbatch.client.files.fetched import Target
+from nbbatch.client.files.missing import missing_cure
 from nbbatch.client.format import clock, memory, plural
-from nbbatch.client.items import label
+from nbbatch.client.handles.outcome import duration_in_words
 from nbbatch.client.jobs import remote_error
-from nbbatch.client.missing import missing_cure
 from nbbatch.client.notes import Sieve
 from nbbatch.client.options import Options
-from nbbatch.client.outcome import duration_in_words
-from nbbatch.client.parcel import ASK_BYTES
+from nbbatch.client.packing.parcel import ASK_BYTES
 from nbbatch.client.results import RemoteErrorInfo, Result, load_result
 from nbbatch.client.store import FolderStore
 from nbbatch.client.submission import files_of

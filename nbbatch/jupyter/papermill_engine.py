@@ -36,7 +36,7 @@ class NbbatchEngine(Engine):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         """Run the notebook as a job; see papermill's `Engine`, and `run_as_job` for what it raises."""
-        from nbbatch.client.notebooks import Execution  # noqa: PLC0415 - see above
+        from nbbatch.client.notebooks.runs import Execution  # noqa: PLC0415 - see above
         from nbbatch.jupyter.papermill_run import run_as_job  # noqa: PLC0415
 
         execution = Execution(

@@ -14,12 +14,12 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import NotebookExecutionManager
 from papermill.log import logger
 
+from nbbatch.client.handles.outcome import short_id
 from nbbatch.client.logs import LogReader
-from nbbatch.client.notebook_file import Source, language_of
-from nbbatch.client.notebook_jobs import NotebookJob
-from nbbatch.client.notebooks import Execution, resolve_for, submit_source
+from nbbatch.client.notebooks.handles import NotebookJob
+from nbbatch.client.notebooks.runs import Execution, resolve_for, submit_source
+from nbbatch.client.notebooks.source import Source, language_of
 from nbbatch.client.notes import Note
-from nbbatch.client.outcome import short_id
 from nbbatch.errors import CellFailedError, JobError
 from nbbatch.runner.notebook import COMPLETED, FAILED, PENDING, RUNNING
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from math import isnan
 from typing import Any
 
-from nbbatch.client.outcome import duration_in_words, short_id
+from nbbatch.client.handles.outcome import duration_in_words, short_id
 from nbbatch.client.tables import Table
 from nbbatch.jupyter.cells import find_job
 from nbbatch.jupyter.commands import Call

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.capacity import capacity_of
+from nbbatch.client.money.rates import price_of
 from nbbatch.client.options import Options
-from nbbatch.client.rates import price_of
 from nbbatch.client.spec import queue_of, resources_of
 from nbbatch.jupyter.story import Place
 

@@ -13,13 +13,13 @@ from dataclasses import replace
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Packed, Receipt
 from nbbatch.client.config import home
-from nbbatch.client.estimate import Basis, Estimate, Range, estimate_options
 from nbbatch.client.format import dollars
-from nbbatch.client.handle import Handle
-from nbbatch.client.history import Measured, Runs
-from nbbatch.client.names import to_python
+from nbbatch.client.handles.handle import Handle
+from nbbatch.client.handles.outcome import Detail, seconds
+from nbbatch.client.money.estimate import Basis, Estimate, Range, estimate_options
+from nbbatch.client.money.history import Measured, Runs
 from nbbatch.client.options import Options
-from nbbatch.client.outcome import Detail, seconds
+from nbbatch.client.packing.names import to_python
 
 
 def receipt_of(packed: Packed, cell: Cell) -> Receipt:

@@ -7,8 +7,8 @@ from typing import Any
 
 from nbbatch.client.config import BackendConfig, home, load_config
 from nbbatch.client.format import dollars, memory, size
+from nbbatch.client.handles.outcome import duration_in_words
 from nbbatch.client.origins import Setting, presets_of, settings_of
-from nbbatch.client.outcome import duration_in_words
 from nbbatch.client.tables import Table
 from nbbatch.jupyter.commands import Call
 from nbbatch.jupyter.console import console_for

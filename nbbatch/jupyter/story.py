@@ -17,8 +17,8 @@ from typing import Any
 
 from nbbatch.client.bundle import Receipt
 from nbbatch.client.format import clock, dollars, memory, plural
-from nbbatch.client.handle import Account
-from nbbatch.client.outcome import (
+from nbbatch.client.handles.handle import Account
+from nbbatch.client.handles.outcome import (
     Detail,
     Outcome,
     duration_in_words,

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbbatch.client.arrays import ArrayJob
-from nbbatch.client.handle import Account, Handle
+from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.handles.handle import Account, Handle
+from nbbatch.client.handles.outcome import Detail, short_id
 from nbbatch.client.logs import LogReader
-from nbbatch.client.outcome import Detail, short_id
 from nbbatch.client.told import Told
 from nbbatch.errors import NbbatchError
 from nbbatch.jupyter.console import Console

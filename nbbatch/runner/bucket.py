@@ -3,7 +3,7 @@
 An image need not have boto3, so a job signs for itself (Signature Version 4), with the credentials of
 its job role as ECS hands them out, those of its environment, or those of its host. This module stands
 alone: the first step of a job on AWS is its source, packed into the job's command (see
-`nbbatch.client.bootstrap`), so it imports nothing of the runner and stays small.
+`nbbatch.client.aws.bootstrap`), so it imports nothing of the runner and stays small.
 """
 
 from __future__ import annotations

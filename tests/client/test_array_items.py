@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 import nbbatch
-from nbbatch.client.chunks import Durations, choose_chunk, key_of
+from nbbatch.client.arrays.chunks import Durations, choose_chunk, key_of
+from nbbatch.client.arrays.inputs import Blocks, Calls, Spread, list_items, table_of
+from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.config import home
-from nbbatch.client.inputs import Blocks, Calls, Spread, list_items, table_of
-from nbbatch.client.mapping import chunk_of
 from nbbatch.client.options import Options
 from nbbatch.errors import OptionError
 

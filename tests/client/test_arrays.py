@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 import nbbatch
-from nbbatch.client.arrays import ArrayJob, _completed
-from nbbatch.client.chunks import choose_chunk
-from nbbatch.client.indexes import read_indexes, write_indexes
-from nbbatch.client.inputs import list_items
-from nbbatch.client.items import Item, label
+from nbbatch.client.arrays.array_jobs import ArrayJob, _completed
+from nbbatch.client.arrays.chunks import choose_chunk
+from nbbatch.client.arrays.indexes import read_indexes, write_indexes
+from nbbatch.client.arrays.inputs import list_items
+from nbbatch.client.arrays.items import Item, label
+from nbbatch.client.arrays.shape import ArrayShape
+from nbbatch.client.handles.outcome import Outcome, outcome
 from nbbatch.client.jobs import Job
-from nbbatch.client.outcome import Outcome, outcome
-from nbbatch.client.shape import ArrayShape
 from nbbatch.errors import (
     JobCancelledError,
     JobFailedError,

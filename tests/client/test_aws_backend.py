@@ -12,12 +12,14 @@ from aws_account import KEYS, Account, new_account
 from botocore import exceptions
 
 import nbbatch
-from nbbatch.client import aws_answers, aws_backend, capacity
-from nbbatch.client.arrays import ArrayJob
+from nbbatch.client import capacity
+from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.arrays.children import children_of
+from nbbatch.client.aws import answers as aws_answers
+from nbbatch.client.aws import backend as aws_backend
 from nbbatch.client.backend import get_backend, translate
-from nbbatch.client.children import children_of
 from nbbatch.client.definitions import definition_for
-from nbbatch.client.estimate import _placed
+from nbbatch.client.money.estimate import _placed
 from nbbatch.client.options import Options
 from nbbatch.client.submission import resolve
 from nbbatch.errors import (

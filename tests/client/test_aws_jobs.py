@@ -17,7 +17,7 @@ from notebook_cells import write
 
 import nbbatch
 from nbbatch.client import capacity
-from nbbatch.client.outcome import Outcome
+from nbbatch.client.handles.outcome import Outcome
 from nbbatch.errors import CellFailedError
 
 DEADLINE = 60

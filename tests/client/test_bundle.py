@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from nbbatch.client.bundle import Call, Cell, Command, pack
-from nbbatch.client.capture import size_text
+from nbbatch.client.packing.capture import size_text
 from nbbatch.client.store import DryStore, FolderStore
 from nbbatch.errors import StoreError, UnpicklableError, ValueTooLargeError
 

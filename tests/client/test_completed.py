@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import nbbatch
-from nbbatch.client.items import Item
+from nbbatch.client.arrays.items import Item
 from nbbatch.client.jobs import Job
 from nbbatch.errors import OptionError
 

@@ -4,12 +4,12 @@ import platformdirs
 import pytest
 
 from nbbatch.client import session
+from nbbatch.client.arrays.indexes import INDEXES, RETRY_BASE
 from nbbatch.client.config import Config, default_names, home, load_config, variable_of
-from nbbatch.client.digest import CODE_VARIABLE
-from nbbatch.client.fetched import FETCH_VARIABLE
-from nbbatch.client.indexes import INDEXES, RETRY_BASE
+from nbbatch.client.files.fetched import FETCH_VARIABLE
 from nbbatch.client.options import Options
 from nbbatch.client.origins import line_of, settings_of
+from nbbatch.client.packing.digest import CODE_VARIABLE
 from nbbatch.client.spec import BUNDLE_VARIABLE
 from nbbatch.client.submission import resolve
 from nbbatch.errors import ConfigurationError, OptionError, UnknownNameError

@@ -7,12 +7,12 @@ from itertools import pairwise
 import pytest
 
 import nbbatch
+from nbbatch.client.arrays.indexes import bundle_of
+from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, pack
-from nbbatch.client.dependencies import joined_ids
-from nbbatch.client.indexes import bundle_of
 from nbbatch.client.options import Options
-from nbbatch.client.shape import read_array
+from nbbatch.client.pipelines.dependencies import joined_ids
 from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec
 from nbbatch.errors import DependencyFailedError, OptionError

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from nbbatch.client import doctor_local
 from nbbatch.client.backend import Backend
 from nbbatch.client.daemon_process import LOCK
-from nbbatch.client.doctor import Finding, Health, Report, bad, doctor, examine, good, note
-from nbbatch.client.permissions import Statement
+from nbbatch.client.doctor import machine as doctor_local
+from nbbatch.client.doctor.checkup import Finding, Health, Report, bad, doctor, examine, good, note
+from nbbatch.client.doctor.permissions import Statement
 
 
 def found(report: list[Finding], check: str) -> Finding:

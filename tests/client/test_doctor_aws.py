@@ -17,9 +17,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from nbbatch.client.config import BackendConfig
-from nbbatch.client.doctor import Finding, Health, Report, doctor
-from nbbatch.client.doctor_aws import Account, _permissions, _principal
-from nbbatch.client.permissions import (
+from nbbatch.client.doctor.account import Account, _permissions, _principal
+from nbbatch.client.doctor.checkup import Finding, Health, Report, doctor
+from nbbatch.client.doctor.permissions import (
     Site,
     execution_statements,
     job_statements,

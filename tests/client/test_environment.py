@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from nbbatch.client.environment import Package, choose_packages, imported_modules, sources_of
+from nbbatch.client.images.environment import Package, choose_packages, imported_modules, sources_of
 from nbbatch.errors import OptionError, UnknownNameError
 
 

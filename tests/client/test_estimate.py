@@ -11,9 +11,9 @@ import pytest
 import nbbatch
 from nbbatch.client import capacity
 from nbbatch.client.backend import get_backend
-from nbbatch.client.digest import digest, function_digest, manifest_digest
-from nbbatch.client.estimate import Basis
-from nbbatch.client.history import Measured, Runs, measured
+from nbbatch.client.money.estimate import Basis
+from nbbatch.client.money.history import Measured, Runs, measured
+from nbbatch.client.packing.digest import digest, function_digest, manifest_digest
 from nbbatch.errors import OptionError, UnknownNameError
 
 DEADLINE = 60
@@ -227,7 +227,7 @@ def test_the_digest_of_a_function_is_the_same_in_every_kernel():
     assert here == made("\n\n" + source.format(k=1), "cell 9")
     assert here != made(source.format(k=2), "cell 1")
     code = (
-        "from nbbatch.client.digest import function_digest\n"
+        "from nbbatch.client.packing.digest import function_digest\n"
         f"exec({source.format(k=1)!r})\nprint(function_digest(f))"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nbbatch
-from nbbatch.client.fetched import Target
+from nbbatch.client.files.fetched import Target
 from nbbatch.client.store import FolderStore
 from nbbatch.errors import JobError, StoreError
 

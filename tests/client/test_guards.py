@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from nbbatch.client.guards import choose_inputs, looks_secret
-from nbbatch.client.names import read_names
+from nbbatch.client.packing.guards import choose_inputs, looks_secret
+from nbbatch.client.packing.names import read_names
 from nbbatch.errors import UnknownNameError
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----"

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 import nbbatch
-from nbbatch.client.attempts import attempts_of
 from nbbatch.client.backend import get_backend
+from nbbatch.client.handles.attempts import attempts_of
+from nbbatch.client.handles.outcome import Outcome
 from nbbatch.client.moments import epoch_ms
 from nbbatch.client.options import Options
-from nbbatch.client.outcome import Outcome
 from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec
 from nbbatch.errors import OptionError, UnknownNameError

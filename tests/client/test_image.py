@@ -13,11 +13,11 @@ from click.testing import CliRunner
 import nbbatch
 from nbbatch.cli.main import main
 from nbbatch.client.backend import get_backend
-from nbbatch.client.built import Image
-from nbbatch.client.image import image, images
-from nbbatch.client.image_facts import engine, facts_of, image_id
-from nbbatch.client.image_push import ecr_client, has_tag, login, repository_uri
-from nbbatch.client.image_recipe import Recipe, steps
+from nbbatch.client.images.built import Image
+from nbbatch.client.images.facts import engine, facts_of, image_id
+from nbbatch.client.images.image import image, images
+from nbbatch.client.images.push import ecr_client, has_tag, login, repository_uri
+from nbbatch.client.images.recipe import Recipe, steps
 from nbbatch.client.options import Options
 from nbbatch.errors import (
     AccessDeniedError,

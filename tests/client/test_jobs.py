@@ -17,11 +17,11 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 import nbbatch
+from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.backend import get_backend
-from nbbatch.client.indexes import bundle_of
+from nbbatch.client.handles.outcome import Outcome, outcome
 from nbbatch.client.logs import LogReader
 from nbbatch.client.options import Options
-from nbbatch.client.outcome import Outcome, outcome
 from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec
 from nbbatch.errors import (

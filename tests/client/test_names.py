@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbbatch.client.names import read_names
+from nbbatch.client.packing.names import read_names
 
 READS = [
     ("y = x + 1", "x"),
@@ -140,6 +140,6 @@ def test_plain_cells_do_not_import_ipython() -> None:
     import subprocess
     import sys
 
-    code = "from nbbatch.client.names import read_names; read_names('x = 1'); import sys; print('IPython' in sys.modules)"
+    code = "from nbbatch.client.packing.names import read_names; read_names('x = 1'); import sys; print('IPython' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

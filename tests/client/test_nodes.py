@@ -3,7 +3,7 @@
 import pytest
 
 import nbbatch
-from nbbatch.client.outcome import short_id
+from nbbatch.client.handles.outcome import short_id
 from nbbatch.errors import JobFailedError, UserError
 
 DEADLINE = 60

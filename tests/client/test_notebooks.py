@@ -13,8 +13,8 @@ from notebook_cells import text_of, write
 
 import nbbatch
 from nbbatch.client.backend import get_backend
-from nbbatch.client.executed import ExecutedNotebook
-from nbbatch.client.notebook_jobs import NotebookJob
+from nbbatch.client.notebooks.executed import ExecutedNotebook
+from nbbatch.client.notebooks.handles import NotebookJob
 from nbbatch.errors import (
     CellFailedError,
     EnvironmentMismatchError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbbatch.client.outcome import (
+from nbbatch.client.handles.outcome import (
     Outcome,
     duration_in_words,
     error_of,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import nbbatch
-from nbbatch.client.dependencies import merged
-from nbbatch.client.graph import Node, as_svg, as_text, in_order
 from nbbatch.client.options import WholeJob
+from nbbatch.client.pipelines.dependencies import merged
+from nbbatch.client.pipelines.graph import Node, as_svg, as_text, in_order
 from nbbatch.errors import OptionError, UnknownNameError, UserError
 
 DEADLINE = 60

@@ -7,10 +7,10 @@ import pytest
 import nbbatch
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell
-from nbbatch.client.image_facts import ImageFacts, note_facts
-from nbbatch.client.names import to_python
+from nbbatch.client.images.facts import ImageFacts, note_facts
+from nbbatch.client.images.preflight import PYTHON, cell_needs, function_needs, missing_modules
 from nbbatch.client.options import Options
-from nbbatch.client.preflight import PYTHON, cell_needs, function_needs, missing_modules
+from nbbatch.client.packing.names import to_python
 from nbbatch.client.submission import pack_for, resolve
 from nbbatch.errors import EnvironmentMismatchError
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from nbbatch.client.prices import PRICES, catalogue, refresh, shipped
+from nbbatch.client.money.prices import PRICES, catalogue, refresh, shipped
 from nbbatch.daemon.defaults import local_catalogue
 from nbbatch.errors import BackendError, ConfigurationError
 from nbbatch.model.resources import Resources

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import nbbatch
+from nbbatch.client.handles.resize import advise
+from nbbatch.client.handles.usage import Use
 from nbbatch.client.options import Options
-from nbbatch.client.resize import advise
 from nbbatch.client.results import Usage
-from nbbatch.client.usage import Use
 from nbbatch.errors import UserError
 
 DEADLINE = 60

@@ -15,8 +15,8 @@ import pytest
 from aws_account import BUCKET, KEYS, REGION, Account, new_account
 from botocore.config import Config
 
-from nbbatch.client import s3_store
-from nbbatch.client.s3_store import S3Store
+from nbbatch.client.aws import s3_store
+from nbbatch.client.aws.s3_store import S3Store
 from nbbatch.errors import ConfigurationError, StoreError
 
 
@@ -162,7 +162,7 @@ def test_no_path_leads_out_of_its_bundle(store, bundle, path) -> None:
 _LARGE = """
 import pickle, re, sys
 import boto3
-from nbbatch.client.s3_store import S3Store
+from nbbatch.client.aws.s3_store import S3Store
 
 def peak():
     with open("/proc/self/status") as file:

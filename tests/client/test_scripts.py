@@ -10,8 +10,8 @@ import pytest
 
 import nbbatch
 from nbbatch.client.backend import get_backend
-from nbbatch.client.image_facts import facts_of
-from nbbatch.client.scripts import ScriptJob
+from nbbatch.client.files.scripts import ScriptJob
+from nbbatch.client.images.facts import facts_of
 from nbbatch.errors import (
     CouldNotStartError,
     EnvironmentMismatchError,

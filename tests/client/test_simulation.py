@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import nbbatch
-from nbbatch.client.simulation import read_seeds
-from nbbatch.client.workloads import read_row, read_workload
-from nbbatch.client.worlds import describe_world, read_worlds, shipped_catalogue
+from nbbatch.client.simulation.simulate import read_seeds
+from nbbatch.client.simulation.workloads import read_row, read_workload
+from nbbatch.client.simulation.worlds import describe_world, read_worlds, shipped_catalogue
 from nbbatch.errors import OptionError, UnknownNameError, UserError
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.workload import Empirical, Exponential, Fixed, Lognormal, Measured, Uniform

@@ -13,8 +13,8 @@ import pytest
 from notebook_cells import text_of, write
 
 import nbbatch
-from nbbatch.client.notebook_jobs import NotebookJob
-from nbbatch.client.sweeps import Sweep
+from nbbatch.client.notebooks.handles import NotebookJob
+from nbbatch.client.notebooks.sweeps import Sweep
 from nbbatch.errors import CellFailedError, OptionError
 
 DEADLINE = 180

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 import nbbatch
+from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.backend import get_backend
-from nbbatch.client.handle import Account
-from nbbatch.client.indexes import bundle_of
+from nbbatch.client.handles.handle import Account
+from nbbatch.client.handles.usage import own_usage
 from nbbatch.client.options import Options
 from nbbatch.client.results import Usage
 from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec
-from nbbatch.client.usage import own_usage
 
 DEADLINE = 60
 ACCOUNT = Account(

@@ -17,7 +17,7 @@ from executor_contract import Bench
 from process_kind import ProcessKind, runs, spawner_of
 from warm_cells import cell, interpreters, is_warm, run_warm, started_warm, warm_up
 
-from nbbatch.client.carried import runner_zip
+from nbbatch.client.packing.carried import runner_zip
 from nbbatch.daemon.processes import IS_LINUX
 from nbbatch.daemon.spawner_warm import MOST, WarmInterpreters
 from nbbatch.model.containers import Ulimit

@@ -20,7 +20,7 @@ from executor_contract import DEADLINE
 from process_kind import runs
 from warm_cells import cell, interpreters, is_warm, warm_up
 
-from nbbatch.client.carried import runner_zip
+from nbbatch.client.packing.carried import runner_zip
 from nbbatch.daemon.processes import IS_LINUX
 from nbbatch.daemon.spawner_interpreter import PATIENCE, Interpreter
 

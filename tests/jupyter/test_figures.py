@@ -12,11 +12,15 @@ from figure_children import an_array
 
 import nbbatch
 from nbbatch.client.colours import KINDS
-from nbbatch.client.outcome import Outcome
+from nbbatch.client.handles.outcome import Outcome
 from nbbatch.errors import OptionError, UnknownNameError
-from nbbatch.jupyter import course_figures, fleet_figures, fleet_numbers, job_figures, money_figures, numbers
-from nbbatch.jupyter.figures import OF_CHILDREN, OF_FLEET, OF_JOB
-from nbbatch.jupyter.palette import CODES
+from nbbatch.jupyter.figures import course as course_figures
+from nbbatch.jupyter.figures import fleet as fleet_figures
+from nbbatch.jupyter.figures import fleet_numbers, numbers
+from nbbatch.jupyter.figures import job as job_figures
+from nbbatch.jupyter.figures import money as money_figures
+from nbbatch.jupyter.figures.figure import OF_CHILDREN, OF_FLEET, OF_JOB
+from nbbatch.jupyter.figures.palette import CODES
 from nbbatch.model.jobs import JobStatus
 
 LARGE = 10_000

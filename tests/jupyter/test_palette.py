@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from nbbatch.client.colours import KINDS, colour_of
-from nbbatch.client.outcome import Outcome
+from nbbatch.client.handles.outcome import Outcome
 from nbbatch.errors import OptionError
-from nbbatch.jupyter.palette import GROUNDS, INKS, elapsed_ticks, ink_of
+from nbbatch.jupyter.figures.palette import GROUNDS, INKS, elapsed_ticks, ink_of
 from nbbatch.model.jobs import JobStatus
 
 # Machado, Oliveira and Fernandes (2009), severity 1.0

@@ -3,7 +3,7 @@
 import pytest
 
 from nbbatch.client.capacity import Capacity, catalogue
-from nbbatch.client.rates import price_of
+from nbbatch.client.money.rates import price_of
 from nbbatch.model.resources import Resources
 
 MACHINE = Resources(vcpus=4, memory=8000)

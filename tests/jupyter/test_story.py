@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from nbbatch.client.bundle import Receipt, Sent
-from nbbatch.client.estimate import Basis, Estimate, Range
 from nbbatch.client.format import clock, dollars, memory, plural, size
-from nbbatch.client.handle import Account
+from nbbatch.client.handles.handle import Account
+from nbbatch.client.money.estimate import Basis, Estimate, Range
 from nbbatch.jupyter.receipts import cost_lines, in_receipt
 from nbbatch.jupyter.story import (
     Place,

@@ -62,7 +62,7 @@ def test_names_behind_a_magic_s_options_are_sent(batch_shell, capsys):
 
 def test_what_the_job_needs_ipython_for_is_known_before(batch_shell):
     """A cell counts as importing IPython exactly where the runner could not do without."""
-    from nbbatch.client.names import read_names
+    from nbbatch.client.packing.names import read_names
 
     assert "IPython" not in read_names("!ls\nx = !ls\n%time 1\n%env A=1\n%cd /\n%matplotlib inline").imports
     assert "IPython" not in read_names("%%time\n1").imports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbbatch.client.chunks import Chunk, packing_words
+from nbbatch.client.arrays.chunks import Chunk, packing_words
 from nbbatch.client.notes import Note
 from nbbatch.client.told import Progress, Told
 from nbbatch.errors import OptionError

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from nbbatch.client.bundle import Cell, Packed, Payload, pack
-from nbbatch.client.guards import choose_inputs
-from nbbatch.client.names import read_names
+from nbbatch.client.packing.guards import choose_inputs
+from nbbatch.client.packing.names import read_names
 from nbbatch.client.results import Result, load_result
 from nbbatch.client.store import FolderStore
 

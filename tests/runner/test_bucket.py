@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbbatch.client.bootstrap import bootstrap_command
+from nbbatch.client.aws.bootstrap import bootstrap_command
 from nbbatch.client.spec import LONGEST_OVERRIDES
 from nbbatch.runner import bucket
 from nbbatch.runner.bucket import Bucket, BucketError, find_keys, sign

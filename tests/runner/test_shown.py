@@ -165,7 +165,7 @@ def test_a_display_handle_comes_back_as_ipythons(desk) -> None:
 
 def test_all_values_are_shown_where_the_notebook_shows_all(desk, monkeypatch) -> None:
     """`ast_node_interactivity` of the notebook decides which values a cell shows."""
-    from nbbatch.client import parcel
+    from nbbatch.client.packing import parcel
 
     for choice, expected in (("all", ["1", "2"]), ("none", []), ("last_expr_or_assign", ["2"])):
         monkeypatch.setattr(parcel, "settings_of", lambda choice=choice: {"interactivity": choice})

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from nbbatch.client.bundle import Call, Cell, Command
+from nbbatch.client.files.workdir import Files
 from nbbatch.client.results import load_result, open_file
-from nbbatch.client.workdir import Files
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Array jobs: items in, children, items out."""

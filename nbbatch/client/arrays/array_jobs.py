@@ -1,0 +1,420 @@
+"""Array jobs: one function over many items as one AWS Batch array job.
+
+AWS Batch allows 2 to 10,000 children. More items are packed several to a child, a single item runs
+as a plain job; neither is seen by the caller. Progress is read from the parent's counters, never
+from the children one by one. A retry of failed items is another array on the same bundle, so its
+results stand where the missing ones would have stood.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, overload
+
+from nbbatch.client.arrays.chunks import Chunk, Durations, packing_words
+from nbbatch.client.arrays.coming import Coming, failed_count
+from nbbatch.client.arrays.indexes import (
+    ATTEMPTS_PER_RETRY,
+    INDEXES,
+    RETRY_BASE,
+    bundle_of,
+    environment_of,
+    read_indexes,
+    retry_environment,
+)
+from nbbatch.client.arrays.inputs import labels_of
+from nbbatch.client.arrays.items import Item, Reader, failed_children, first_error
+from nbbatch.client.arrays.shape import read_array
+from nbbatch.client.arrays.table import frame_of
+from nbbatch.client.backend import get_backend
+from nbbatch.client.bundle import Packed
+from nbbatch.client.config import home
+from nbbatch.client.handles.handle import Handle
+from nbbatch.client.handles.outcome import Detail, short_id
+from nbbatch.client.handles.references import Reference
+from nbbatch.client.jobs import Job, value_of
+from nbbatch.client.news import News
+from nbbatch.client.notes import Note
+from nbbatch.client.options import Options
+from nbbatch.client.results import ItemResult, Plain
+from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
+from nbbatch.client.submission import send, submit_again
+from nbbatch.client.told import Progress
+from nbbatch.errors import ResultLostError, UserError
+from nbbatch.model.jobs import TERMINAL
+
+
+class ArrayJob(Handle):
+    """The items of a mapped function or of a `%%batch --array` cell; `len(arr)` is their number.
+
+    `Handle` has id, name, status, wait, cancel, terminate, why, cost and callbacks. An array can be
+    awaited: `values = await arr`.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        *,
+        backend: str,
+        name: str = "",
+        inputs: Sequence[Any] | None = None,
+        packing: str = "",
+    ) -> None:
+        super().__init__(job_id, backend=backend, name=name)
+        self._inputs = inputs
+        self._known: tuple[Reader, dict[int, int]] | None = None
+        self._retry: ArrayJob | None = None
+        self._packing = packing
+        self._origin: tuple[str, int] | None = None
+
+    def __len__(self) -> int:
+        return self.reader.shape.items
+
+    @overload
+    def __getitem__(self, position: int) -> Job: ...
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[Job]: ...
+    def __getitem__(self, position: int | slice) -> Job | Sequence[Job]:
+        """Handle of the child that runs the item; its `result()` is the item's. A slice gives a list."""
+        count = len(self)
+        if isinstance(position, slice):
+            return [self[each] for each in range(*position.indices(count))]
+        if not -count <= position < count:
+            raise IndexError(f"item {position} of an array of {count}")
+        position %= count
+        index = self.reader.shape.child_of(position)
+        if index not in self.places:
+            raise IndexError(f"item {position} is not among those that {self!r} repeats")
+        place = position - self.reader.shape.positions(index).start
+        job = ItemJob(self._child_id(index), backend=self.backend_name, name=self._name, place=place)
+        job.array, job.index = self, index
+        return job
+
+    def reference(self) -> Reference:
+        """What stands for the list of all values as an argument of another job."""
+        if self._retry is not None:
+            return self._retry.reference()
+        url, base = self.origin()
+        return Reference(
+            url=url,
+            indexes=tuple(range(self.reader.shape.children)),
+            bases=tuple(range(base, -1, -ATTEMPTS_PER_RETRY)),
+            place=None,
+            job=short_id(self.id),
+            job_id=self.id,
+            backend=self.backend_name,
+            name=self._name,
+        )
+
+    def origin(self) -> tuple[str, int]:
+        """URL of the bundle, and the number from which its attempts count; asked once."""
+        if self._origin is None:
+            variables = environment_of(self.detail())
+            self._origin = variables[BUNDLE_VARIABLE], int(variables.get(RETRY_BASE, 0))
+        return self._origin
+
+    def __iter__(self) -> Iterator[Job]:
+        shape = self.reader.shape
+        return (self[position] for index in self.places for position in shape.positions(index))
+
+    def progress(self) -> Progress:
+        """How many items are in children that have ended, of how many, and what the newest note says."""
+        counts, shape = self.counts(), self.reader.shape
+        ended = sum(counts.get(status, 0) for status in TERMINAL) * shape.chunk
+        newest = super().progress()
+        own = sum(len(shape.positions(index)) for index in self.places)
+        text = newest.text if newest is not None else ""
+        return Progress(i=min(ended, own), n=own, text=text, time=newest.time if newest is not None else 0)
+
+    def notes(self, *, since: int | None = None) -> list[Note]:
+        """All that its children and those of its retry have told, by time; see `Handle.notes`."""
+        again = self._retry.notes(since=since) if self._retry is not None else []
+        return [*super().notes(since=since), *again]
+
+    def counts(self) -> dict[str, int]:
+        """Number of children by status, from the parent alone: one call at any size."""
+        detail = self.detail()
+        summary = detail.get("arrayProperties", {}).get("statusSummary")
+        return dict(summary) if summary else {detail["status"]: 1}
+
+    @property
+    def packing(self) -> str:
+        """How many items there are and how many a child runs, where it runs several, and why, as far as it is known."""
+        if self._packing or self._known is None:
+            return self._packing
+        shape = self.reader.shape
+        is_whole = len(self.places) == shape.children  # a retry has some of them
+        return packing_words(shape.items, Chunk(size=shape.chunk)) if is_whole else ""
+
+    def results(self, timeout: float | None = None, *, return_exceptions: bool = False) -> list[Any]:
+        """All values in the order of the items.
+
+        Parameters
+        ----------
+        timeout : float or None
+            Seconds to wait; None waits as long as it takes.
+        return_exceptions : bool
+            Put the errors of failed items in their places instead of raising the first one.
+
+        Raises
+        ------
+        TimeoutError
+            The time was up; the array goes on.
+        Exception
+            The first failed item's, which says which input it was and how many failed. The others'
+            values are not lost: `return_exceptions=True` has them.
+        """
+        ended = self._wait_for_end(timeout)
+        self.bring_files()
+        if ended["status"] == "SUCCEEDED" and self._retry is None:
+            plain = self.plain()
+            if plain is not None:
+                values, seconds = plain
+                self.measure(seconds, len(values))
+                return values
+        items = self.items(timeout)
+        if return_exceptions:
+            return [item.value if item.error is None else item.error for item in items]
+        error = first_error(items)
+        if error is not None:
+            raise error
+        return [item.value for item in items]
+
+    def result(self, timeout: float | None = None) -> list[Any]:
+        """The same as `results`, so that jobs and arrays can be waited for alike."""
+        return self.results(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The first failed item's error, None when all went well."""
+        return first_error(self.items(timeout))
+
+    def items(self, timeout: float | None = None) -> list[Item]:
+        """Wait, then every item with its input and its value or error."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self._wait_for_end(timeout)
+        if self._retry is not None:
+            self._retry.items(None if deadline is None else deadline - time.monotonic())
+        items = list(self._items(range(self.reader.shape.children), self.failures()))
+        took = [item.seconds for item in items if item.seconds is not None and item.error is None]
+        self.measure(sum(took), len(took))
+        return items
+
+    def plain(self) -> Plain | None:
+        """All values by the shortest way, once all items have ended well; None takes a closer look."""
+        return self.reader.plain(self.reader.left())
+
+    def measure(self, seconds: float, items: int) -> None:
+        """Remember how long an item took, for the next array of the same function."""
+        key = self.reader.bundle.measured_as
+        if key and items:
+            Durations(home()).note(key, seconds / items)
+
+    def as_completed(self, timeout: float | None = None) -> Iterator[Item]:
+        """Items as they end, those that ended already first.
+
+        Raises
+        ------
+        TimeoutError
+            When not all have ended in time.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        coming = self.coming()
+        with News([self]) as news:
+            while news.waiting:
+                news.next(deadline, coming.pause)
+                detail = news.details.get(self)
+                if detail is not None:
+                    yield from coming.take(detail)
+
+    def coming(self) -> Coming:
+        """Its items as they end, for who watches the array."""
+        return Coming(self)
+
+    def failed(self) -> list[Item]:
+        """Items that have failed so far; does not wait."""
+        failures = self.failures()
+        items = self._items(self._still_failed(failures), failures)
+        return [item for item in items if item.error is not None]
+
+    def retry_failed(self) -> ArrayJob:
+        """Submit the children with failed items again, and in them run only those items.
+
+        Returns
+        -------
+        ArrayJob
+            Of the whole: its results, like those of this handle, hold the new values beside the old
+            ones. This handle itself when nothing has failed.
+        """
+        if self._retry is not None:
+            return self._retry.retry_failed()
+        indexes = self._still_failed(self.failures())
+        if not indexes:
+            return self
+        size = len(indexes) if len(indexes) > 1 else None
+        detail = self.detail()
+        request = resubmission(detail, environment=retry_environment(detail, indexes), size=size)
+        job_id = submit_again(self.backend, request)
+        self._retry = type(self)(job_id, backend=self.backend_name, name=self._name, inputs=self._inputs)
+        return self._retry
+
+    def frame(self) -> Any:
+        """A DataFrame of the items that have ended so far, one row each, in their order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The input: the row of the DataFrame that was mapped, with its types and index, a column per
+            keyword of a grid, else `input`. The value: a column per key where it is a dict, else
+            `value`; missing where the item failed. The last value of each metric. `error`: None, or what
+            the item failed with.
+        """
+        items = sorted(self.coming().take(self.detail()), key=lambda item: item.position)
+        return frame_of(items, self.reader.all_inputs())
+
+    def labels(self) -> Any:
+        """The index of the DataFrame or Series whose rows or values the items are; None of any others."""
+        if self._inputs is None and not self.reader.bundle.rows:
+            return None
+        return labels_of(self.reader.all_inputs())
+
+    @property
+    def reader(self) -> Reader:
+        """Reads its items."""
+        return self._know()[0]
+
+    @property
+    def places(self) -> dict[int, int]:
+        """Which children of the bundle this job's own children are: own index by index in the bundle."""
+        return self._know()[1]
+
+    def _know(self) -> tuple[Reader, dict[int, int]]:
+        """Read once what the bundle and the job's environment tell."""
+        if self._known is None:
+            detail, backend = self.detail(), self.backend
+            bundle_id, variables = bundle_of(detail), environment_of(detail)
+            bundle = read_array(backend.store, bundle_id) if bundle_id else None
+            if bundle is None:
+                raise UserError(f"{self!r} has no items: it was not made by map or %%batch --array.")
+            indexes = (
+                read_indexes(variables[INDEXES]) if INDEXES in variables else range(bundle.shape.children)
+            )
+            places = {index: place for place, index in enumerate(indexes)}
+            self._known = Reader(bundle, self._inputs), places
+        return self._known
+
+    def _child_id(self, index: int) -> str:
+        return self.id if len(self.places) == 1 else f"{self.id}:{self.places[index]}"
+
+    def failures(self) -> dict[int, Detail]:
+        """Failed children by their index in the bundle; a retry's word about one is the last."""
+        detail = self.detail()
+        retried = self._retry.failures() if self._retry is not None else {}
+        if len(self.places) == 1:
+            return {index: detail for index in self.places if detail["status"] == "FAILED"} | retried
+        if not failed_count(detail):
+            return retried
+        by_place = {
+            one["arrayProperties"]["index"]: _completed(one, detail)
+            for one in failed_children(self.backend, self.id)
+        }
+        found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
+        return found | retried
+
+    def _still_failed(self, failures: Iterable[int]) -> list[int]:
+        """Of the failed children, those that no retry has made good."""
+        reader = self.reader
+        results = reader.left().results
+        return [index for index in sorted(failures) if not reader.has_succeeded(index, results.get(index))]
+
+    def _items(self, indexes: Iterable[int], failures: Mapping[int, Detail]) -> Iterator[Item]:
+        """Items of children that have ended."""
+        reader = self.reader
+        left = reader.left()
+        for index in reader.expected(indexes, left):
+            yield from reader.ended(index, left, self.job_id(index), failures.get(index))
+
+    def job_id(self, index: int) -> str:
+        """Id of the child of this job that works as the bundle's child `index`; its own where none does."""
+        return self._child_id(index) if index in self.places else self.id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.id, self.backend_name, self._name)
+
+
+class ItemJob(Job):
+    """A child of an array as the handle of one of its items, the one at `place` in its chunk."""
+
+    def __init__(self, job_id: str, *, backend: str, name: str = "", place: int = 0) -> None:
+        super().__init__(job_id, backend=backend, name=name)
+        self.place = place
+        self.array: ArrayJob | None = None
+        self.index = 0
+
+    def reference(self, variable: str | None = None) -> Reference:
+        """What stands for the item's value as an argument of another job; its array is asked only once."""
+        if self.array is None:
+            return replace(super().reference(variable), place=self.place)
+        url, base = self.array.origin()
+        return replace(self._refer(url, self.index, base, variable), place=self.place)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The item's value; see `Job.result`."""
+        self._wait_for_end(timeout)
+        if self.place < len(items := self._items_left()) and items[self.place].error is None:
+            return value_of(items[self.place], self.id)
+        return super().result(timeout)
+
+    def _items_left(self) -> Sequence[ItemResult]:
+        try:
+            return self.load().items
+        except ResultLostError:
+            return ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
+
+
+def _completed(summary: Detail, array: Detail) -> Detail:
+    """A child's summary with what only its array says: what it asked for, and who ended it.
+
+    One that never started, or has its array's reason, ended with that.
+    """
+    asked = {"resourceRequirements": (array.get("container") or {}).get("resourceRequirements") or []}
+    child: dict[str, Any] = {**summary, "container": {**asked, **(summary.get("container") or {})}}
+    if "startedAt" in summary and summary.get("statusReason") != array.get("statusReason"):
+        return child
+    return child | {flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}
+
+
+def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:
+    return kind(job_id, backend=backend, name=name)
+
+
+def _item_again(kind: type[ItemJob], job_id: str, backend: str, name: str, place: int) -> ItemJob:
+    return kind(job_id, backend=backend, name=name, place=place)
+
+
+def map_packed(
+    packed: Packed,
+    options: Options,
+    *,
+    name: str = "array",
+    inputs: Sequence[Any] | None = None,
+    packing: str = "",
+) -> ArrayJob:
+    """Submit what `pack_for` made of a payload with items; `inputs` saves reading them back.
+
+    `packing` is what the handle says of its items, from `packing_words`.
+    """
+    job_id = send(packed, options, name=name)
+    array = ArrayJob(
+        job_id,
+        backend=options.backend or get_backend().name,
+        name=options.name or name,
+        inputs=inputs,
+        packing=packing,
+    )
+    array.note_cached(packed.bundle_id, is_asked=bool(options.cache))
+    return array

@@ -1,0 +1,126 @@
+"""`nbbatch.map` and `starmap`: a function over many items as one array job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nbbatch.client.arrays.array_jobs import ArrayJob, map_packed
+from nbbatch.client.arrays.chunks import Chunk, Durations, choose_chunk, key_of, packing_words
+from nbbatch.client.arrays.inputs import Calls, Spread, list_items
+from nbbatch.client.backend import get_backend
+from nbbatch.client.bundle import Call
+from nbbatch.client.capacity import capacity_of
+from nbbatch.client.config import home
+from nbbatch.client.jobs import check_call, name_of
+from nbbatch.client.options import Options, split_options
+from nbbatch.client.spec import queue_of, resources_of
+from nbbatch.client.submission import pack_for, resolve
+from nbbatch.errors import OptionError
+
+
+def map(  # noqa: A001 - the word that everybody looks for
+    function: Callable[..., Any], items: Any, /, *, chunk: int | str = "auto", **kwargs: Any
+) -> ArrayJob:
+    """Run `function(item)` for every item as one array job.
+
+    Parameters
+    ----------
+    function : callable
+        As in `submit`.
+    items : iterable, DataFrame or mapping
+        Anything that can be iterated and ends: each item is the function's only argument. A DataFrame
+        gives its rows (as Series in which every value has its column's type), a Series its values; a
+        mapping of names to lists is a grid: the function gets every combination as keyword arguments.
+    chunk : int or "auto"
+        Items per child, one after the other. "auto" goes by what the function took when its results
+        were last read here: quick items are packed, so that starting children costs little. Before
+        that it takes one, or as many as keep the array within AWS Batch's 10,000 children.
+    **kwargs
+        Options as in `submit`; the rest are keyword arguments of every call.
+
+    Raises
+    ------
+    OptionError
+        There are no items, an option is malformed, or the function does not take such an item.
+
+    Examples
+    --------
+    >>> arr = nbbatch.map(simulate, range(1000), vcpus=1)  # doctest: +SKIP
+    >>> sweep = nbbatch.map(train, {"lr": [0.1, 0.01], "depth": [3, 5]}, memory="4G")  # doctest: +SKIP
+    >>> sweep.frame()  # doctest: +SKIP
+    """
+    given, own = split_options(kwargs)
+    return map_call(function, items, chunk=chunk, kwargs=own, given=given)
+
+
+def starmap(
+    function: Callable[..., Any], items: Any, /, *, chunk: int | str = "auto", **kwargs: Any
+) -> ArrayJob:
+    """Run `function(*item)` for every item as one array job, `function(**item)` where it is a dict.
+
+    As `map` otherwise: `starmap(train, zip(models, seeds))`, `starmap(train, [{"lr": 0.1}, {"lr": 0.2}])`.
+    """
+    given, own = split_options(kwargs)
+    return map_call(function, items, chunk=chunk, kwargs=own, given=given, spread=Spread.STARRED)
+
+
+def map_call(
+    function: Callable[..., Any],
+    items: Any,
+    *,
+    chunk: int | str,
+    kwargs: Mapping[str, Any],
+    given: Mapping[str, Any],
+    spread: Spread = Spread.WHOLE,
+) -> ArrayJob:
+    """Run a function over items, its keyword arguments and its options apart."""
+    inputs = list_items(items)
+    calls = Calls(inputs, Spread.NAMED if isinstance(items, Mapping) else spread)
+    _check(function, calls, kwargs)
+    options = resolve(given)
+    decided = chunk_of(chunk, len(inputs), options, key_of(function))
+    packed = pack_for(Call(function=function, kwargs=kwargs, calls=calls, chunk=decided.size), options)
+    packing = packing_words(len(inputs), decided)
+    return map_packed(packed, options, name=name_of(function), inputs=inputs, packing=packing)
+
+
+def chunk_of(asked: int | str, items: int, options: Options, key: str) -> Chunk:
+    """Decide how many items a child runs, by what is known of the queue and of earlier runs.
+
+    Parameters
+    ----------
+    asked : int or "auto"
+        What the user said.
+    items : int
+        How many there are.
+    options : Options
+        With defaults, from `resolve`.
+    key : str
+        By what the items' durations are remembered: `key_of`.
+    """
+    seconds = Durations(home()).get(key) if asked == "auto" else None
+    slots = 0
+    if seconds is not None:
+        backend = get_backend(options.backend)
+        options = backend.suited(options)
+        vcpus = max(resources_of(options).vcpus, 0.25)
+        slots = int(capacity_of(backend, queue_of(options)).max_vcpus / vcpus)
+    return choose_chunk(asked, items, seconds=seconds, slots=slots, timeout=options.timeout)
+
+
+def _check(function: Callable[..., Any], calls: Calls, kwargs: Mapping[str, Any]) -> None:
+    """Refuse a first item that does not fit the function; say where another word would do."""
+    try:
+        args, own = calls[0]
+    except (TypeError, ValueError):
+        raise OptionError(
+            f"The first item {calls.inputs[0]!r:.60} cannot be spread over arguments.",
+            cure="Give tuples or dicts, or use nbbatch.map, which hands over each item as it is.",
+        ) from None
+    try:
+        check_call(function, args, {**kwargs, **own})
+    except OptionError as error:
+        if calls.spread is Spread.WHOLE and isinstance(args[0], tuple | Mapping):
+            error.cure = f"{error.cure} nbbatch.starmap spreads each item over the arguments."
+        raise

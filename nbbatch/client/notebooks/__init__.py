@@ -1,0 +1,1 @@
+"""Notebooks as jobs: one, or one for each set of parameters."""

@@ -1,0 +1,1 @@
+"""What of a notebook travels with a job, and how it is found and packed."""

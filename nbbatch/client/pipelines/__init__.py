@@ -1,0 +1,1 @@
+"""Steps that wait for each other, as jobs with Batch dependencies."""

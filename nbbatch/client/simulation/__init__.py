@@ -1,0 +1,1 @@
+"""What-if: workloads through the scheduler under a virtual clock."""

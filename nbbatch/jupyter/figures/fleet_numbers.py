@@ -1,0 +1,148 @@
+"""The numbers behind the figures of queues, environments and simulations, read from a backend's answers.
+
+A series of the daemon's has a value for each of at most some hundred times; one call gives all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nbbatch.client.backend import Backend
+from nbbatch.errors import OptionError, UnknownNameError
+from nbbatch.jupyter.figures.fleet import DEPTH, Capacity, Depth, Share
+from nbbatch.jupyter.figures.money import Candidate, SpotDay
+from nbbatch.jupyter.figures.numbers import POINTS
+from nbbatch.model.resources import parse_duration
+
+_HOUR, _MONTH, _DAY = "1h", "30d", 86_400
+_FINEST = 1000
+"""Milliseconds: the daemon's own limit."""
+_Series = Mapping[str, Sequence[float | None]]
+
+
+def depth_of(backend: Backend, since: str, queue: str | None) -> Depth:
+    """Jobs by status over time, of one queue or of all together."""
+    answer = _ask(backend, since or _HOUR)
+    series = _chosen(answer["queues"], queue, "queue")
+    return Depth(
+        times=_moments(answer["times"]),
+        jobs={status: _sum(one[f"Jobs{status.value.capitalize()}"] for one in series) for status in DEPTH},
+    )
+
+
+def capacity_of(backend: Backend, since: str, environment: str | None) -> Capacity:
+    """VCPUs over time, of one compute environment or of all together."""
+    answer = _ask(backend, since or _HOUR)
+    series = _chosen(answer["environments"], environment, "compute environment")
+    return Capacity(
+        times=_moments(answer["times"]),
+        wanted=_sum(one["DesiredvCpus"] for one in series),
+        provisioned=_sum(one["ActualvCpus"] for one in series),
+        used=_sum(one["UsedvCpus"] for one in series),
+    )
+
+
+def spot_of(backend: Backend, since: str, queue: str | None) -> list[SpotDay]:
+    """What Spot saved and lost by day (UTC), days without jobs, too."""
+    days = max(1, -(-parse_duration(since or _MONTH) // _DAY))
+    rows = backend.private("costs", {"days": int(days)})["queues"]
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if queue is None or row["queue"] == queue:
+            sums = found.setdefault(row["day"], [0.0, 0.0])
+            sums[0] += row["saved"]
+            sums[1] += row["lost"]
+    first = min(found, default="")
+    return [
+        SpotDay(day=day, saved=found.get(day, [0.0])[0], lost=found.get(day, [0.0, 0.0])[1])
+        for day in _days(int(days))
+        if first and day >= first
+    ]
+
+
+def shares_of(backend: Backend, queue: str | None) -> list[Share]:
+    """Shares that use something now: vCPUs, and what their weights give them beside each other."""
+    if queue is None:
+        raise OptionError("Shares are those of one queue.", cure='Name it: figure("shares", name="default").')
+    with backend.errors():
+        known = backend.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
+        if not known:
+            raise UnknownNameError(f"There is no queue {queue!r}.", cure="nbbatch.queues() lists them.")
+        policy = known[0].get("schedulingPolicyArn")
+        if not policy:
+            raise OptionError(
+                f"Queue {queue} serves jobs in their order.", cure="A scheduling policy makes it share."
+            )
+        told = backend.batch.describe_scheduling_policies(arns=[policy])["schedulingPolicies"][0]
+        reply = backend.batch.get_job_queue_snapshot(jobQueue=queue)
+    used = reply.get("queueUtilization", {}).get("fairshareUtilization", {}).get("topCapacityUtilization", ())
+    weights = (told.get("fairsharePolicy") or {}).get("shareDistribution") or ()
+    return shares({one["shareIdentifier"]: _quantity(one) for one in used}, weights)
+
+
+def shares(used: Mapping[str, float], weights: Iterable[Mapping[str, Any]]) -> list[Share]:
+    """Shares with the part each is entitled to.
+
+    A weight factor of 0.5 gives twice as much as one of 1, and what ends in `*` counts for all that begin
+    so (API reference, ShareAttributes).
+    """
+    parts = {name: 1 / _weight(name, list(weights)) for name in used}
+    total = sum(parts.values())
+    return [Share(name=name, vcpus=vcpus, entitled=parts[name] / total) for name, vcpus in used.items()]
+
+
+def worlds_of(forecast: Any) -> list[Candidate]:
+    """The worlds of a simulation, in its order."""
+    return [
+        Candidate(name=str(name), makespans=rows["makespan"].tolist(), costs=rows["cost"].tolist())
+        for name, rows in forecast.groupby("world", sort=False)
+    ]
+
+
+def _ask(backend: Backend, since: str) -> Any:
+    """All series from then until now, of so many points as a figure shows."""
+    now = round(1000 * time.time())
+    span = round(1000 * parse_duration(since))
+    step = max(_FINEST, span // POINTS)
+    return backend.private("metrics", {"start": now - span, "end": now, "step": step})
+
+
+def _chosen(series: Mapping[str, _Series], name: str | None, what: str) -> list[_Series]:
+    if name is None:
+        return list(series.values())
+    if name not in series:
+        raise UnknownNameError(
+            f"No numbers are kept of a {what} {name!r}.", cure=f"There are {', '.join(series) or 'none yet'}."
+        )
+    return [series[name]]
+
+
+def _sum(columns: Iterable[Sequence[float | None]]) -> list[float | None]:
+    """At each time the sum of those that are known."""
+    rows = zip(*columns, strict=True)
+    return [sum(known) if (known := [one for one in row if one is not None]) else None for row in rows]
+
+
+def _moments(times: Iterable[int]) -> list[datetime]:
+    """In this machine's time zone and without its name: plotly shows them as they are."""
+    return [datetime.fromtimestamp(one / 1000, UTC).astimezone().replace(tzinfo=None) for one in times]
+
+
+def _days(count: int) -> list[str]:
+    today = datetime.now(UTC).date()
+    return [str(today - timedelta(days=back)) for back in range(count - 1, -1, -1)]
+
+
+def _quantity(told: Mapping[str, Any]) -> float:
+    return float(sum(one["quantity"] for one in told["capacityUsage"]))
+
+
+def _weight(name: str, weights: Sequence[Mapping[str, Any]]) -> float:
+    for one in weights:
+        pattern = one["shareIdentifier"]
+        if name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1])):
+            return float(one.get("weightFactor") or 1.0)
+    return 1.0
