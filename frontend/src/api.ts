@@ -6,10 +6,10 @@
 
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import type { Problem } from './shapes';
+import { type IProblem, type IRoutes, PREFIX } from './shapes';
 
-/** Values of a query; what is undefined, null or empty is left out, a list is given member by member. */
-export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
+/** A value of a query; what is undefined or empty is left out. */
+export type QueryValue = string | number | undefined;
 
 /** A request that failed: a user's mistake, a backend that does not answer, or no server at all. */
 export class ApiError extends Error {
@@ -50,6 +50,21 @@ export function isAborted(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError';
 }
 
+/** Names of the routes, such as `GET jobs/{id}`. */
+export type Route = keyof IRoutes;
+export type AnswerOf<R extends Route> = IRoutes[R]['answer'];
+
+/** What a route is given. */
+export interface IAsk<R extends Route> {
+  /** The job's, for a route with `{id}`. */
+  readonly id?: string;
+  /** The child's, for a route with `{index}`. */
+  readonly index?: number;
+  readonly query?: Partial<Record<IRoutes[R]['query'] | 'backend' | 'folder', QueryValue>>;
+  readonly body?: IRoutes[R]['request'];
+  readonly signal?: AbortSignal;
+}
+
 /** Asks the routes. */
 export class Client {
   private readonly settings: ServerConnection.ISettings;
@@ -58,23 +73,19 @@ export class Client {
     this.settings = settings;
   }
 
-  get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
-    return this.send<T>(path, query, { method: 'GET', ...(signal ? { signal } : {}) });
-  }
-
-  post<T>(path: string, body: unknown, query: Query = {}): Promise<T> {
-    const headers = { 'Content-Type': 'application/json' };
-    return this.send<T>(path, query, { method: 'POST', headers, body: JSON.stringify(body) });
-  }
-
-  private async send<T>(path: string, query: Query, init: RequestInit): Promise<T> {
-    const url = URLExt.join(this.settings.baseUrl, 'nbbatch', path) + inQuery(query);
-    const response = await this.reach(url, init);
+  /** Ask a route; raises an ApiError, or an AbortError once the signal says so. */
+  async ask<R extends Route>(route: R, asked: IAsk<R> = {}): Promise<AnswerOf<R>> {
+    const [method, path] = route.split(' ') as [string, string];
+    const place = path
+      .replace('{id}', encodeURIComponent(asked.id ?? ''))
+      .replace('{index}', String(asked.index ?? ''));
+    const url = URLExt.join(this.settings.baseUrl, PREFIX, place) + inQuery(asked.query ?? {});
+    const response = await this.reach(url, request(method, asked));
     const text = await response.text();
     if (!response.ok) {
       throw refusal(response.status, text);
     }
-    return JSON.parse(text) as T;
+    return JSON.parse(text) as AnswerOf<R>;
   }
 
   private async reach(url: string, init: RequestInit): Promise<Response> {
@@ -84,23 +95,22 @@ export class Client {
       if (init.signal?.aborted) {
         throw new DOMException('No longer wanted', 'AbortError');
       }
-      throw new ApiError('The Jupyter server does not answer.', {
-        cure: asApiError(error).message,
-      });
+      throw new ApiError('The Jupyter server does not answer.', { cure: asApiError(error).message });
     }
   }
 }
 
-function inQuery(query: Query): string {
-  const values = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== undefined && one !== null && one !== '') {
-        values.append(name, String(one));
-      }
-    }
+function request<R extends Route>(method: string, { body, signal }: IAsk<R>): RequestInit {
+  const wanted: RequestInit = signal ? { method, signal } : { method };
+  if (method === 'GET') {
+    return wanted;
   }
-  const text = values.toString();
+  return { ...wanted, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body ?? {}) };
+}
+
+function inQuery(query: Record<string, QueryValue>): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
+  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
   return text && `?${text}`;
 }
 
@@ -115,15 +125,18 @@ function refusal(status: number, text: string): ApiError {
       cure: 'Install nbbatch where the server runs, see `jupyter server extension list`, and restart the server.',
     });
   }
-  return new ApiError(`The Jupyter server answered with HTTP ${status}.`, { status, cure: text.slice(0, 200) });
+  return new ApiError(`The Jupyter server answered with HTTP ${status}.`, {
+    status,
+    cure: text.slice(0, 200),
+  });
 }
 
 /** The members of a refusal; nothing where the text is not one of nbbatch's. */
-function parsed(text: string): Problem | undefined {
+function parsed(text: string): IProblem | undefined {
   try {
     const told: unknown = JSON.parse(text);
     const isOurs = typeof told === 'object' && told !== null && 'message' in told;
-    return isOurs ? (told as Problem) : undefined;
+    return isOurs ? (told as IProblem) : undefined;
   } catch {
     return undefined;
   }

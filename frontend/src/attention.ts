@@ -3,7 +3,7 @@
  * itself runs only then, except for those who asked to be told behind a hidden page, too.
  */
 
-import { type IDisposable, DisposableDelegate } from '@lumino/disposable';
+import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { type IObservable, Observable } from './observable';
 
 /** How urgently news is wanted: at once, now and then, or not at all. */

@@ -40,7 +40,11 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
     restorer: ILayoutRestorer | null,
   ): Promise<ISidebar> => {
     const memory = await new Memory(database).load();
-    const store = new Store(new Client(app.serviceManager.serverSettings), new Attention(), memory.get('backend', ''));
+    const store = new Store(
+      new Client(app.serviceManager.serverSettings),
+      new Attention(),
+      memory.get('backend', ''),
+    );
     const services: IServices = { app, store, memory, rendermime, documents, notebooks };
     const panel = new SidebarPanel(services);
     panel.title.icon = sidebarIcon;

@@ -32,4 +32,7 @@ export interface ISidebar {
   open(section: string): void;
 }
 
-export const ISidebar = new Token<ISidebar>('nbbatch:ISidebar', 'The sidebar of nbbatch: add sections to it.');
+export const ISidebar = new Token<ISidebar>(
+  'nbbatch:ISidebar',
+  'The sidebar of nbbatch: add sections to it.',
+);

@@ -1,15 +1,23 @@
 /**
  * What all sections share: the chosen backend, whether it answers, and one stream of news for the
- * whole panel. News is asked for by a long poll while somebody looks, now and then while somebody only
+ * whole panel. INews is asked for by a long poll while somebody looks, now and then while somebody only
  * wants to hear, and never while nobody does; after a failure it waits longer each time.
  */
 
-import { type IDisposable } from '@lumino/disposable';
+import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
-import { type ApiError, asApiError, type Client, isAborted, type Query } from './api';
+import {
+  type AnswerOf,
+  type ApiError,
+  asApiError,
+  type Client,
+  type IAsk,
+  isAborted,
+  type Route,
+} from './api';
 import type { Attention } from './attention';
 import { type IObservable, Observable } from './observable';
-import type { BackendRow, Backends, News } from './shapes';
+import type { IBackends, INews } from './shapes';
 
 /** Whether the backend answers; `again` is when it is asked next, in epoch ms. */
 export type Connection =
@@ -26,9 +34,9 @@ export class Store implements IDisposable {
   readonly api: Client;
   readonly attention: Attention;
   private readonly _backend = new Observable('');
-  private readonly _backends = new Observable<Backends | null>(null);
+  private readonly _backends = new Observable<IBackends | null>(null);
   private readonly _connection = new Observable<Connection>({ kind: 'connecting' });
-  private readonly _news = new Signal<this, News>(this);
+  private readonly _news = new Signal<this, INews>(this);
   private readonly unsubscribe: () => void;
   private round = new AbortController();
   private cursor = '';
@@ -50,7 +58,7 @@ export class Store implements IDisposable {
   }
 
   /** All configured backends; null until they were asked for. */
-  get backends(): IObservable<Backends | null> {
+  get backends(): IObservable<IBackends | null> {
     return this._backends;
   }
 
@@ -59,7 +67,7 @@ export class Store implements IDisposable {
   }
 
   /** Emits what changed; `isReset` says that whatever was known has to be asked for again. */
-  get news(): ISignal<this, News> {
+  get news(): ISignal<this, INews> {
     return this._news;
   }
 
@@ -91,25 +99,21 @@ export class Store implements IDisposable {
     this.again();
   }
 
-  /** GET of the chosen backend. */
-  ask<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
-    return this.api.get<T>(path, { backend: this._backend.value, ...query }, signal);
-  }
-
-  /** POST to the chosen backend. */
-  tell<T>(path: string, body: unknown = {}): Promise<T> {
-    return this.api.post<T>(path, body, { backend: this._backend.value });
+  /** Ask a route about the chosen backend. */
+  ask<R extends Route>(route: R, asked: IAsk<R> = {}): Promise<AnswerOf<R>> {
+    const query = { backend: this._backend.value, ...asked.query } as IAsk<R>['query'];
+    return this.api.ask(route, { ...asked, query });
   }
 
   /** Start the chosen backend's daemon, and go on. */
   async start(): Promise<void> {
-    await this.api.post<BackendRow>('backends/start', { backend: this._backend.value });
+    await this.api.ask('POST backends/start', { body: { backend: this._backend.value } });
     this.retry();
   }
 
   /** Ask which backends there are. */
-  async refreshBackends(): Promise<Backends> {
-    const backends = await this.api.get<Backends>('backends');
+  async refreshBackends(): Promise<IBackends> {
+    const backends = await this.api.ask('GET backends');
     this._backends.set(backends);
     return backends;
   }
@@ -156,7 +160,7 @@ export class Store implements IDisposable {
   private async hear(seen: boolean, signal: AbortSignal): Promise<void> {
     const wait = this._connection.value.kind === 'live' ? WAIT : 0;
     const hidden = seen ? '' : '1';
-    const news = await this.ask<News>('news', { cursor: this.cursor, wait, hidden }, signal);
+    const news = await this.ask('GET news', { query: { cursor: this.cursor, wait, hidden }, signal });
     if (signal.aborted) {
       return;
     }

@@ -14,7 +14,11 @@ export function Banner(): React.ReactElement | null {
     return null;
   }
   const { error, again } = connection;
-  return error.reason === 'NoDaemon' ? <Stopped /> : <Down message={error.message} cure={error.cure} again={again} />;
+  return error.reason === 'NoDaemon' ? (
+    <Stopped />
+  ) : (
+    <Down message={error.message} cure={error.cure} again={again} />
+  );
 }
 
 function Down(props: { message: string; cure: string; again: number }): React.ReactElement {
