@@ -77,11 +77,19 @@ function only<T>(values: Readonly<Record<string, T>>, known: readonly { name: st
 }
 
 /** The parameters that get several values, with them; unreadable ones left out. */
-export function gridOf(choice: Choice, notebook: INotebook, trans: TranslationBundle): Record<string, unknown[]> {
+export function gridOf(
+  choice: Choice,
+  notebook: INotebook,
+  trans: TranslationBundle,
+): Record<string, unknown[]> {
   const grid: Record<string, unknown[]> = {};
   for (const parameter of swept(choice, notebook)) {
     try {
-      grid[parameter.name] = fields.sweepValues(fields.kindOf(parameter), entryOf(choice, parameter).text, trans);
+      grid[parameter.name] = fields.sweepValues(
+        fields.kindOf(parameter),
+        entryOf(choice, parameter).text,
+        trans,
+      );
     } catch (error) {
       if (!(error instanceof Unreadable)) {
         throw error;
@@ -93,7 +101,10 @@ export function gridOf(choice: Choice, notebook: INotebook, trans: TranslationBu
 
 /** How many runs it would be: every combination of the values of a sweep. */
 export function runsOf(choice: Choice, notebook: INotebook, trans: TranslationBundle): number {
-  return Object.values(gridOf(choice, notebook, trans)).reduce((product, values) => product * values.length, 1);
+  return Object.values(gridOf(choice, notebook, trans)).reduce(
+    (product, values) => product * values.length,
+    1,
+  );
 }
 
 /** What is wrong with the parameters, field by field, and with their combinations. */
@@ -162,10 +173,12 @@ export function estimateOf(choice: Choice, notebook: INotebook, trans: Translati
 /** Options as the server takes them: lines become a list, the rest stays as it was typed. */
 export function optionsOf(choice: Choice, notebook: INotebook): Record<string, unknown> {
   const given = notebook.options.filter(option => (choice.options[option.name] ?? '') !== '');
-  return Object.fromEntries(given.map(option => [option.name, valueOf(option, choice.options[option.name] ?? '')]));
+  return Object.fromEntries(
+    given.map(option => [option.name, asGiven(option, choice.options[option.name] ?? '')]),
+  );
 }
 
-function valueOf(option: IOptionField, text: string): unknown {
+function asGiven(option: IOptionField, text: string): unknown {
   const isLines = option.kind === 'pairs' || option.kind === 'list';
   return isLines ? text.split('\n').filter(line => line.trim() !== '') : text.trim();
 }

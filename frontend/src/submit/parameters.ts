@@ -124,19 +124,21 @@ function valuesOf(kind: FieldKind, piece: string, trans: TranslationBundle): unk
   if (complaint !== '') {
     throw new Unreadable(complaint);
   }
-  return [valueOf(kind, piece, trans)];
+  return [readValue(kind, piece, trans)];
 }
 
 function spread(first: number, last: number, trans: TranslationBundle): number[] {
   const size = Math.abs(last - first) + 1;
   if (size > MOST_RUNS) {
-    throw new Unreadable(trans.__('%1 are %2 values; an array takes %3.', `${first}..${last}`, size, MOST_RUNS));
+    throw new Unreadable(
+      trans.__('%1 are %2 values; an array takes %3.', `${first}..${last}`, size, MOST_RUNS),
+    );
   }
   const step = last < first ? -1 : 1;
   return Array.from({ length: size }, (_, index) => first + step * index);
 }
 
-function valueOf(kind: FieldKind, piece: string, trans: TranslationBundle): unknown {
+function readValue(kind: FieldKind, piece: string, trans: TranslationBundle): unknown {
   switch (kind) {
     case 'number':
     case 'integer':
