@@ -5,4 +5,8 @@ export const Commands = {
   open: 'nbbatch:open',
   /** Ask everything again. */
   refresh: 'nbbatch:refresh',
+  /** Submit the notebook in front as a job; `path` names another one. */
+  submitNotebook: 'nbbatch:submit-notebook',
+  /** Submit the notebook that is selected in the file browser. */
+  submitFile: 'nbbatch:submit-file',
 } as const;

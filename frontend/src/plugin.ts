@@ -10,7 +10,9 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Client } from './api';
 import { Attention } from './attention';
 import { Commands } from './commands';
@@ -18,18 +20,28 @@ import { sidebarIcon } from './icons';
 import { Memory } from './memory';
 import { SidebarPanel } from './panel/panel';
 import type { IServices } from './services';
+import { followSettings } from './settings/settings';
 import { ISidebar } from './sidebar';
 import { Store } from './store';
 
 const RANK = 550;
+const ID = 'nbbatch:sidebar';
 
 export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
-  id: 'nbbatch:sidebar',
+  id: ID,
   description: 'The sidebar of nbbatch: jobs, queues, costs and notebooks to submit.',
   autoStart: true,
   provides: ISidebar,
   requires: [IRenderMimeRegistry, IDocumentManager],
-  optional: [INotebookTracker, IStateDB, ICommandPalette, ILayoutRestorer, ILabShell],
+  optional: [
+    INotebookTracker,
+    IStateDB,
+    ICommandPalette,
+    ILayoutRestorer,
+    ISettingRegistry,
+    ITranslator,
+    ILabShell,
+  ],
   activate: async (
     app: JupyterFrontEnd,
     rendermime: IRenderMimeRegistry,
@@ -38,14 +50,18 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
     database: IStateDB | null,
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
+    registry: ISettingRegistry | null,
+    translator: ITranslator | null,
   ): Promise<ISidebar> => {
     const memory = await new Memory(database).load();
+    const settings = await followSettings(registry, ID);
+    const trans = (translator ?? nullTranslator).load('nbbatch');
     const store = new Store(
       new Client(app.serviceManager.serverSettings),
       new Attention(),
-      memory.get('backend', ''),
+      memory.get('backend', settings.value.backend),
     );
-    const services: IServices = { app, store, memory, rendermime, documents, notebooks };
+    const services: IServices = { app, store, memory, rendermime, documents, notebooks, settings, trans };
     const panel = new SidebarPanel(services);
     panel.title.icon = sidebarIcon;
     panel.title.caption = 'nbbatch: jobs, queues, costs';

@@ -4,8 +4,11 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { Memory } from './memory';
+import type { IObservable } from './observable';
+import type { ISettings } from './settings/settings';
 import type { Store } from './store';
 
 export interface IServices {
@@ -16,6 +19,9 @@ export interface IServices {
   readonly documents: IDocumentManager;
   /** The open notebooks; null where the application has none. */
   readonly notebooks: INotebookTracker | null;
+  readonly settings: IObservable<ISettings>;
+  /** Texts in the user's language. */
+  readonly trans: TranslationBundle;
 }
 
 const Context = React.createContext<IServices | null>(null);
