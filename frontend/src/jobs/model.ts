@@ -121,7 +121,15 @@ export class JobsModel implements IDisposable {
     this.token = page.token;
     const rows = isNext ? appended(this.state_.value.rows, page.jobs) : page.jobs;
     const { total, isTotalExact, queues } = page;
-    this.update({ rows, queues, total, isTotalExact, hasMore: page.token !== '', phase: 'idle', error: null });
+    this.update({
+      rows,
+      queues,
+      total,
+      isTotalExact,
+      hasMore: page.token !== '',
+      phase: 'idle',
+      error: null,
+    });
     for (const news of this.missed.splice(0)) {
       this.apply(news.jobs, news.gone);
     }

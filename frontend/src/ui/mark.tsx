@@ -49,7 +49,14 @@ export const Mark = React.memo(function Mark({ look, label }: IMarkProps): React
       {ground && <path d={ground} fill={colour} />}
       {line && <path d={line} fill="none" stroke={colour} strokeWidth="1.5" strokeLinecap="round" />}
       {glyph && (
-        <path d={glyph} fill="none" stroke="#fff" strokeWidth="1.6" strokeLinecap="round" strokeLinejoin="round" />
+        <path
+          d={glyph}
+          fill="none"
+          stroke="#fff"
+          strokeWidth="1.6"
+          strokeLinecap="round"
+          strokeLinejoin="round"
+        />
       )}
     </svg>
   );
