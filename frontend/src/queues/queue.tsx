@@ -1,6 +1,7 @@
 /** One queue: its name, which shows its jobs, bars of jobs and vCPUs, and its compute environments. */
 
 import * as React from 'react';
+import { Commands } from '../commands';
 import { useServices } from '../services';
 import { type IEnvironment, type IQueueRow, LOOK_NAMES, LOOK_VARIABLES, type Look } from '../shapes';
 import { Mark } from '../ui/mark';
@@ -35,7 +36,7 @@ function Head({ queue }: { readonly queue: IQueueRow }): React.ReactElement {
         type="button"
         className="nb-Link nb-Queue-name"
         title={trans.__('Show the jobs of %1', queue.name)}
-        onClick={() => void app.commands.execute('nbbatch:show-jobs', { queue: queue.name })}
+        onClick={() => void app.commands.execute(Commands.showJobs, { queue: queue.name })}
       >
         {queue.name}
       </button>
