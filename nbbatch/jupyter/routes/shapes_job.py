@@ -301,11 +301,11 @@ class Retry(Request, kw_only=True, frozen=True):
 
     Parameters
     ----------
-    whole : bool
-        Of an array all items, not only those that failed.
+    reason : str
+        For symmetry with the other actions; not kept.
     """
 
-    whole: bool = False
+    reason: str = ""
 
 
 class Done(Answer, kw_only=True, frozen=True):
