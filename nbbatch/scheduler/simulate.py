@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nbbatch.errors import OptionError
 from nbbatch.model.containers import Container
-from nbbatch.model.events import Event, FinishedDependency, JobSubmitted, Ticked
+from nbbatch.model.events import BudgetChanged, Event, FinishedDependency, JobSubmitted, Ticked
 from nbbatch.model.fleet import Catalogue
 from nbbatch.model.jobs import Dependency, Job, JobId, JobStatus, RetryStrategy
 from nbbatch.scheduler.figures import Figures, Ledger
@@ -113,7 +113,8 @@ class _Simulation:
     ) -> None:
         asked = tuple(workload)
         self.state = SchedulerState(catalogue=world.catalogue, seed=chance.getrandbits(32), now=EPOCH)
-        self.executor = VirtualExecutor(world.conditions, chance)
+        has_budget = any(isinstance(event, BudgetChanged) for event in world.events)
+        self.executor = VirtualExecutor(world.conditions, chance, tells_starts=has_budget)
         self.ledger = Ledger(self.state, started_at=EPOCH)
         self._work = work
         self._watch = watch
