@@ -120,11 +120,10 @@ class VirtualExecutor:
     def carry_out(self, steps: Sequence[Step], now: int) -> None:
         """Take what the scheduler wants done."""
         for step in steps:
-            match step:
-                case Placed():
-                    self._take_in(step, now)
-                case StopAttempt():
-                    self._stop(step, now)
+            if isinstance(step, Placed):
+                self._take_in(step, now)
+            elif isinstance(step, StopAttempt):
+                self._stop(step, now)
 
     def _take_in(self, placed: Placed, now: int) -> None:
         run = placed.run
@@ -157,7 +156,7 @@ class VirtualExecutor:
         )
 
     def _begin(self, order: _Order, now: int) -> None:
-        live, index, run = order.placed
+        live, index, run = order.placed.live, order.placed.child, order.placed.run
         order.started_at = at = now + self._start
         if self._tells_starts or live.job.timeout is not None:
             self._expect(at, run.id, order.attempt, None)
