@@ -25,24 +25,28 @@ _Series = Mapping[str, Sequence[float | None]]
 
 def depth_of(backend: Backend, since: str, queue: str | None) -> Depth:
     """Jobs by status over time, of one queue or of all together."""
-    answer = _ask(backend, since or _HOUR)
+    return read_depth(_ask(backend, since or _HOUR), queue)
+
+
+def read_depth(answer: Mapping[str, Any], queue: str | None) -> Depth:
+    """The same from the daemon's answer."""
     series = _chosen(answer["queues"], queue, "queue")
-    return Depth(
-        times=_moments(answer["times"]),
-        jobs={status: _sum(one[f"Jobs{status.value.capitalize()}"] for one in series) for status in DEPTH},
-    )
+    columns = [_sum(one[f"Jobs{status.value.capitalize()}"] for one in series) for status in DEPTH]
+    times, columns = _since_known(_moments(answer["times"]), columns)
+    return Depth(times=times, jobs=dict(zip(DEPTH, columns, strict=True)))
 
 
 def capacity_of(backend: Backend, since: str, environment: str | None) -> Capacity:
     """VCPUs over time, of one compute environment or of all together."""
-    answer = _ask(backend, since or _HOUR)
+    return read_capacity(_ask(backend, since or _HOUR), environment)
+
+
+def read_capacity(answer: Mapping[str, Any], environment: str | None) -> Capacity:
+    """The same from the daemon's answer."""
     series = _chosen(answer["environments"], environment, "compute environment")
-    return Capacity(
-        times=_moments(answer["times"]),
-        wanted=_sum(one["DesiredvCpus"] for one in series),
-        provisioned=_sum(one["ActualvCpus"] for one in series),
-        used=_sum(one["UsedvCpus"] for one in series),
-    )
+    columns = [_sum(one[name] for one in series) for name in ("DesiredvCpus", "ActualvCpus", "UsedvCpus")]
+    times, (wanted, provisioned, used) = _since_known(_moments(answer["times"]), columns)
+    return Capacity(times=times, wanted=wanted, provisioned=provisioned, used=used)
 
 
 def spot_of(backend: Backend, since: str, queue: str | None) -> list[SpotDay]:
@@ -124,6 +128,17 @@ def _sum(columns: Iterable[Sequence[float | None]]) -> list[float | None]:
     """At each time the sum of those that are known."""
     rows = zip(*columns, strict=True)
     return [sum(known) if (known := [one for one in row if one is not None]) else None for row in rows]
+
+
+def _since_known(
+    times: list[datetime], columns: Sequence[list[float | None]]
+) -> tuple[list[datetime], list[list[float | None]]]:
+    """What is known from the first look on; a single look holds for a step, so that it is seen."""
+    known = [place for column in columns for place, value in enumerate(column) if value is not None]
+    first = min(known, default=0)
+    if 0 < first == len(times) - 1:
+        return times[first - 1 :], [[*column[first:], *column[first:]] for column in columns]
+    return times[first:], [column[first:] for column in columns]
 
 
 def _moments(times: Iterable[int]) -> list[datetime]:

@@ -17,6 +17,7 @@ from nbbatch.jupyter.figures.palette import (
     SINCE,
     SUCCEEDED,
     canvas,
+    counted,
     elapsed_ticks,
     ink_of,
     nothing,
@@ -39,6 +40,8 @@ _WORLDS = tuple(
     )
 )
 """Colours of worlds that stand beside each other; each has a shape, too."""
+_DAYS = 9
+"""Fewer days than that have bars no wider than theirs."""
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "pentagon")
 
 
@@ -119,8 +122,9 @@ def spot(days: Sequence[SpotDay], *, theme: str = "auto") -> go.Figure:
         data,
         theme=theme,
         height=260,
-        headline=f"Spot saved {dollars(saved)} in {len(days)} days · interruptions took {dollars(lost)}",
+        headline=f"Spot saved {dollars(saved)} in {counted(len(days), 'day')} · interruptions took {dollars(lost)}",
         barmode="relative",
+        bargap=max(0.28, 1 - len(days) / _DAYS),
         xaxis={"type": "date", "showline": False, "ticks": "", "tickformat": "%b %-d", "nticks": 8},
         yaxis={
             "tickprefix": "$",
@@ -268,6 +272,8 @@ def _best_in_words(candidates: Sequence[Candidate]) -> str:
         return ""
     cheapest = min(candidates, key=lambda one: _middle(one.costs))
     quickest = min(candidates, key=lambda one: _middle(one.makespans))
+    if len(candidates) == 1:
+        return f"{dollars(_middle(cheapest.costs))} · {duration_in_words(_middle(cheapest.makespans))}"
     if cheapest is quickest:
         return f"{cheapest.name} is cheapest and quickest: {dollars(_middle(cheapest.costs))}, {duration_in_words(_middle(cheapest.makespans))}"
     return (
