@@ -35,9 +35,13 @@ from nbbatch.jupyter.figures.palette import (
     whole_ticks,
 )
 
+_JUST_NOW = "it has only just been submitted"
+
 
 def states(numbers: States, *, theme: str = "auto") -> go.Figure:
     """Children by state over time, stacked: their sum is the size of the array at any time."""
+    if not numbers.times[-1]:
+        return nothing(_JUST_NOW, theme=theme)
     size = sum(values[-1] for values in (numbers.succeeded, numbers.failed, numbers.running, numbers.waiting))
     layers: Sequence[tuple[str, Kind, Sequence[int]]] = (
         ("SUCCEEDED", SUCCEEDED, numbers.succeeded),
@@ -78,6 +82,8 @@ def states(numbers: States, *, theme: str = "auto") -> go.Figure:
 
 def throughput(numbers: Pace, *, theme: str = "auto") -> go.Figure:
     """Children that have ended, how many a minute, and the fan in which the end lies."""
+    if not numbers.times[-1]:
+        return nothing(_JUST_NOW, theme=theme)
     ink = ink_of(theme)
     last = numbers.now + (numbers.left[2] if numbers.left else 0.0)
     data = [

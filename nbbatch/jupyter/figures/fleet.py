@@ -9,13 +9,13 @@ from datetime import datetime
 import plotly.graph_objects as go
 
 from nbbatch.client.colours import KINDS
+from nbbatch.client.format import plural
 from nbbatch.client.handles.outcome import Outcome
 from nbbatch.jupyter.figures.palette import (
     NAMES,
     RUNNING,
     WAITING,
     canvas,
-    counted,
     ink_of,
     nothing,
     translucent,
@@ -183,7 +183,7 @@ def shares(numbers: Sequence[Share], *, theme: str = "auto") -> go.Figure:
         data,
         theme=theme,
         height=106 + 34 * len(ordered),
-        headline=f"{total:,.4g} vCPU used by {counted(len(ordered), 'share')}",
+        headline=f"{total:,.4g} vCPU used by {plural(len(ordered), 'share')}",
         bargap=0.4,
         xaxis={
             "tickformat": ".0%",

@@ -25,7 +25,7 @@ _Series = Mapping[str, Sequence[float | None]]
 
 def depth_of(backend: Backend, since: str, queue: str | None) -> Depth:
     """Jobs by status over time, of one queue or of all together."""
-    return read_depth(_ask(backend, since or _HOUR), queue)
+    return read_depth(ask_series(backend, since or _HOUR), queue)
 
 
 def read_depth(answer: Mapping[str, Any], queue: str | None) -> Depth:
@@ -38,7 +38,7 @@ def read_depth(answer: Mapping[str, Any], queue: str | None) -> Depth:
 
 def capacity_of(backend: Backend, since: str, environment: str | None) -> Capacity:
     """VCPUs over time, of one compute environment or of all together."""
-    return read_capacity(_ask(backend, since or _HOUR), environment)
+    return read_capacity(ask_series(backend, since or _HOUR), environment)
 
 
 def read_capacity(answer: Mapping[str, Any], environment: str | None) -> Capacity:
@@ -106,8 +106,14 @@ def worlds_of(forecast: Any) -> list[Candidate]:
     ]
 
 
-def _ask(backend: Backend, since: str) -> Any:
-    """All series from then until now, of so many points as a figure shows."""
+def ask_series(backend: Backend, since: str) -> Any:
+    """The daemon's series from then until now, of so many points as a figure shows.
+
+    Raises
+    ------
+    NotOnAwsError
+        The numbers are CloudWatch's.
+    """
     now = round(1000 * time.time())
     span = round(1000 * parse_duration(since))
     step = max(_FINEST, span // POINTS)

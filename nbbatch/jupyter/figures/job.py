@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from nbbatch.client.colours import KINDS, Kind
+from nbbatch.client.format import plural
 from nbbatch.client.handles.outcome import duration_in_words
 from nbbatch.jupyter.figures.numbers import Bar, Busy, Progress, Reason
 from nbbatch.jupyter.figures.palette import (
@@ -25,7 +26,6 @@ from nbbatch.jupyter.figures.palette import (
     WIDTH,
     across,
     canvas,
-    counted,
     elapsed_ticks,
     ink_of,
     legend_height,
@@ -147,7 +147,7 @@ def timeline(bars: Sequence[Bar], *, theme: str = "auto") -> go.Figure:
         data,
         theme=theme,
         height=round(104 + max(12, min(many * 14, 420))),
-        headline=f"{counted(len(bars), 'attempt')} on {counted(len(ticks), 'host')}",
+        headline=f"{plural(len(bars), 'attempt')} on {plural(len(ticks), 'host')}",
         barmode="overlay",
         shapes=[across(first - 0.5, ink_of(theme).grid) for _, first, _ in ticks[1:]],
         xaxis={**elapsed_ticks(last), **SINCE, "range": [0, last * 1.01], "showgrid": True},
@@ -188,7 +188,7 @@ def busy(numbers: Busy, *, theme: str = "auto") -> go.Figure:
         [image],
         theme=theme,
         height=round(96 + max(18, min(14 * len(ticks), 420))),
-        headline=f"at most {peak:,.0f} at once on {counted(len(ticks), 'host')}",
+        headline=f"at most {peak:,.0f} at once on {plural(len(ticks), 'host')}",
         xaxis={**elapsed_ticks(last), **SINCE},
         yaxis={**NAMES, "autorange": "reversed", **_host_ticks(ticks)},
     )

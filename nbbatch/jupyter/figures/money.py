@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from nbbatch.client.colours import KINDS
-from nbbatch.client.format import dollars
+from nbbatch.client.format import dollars, plural
 from nbbatch.client.handles.outcome import Outcome, duration_in_words
 from nbbatch.jupyter.figures.numbers import Spending
 from nbbatch.jupyter.figures.palette import (
@@ -17,7 +17,6 @@ from nbbatch.jupyter.figures.palette import (
     SINCE,
     SUCCEEDED,
     canvas,
-    counted,
     elapsed_ticks,
     ink_of,
     nothing,
@@ -122,7 +121,7 @@ def spot(days: Sequence[SpotDay], *, theme: str = "auto") -> go.Figure:
         data,
         theme=theme,
         height=260,
-        headline=f"Spot saved {dollars(saved)} in {counted(len(days), 'day')} · interruptions took {dollars(lost)}",
+        headline=f"Spot saved {dollars(saved)} in {plural(len(days), 'day')} · interruptions took {dollars(lost)}",
         barmode="relative",
         bargap=max(0.28, 1 - len(days) / _DAYS),
         xaxis={"type": "date", "showline": False, "ticks": "", "tickformat": "%b %-d", "nticks": 8},

@@ -259,11 +259,6 @@ def whole_ticks(most: float) -> dict[str, Any]:
     return {"tickformat": ",d", "dtick": 1} if most <= _FEW else {"tickformat": ",~s"}
 
 
-def counted(number: int, what: str) -> str:
-    """`1 host`, `2 hosts`."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def short_elapsed(seconds: float) -> str:
     """A round duration, as short as an axis needs it: `0.1 s`, `10 s`, `2 min`, `1 h 30`."""
     for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
