@@ -1,0 +1,39 @@
+"""`nbbatch.panel`: the panel of a handle; further kinds stand in one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbbatch.client.jobs import Job
+from nbbatch.errors import OptionError
+from nbbatch.jupyter.panels.job import JobView
+from nbbatch.jupyter.panels.panel import Panel
+
+
+def panel(what: Any) -> Panel:
+    """A live panel; as the last thing of a cell it draws itself.
+
+    It stays up to date while the kernel runs, whatever cells run meanwhile, and its last frame stays in
+    the saved notebook. Where nothing can be redrawn it is a picture of now.
+
+    Parameters
+    ----------
+    what : Job
+        A handle.
+
+    Returns
+    -------
+    Panel
+        `show()` puts it into the output of the cell that runs, `close()` ends it.
+
+    Raises
+    ------
+    OptionError
+        There is no panel of such a thing.
+    """
+    match what:
+        case Job():
+            return Panel(JobView(what))
+    raise OptionError(
+        f"There is no panel of {type(what).__name__}.", cure="Give a handle, such as nbbatch.submit gives."
+    )
