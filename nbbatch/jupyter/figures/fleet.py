@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 
 from nbbatch.client.colours import KINDS
 from nbbatch.client.format import plural
-from nbbatch.client.handles.outcome import Outcome
 from nbbatch.jupyter.figures.palette import (
     NAMES,
     RUNNING,
     WAITING,
+    WANTED,
     canvas,
     ink_of,
     nothing,
@@ -117,7 +117,7 @@ def vcpus(numbers: Capacity, *, theme: str = "auto") -> go.Figure:
             0,
             "solid",
         ),
-        ("wanted", numbers.wanted, KINDS[Outcome.OUT_OF_MEMORY].colour, {}, 2, "dot"),
+        ("wanted", numbers.wanted, WANTED.colour, {}, 2, "dot"),
     )
     data = [
         go.Scatter(

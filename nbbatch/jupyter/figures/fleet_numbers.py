@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from nbbatch.client.backend import Backend
@@ -53,16 +53,20 @@ def spot_of(backend: Backend, since: str, queue: str | None) -> list[SpotDay]:
     """What Spot saved and lost by day (UTC), days without jobs, too."""
     days = max(1, -(-parse_duration(since or _MONTH) // _DAY))
     rows = backend.private("costs", {"days": int(days)})["queues"]
+    return spot_days([row for row in rows if queue in (None, row["queue"])], int(days))
+
+
+def spot_days(rows: Iterable[Mapping[str, Any]], days: int) -> list[SpotDay]:
+    """The same from the daemon's rows by day and queue; from the first day on that has any."""
     found: dict[str, list[float]] = {}
     for row in rows:
-        if queue is None or row["queue"] == queue:
-            sums = found.setdefault(row["day"], [0.0, 0.0])
-            sums[0] += row["saved"]
-            sums[1] += row["lost"]
+        sums = found.setdefault(row["day"], [0.0, 0.0])
+        sums[0] += row["saved"]
+        sums[1] += row["lost"]
     first = min(found, default="")
     return [
         SpotDay(day=day, saved=found.get(day, [0.0])[0], lost=found.get(day, [0.0, 0.0])[1])
-        for day in _days(int(days))
+        for day in days_until(f"{datetime.now(UTC):%Y-%m-%d}", days)
         if first and day >= first
     ]
 
@@ -152,9 +156,10 @@ def _moments(times: Iterable[int]) -> list[datetime]:
     return [datetime.fromtimestamp(one / 1000, UTC).astimezone().replace(tzinfo=None) for one in times]
 
 
-def _days(count: int) -> list[str]:
-    today = datetime.now(UTC).date()
-    return [str(today - timedelta(days=back)) for back in range(count - 1, -1, -1)]
+def days_until(last: str, count: int) -> list[str]:
+    """So many days, the last one among them, as `2026-01-31`."""
+    end = date.fromisoformat(last)
+    return [str(end - timedelta(days=back)) for back in range(count - 1, -1, -1)]
 
 
 def _quantity(told: Mapping[str, Any]) -> float:

@@ -16,6 +16,7 @@ from nbbatch.jupyter.figures.palette import (
     RUNNING,
     SINCE,
     SUCCEEDED,
+    WAITING,
     canvas,
     elapsed_ticks,
     ink_of,
@@ -51,6 +52,16 @@ class SpotDay:
     day: str
     saved: float
     lost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingDay:
+    """Dollars of a day: what jobs were charged, what that is on demand, and hosts that nobody used."""
+
+    day: str
+    jobs: float
+    on_demand: float
+    idle: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +142,49 @@ def spot(days: Sequence[SpotDay], *, theme: str = "auto") -> go.Figure:
             "zerolinecolor": ink_of(theme).line,
             "exponentformat": "none",
         },
+    )
+
+
+def days(spent: Sequence[SpendingDay], *, theme: str = "auto") -> go.Figure:
+    """By day, what jobs cost and what idle hosts did, beside what the same jobs are on demand."""
+    if not any(day.jobs or day.idle for day in spent):
+        return nothing("nothing has cost anything", theme=theme)
+    names = [day.day for day in spent]
+    bars = [
+        go.Bar(
+            x=names,
+            y=values,
+            name=name,
+            showlegend=True,
+            customdata=[dollars(value) for value in values],
+            hovertemplate=f"%{{x}}<br>{name} %{{customdata}}<extra></extra>",
+            marker={"color": colour, "line": {"width": 0}},
+        )
+        for name, values, colour in (
+            ("jobs", [day.jobs for day in spent], RUNNING.colour),
+            ("idle hosts", [day.idle for day in spent], WAITING.colour),
+        )
+    ]
+    on_demand = go.Scatter(
+        x=names,
+        y=[day.on_demand for day in spent],
+        mode="markers",
+        name="jobs on demand",
+        showlegend=True,
+        customdata=[dollars(day.on_demand) for day in spent],
+        hovertemplate="%{x}<br>on demand %{customdata}<extra></extra>",
+        marker={"symbol": "line-ew", "size": 22, "line": {"width": 2.5, "color": ink_of(theme).text}},
+    )
+    whole = sum(day.jobs + day.idle for day in spent)
+    return canvas(
+        [*bars, on_demand],
+        theme=theme,
+        height=280,
+        headline=f"{dollars(whole)} in {plural(len(spent), 'day')} · {dollars(sum(day.idle for day in spent))} of it idle",
+        barmode="stack",
+        bargap=max(0.28, 1 - len(spent) / _DAYS),
+        xaxis={"type": "date", "ticks": "", "tickformat": "%b %-d", "nticks": 8},
+        yaxis={"tickprefix": "$", "exponentformat": "none"},
     )
 
 

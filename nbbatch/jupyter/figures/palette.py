@@ -53,6 +53,8 @@ CODES = {kind: code for code, kind in enumerate(ORDER)}
 WAITING, RUNNING = KINDS[JobStatus.RUNNABLE], KINDS[JobStatus.RUNNING]
 SUCCEEDED, FAILED = KINDS[JobStatus.SUCCEEDED], KINDS[Outcome.EXITED]
 LOST = KINDS[Outcome.HOST_LOST]
+WANTED = KINDS[Outcome.OUT_OF_MEMORY]
+"""Of the line of vCPUs that were wanted, which no status has to do with."""
 
 
 class Theme(StrEnum):
