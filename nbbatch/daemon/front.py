@@ -26,6 +26,7 @@ from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.private import Private
 from nbbatch.daemon.private_children import ChildrenRoutes
 from nbbatch.daemon.private_feed import FeedRoutes
+from nbbatch.daemon.private_now import NowRoutes
 from nbbatch.daemon.private_numbers import NumberRoutes
 from nbbatch.daemon.prometheus import is_token
 from nbbatch.daemon.server import Server
@@ -91,6 +92,7 @@ def make_front(
                 **FeedRoutes(feed, delivery).routes,
                 **numbers.routes,
                 **ChildrenRoutes(loop, store).routes,
+                **NowRoutes(loop, store).routes,
             },
         ),
         scraped=numbers.prometheus,
