@@ -34,6 +34,7 @@ _HOME_OF = {
     "magic": "nbbatch.jupyter.presets",
     "map": "nbbatch.client.arrays.mapping",
     "map_notebook": "nbbatch.client.notebooks.runs",
+    "panel": "nbbatch.jupyter.panels.open",
     "pipeline": "nbbatch.client.pipelines.pipeline",
     "progress": "nbbatch.runner.inside",
     "queues": "nbbatch.client.queues",

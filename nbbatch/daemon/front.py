@@ -27,6 +27,7 @@ from nbbatch.daemon.private import Private
 from nbbatch.daemon.private_children import ChildrenRoutes
 from nbbatch.daemon.private_feed import FeedRoutes
 from nbbatch.daemon.private_listing import ListingRoutes
+from nbbatch.daemon.private_now import NowRoutes
 from nbbatch.daemon.private_numbers import NumberRoutes
 from nbbatch.daemon.prometheus import is_token
 from nbbatch.daemon.server import Server
@@ -97,6 +98,7 @@ def make_front(
                 **numbers.routes,
                 **ChildrenRoutes(loop, store).routes,
                 **ListingRoutes(views, watch, arns).routes,
+                **NowRoutes(loop, store).routes,
             },
         ),
         scraped=numbers.prometheus,

@@ -239,6 +239,11 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
         "what an account costs is known to Cost Explorer",
         "Look there, by tag; a job's own cost() is estimated from its hosts' prices.",
     ),
+    "fleet": ("its hosts are ECS's and EC2's", "Look there; queues() tells its environments."),
+    "names": (
+        "what an account costs is known to Cost Explorer",
+        "Look there, by tag; a job's own cost() is estimated from its hosts' prices.",
+    ),
     "metrics": ("CloudWatch has numbers over time", "Look there; queues() and figures of a job work here."),
     "interrupt": ("EC2 takes Spot hosts back", "AWS Fault Injection Service rehearses that."),
     "add-rule": _RULES,
