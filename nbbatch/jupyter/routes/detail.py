@@ -76,7 +76,7 @@ def _detail(asked: Asked) -> JobDetail:
         job=asked.lane.board.dressed([row_of(told)])[0],
         backend=handle.backend_name,
         story=in_words(told),
-        why=(_quietly(handle.why) or "").splitlines(),
+        why=[line for line in (_quietly(handle.why) or "").splitlines() if line != in_words(told)],
         attempts=[] if is_array else [_attempt(one) for one in attempts_of(told)],
         usage=_quietly(lambda: _usage(handle)),
         cost=None if account is None else _cost(account),
