@@ -1,8 +1,13 @@
 /** All plugins of the extension. */
 
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { costs } from './costs/plugin';
+import { notifications } from './notifications/plugin';
 import { sidebar } from './plugin';
+import { queues } from './queues/plugin';
+import { running } from './running/plugin';
+import { submit } from './submit/plugin';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [sidebar];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [sidebar, queues, costs, submit, notifications, running];
 
 export default plugins;
