@@ -2,12 +2,21 @@
 
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { costs } from './costs/plugin';
+import { jobs } from './jobs/plugin';
 import { notifications } from './notifications/plugin';
 import { sidebar } from './plugin';
 import { queues } from './queues/plugin';
 import { running } from './running/plugin';
 import { submit } from './submit/plugin';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [sidebar, queues, costs, submit, notifications, running];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  sidebar,
+  jobs,
+  queues,
+  costs,
+  submit,
+  notifications,
+  running,
+];
 
 export default plugins;

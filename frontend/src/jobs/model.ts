@@ -36,6 +36,8 @@ const NOTHING: IJobsState = {
 };
 
 export class JobsModel implements IDisposable {
+  /** Id of the selected job; empty where none is. */
+  readonly selected = new Observable('');
   private readonly store: Store;
   private readonly state_: Observable<IJobsState>;
   private readonly unsubscribe: () => void;
