@@ -34,6 +34,8 @@ class JobStatus(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
 
+    __hash__ = str.__hash__  # an Enum's own one is written in Python, and statuses are looked up all the time
+
     @property
     def is_terminal(self) -> bool:
         """Whether nothing can change any more."""

@@ -20,11 +20,12 @@ MS_PER_HOUR = 3_600_000
 
 def share_of_host(wanted: Resources, capacity: Resources) -> float:
     """Share of a host, 0..1, that an attempt of this size holds."""
-    return max(
-        wanted.vcpus / capacity.vcpus if capacity.vcpus else 0.0,
-        wanted.memory / capacity.memory if capacity.memory else 0.0,
-        wanted.gpus / capacity.gpus if capacity.gpus else 0.0,
-    )
+    vcpus = wanted.vcpus / capacity.vcpus if capacity.vcpus else 0.0
+    memory = wanted.memory / capacity.memory if capacity.memory else 0.0
+    largest = vcpus if vcpus > memory else memory
+    if not wanted.gpus or not capacity.gpus:
+        return largest
+    return max(largest, wanted.gpus / capacity.gpus)
 
 
 def attempt_prices(host: Host, wanted: Resources) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from nbbatch.client.config import home
 from nbbatch.client.jobs import check_call, name_of
 from nbbatch.client.options import Options, split_options
 from nbbatch.client.spec import queue_of, resources_of
-from nbbatch.client.submission import pack_for, resolve
+from nbbatch.client.submission import pack_for, resolve, weighing
 from nbbatch.errors import OptionError
 
 
@@ -99,6 +99,8 @@ def chunk_of(asked: int | str, items: int, options: Options, key: str) -> Chunk:
     key : str
         By what the items' durations are remembered: `key_of`.
     """
+    if (looked := weighing.get()) is not None and looked.chunk:
+        return Chunk(size=looked.chunk)
     seconds = Durations(home()).get(key) if asked == "auto" else None
     slots = 0
     if seconds is not None:
