@@ -47,11 +47,7 @@ export class SidebarPanel extends LookedAtWidget implements ISidebar {
   protected override render(): React.ReactElement {
     return (
       <ServicesProvider value={this.services}>
-        <Sidebar
-          sections={this.sections}
-          open={this.open_}
-          onOpen={id => this.bringForward(id)}
-        />
+        <Sidebar sections={this.sections} open={this.open_} onOpen={id => this.bringForward(id)} />
       </ServicesProvider>
     );
   }
