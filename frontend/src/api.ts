@@ -101,7 +101,7 @@ export class Client {
 }
 
 function request<R extends Route>(method: string, { body, signal }: IAsk<R>): RequestInit {
-  // with `no-store`, its own choice, JupyterLab adds the time to the query, which the server refuses
+  // with 'no-store' JupyterLab adds the time to each address, which is no parameter of ours
   const wanted: RequestInit = { method, cache: 'no-cache', ...(signal ? { signal } : {}) };
   if (method === 'GET') {
     return wanted;
