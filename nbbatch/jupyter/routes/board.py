@@ -309,7 +309,7 @@ def parse_token(text: str) -> Place | None:
         return None
     created, _, job_id = text.partition(".")
     if not created.isdecimal() or len(created) > _DIGITS:
-        raise OptionError(f"token: {text[:60]!r} is not one that an earlier page gave.")
+        raise OptionError(f"page: {text[:60]!r} is not one that an earlier page gave.")
     return int(created), job_id
 
 

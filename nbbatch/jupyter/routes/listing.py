@@ -34,8 +34,8 @@ async def jobs(asked: Asked) -> Jobs:
     """GET `jobs`."""
     wanted = filter_of(asked)
     limit = int(asked.number("limit", _LISTED, lowest=1, highest=MOST_ROWS))
-    with at("token"):
-        after = parse_token(asked.query.get("token", ""))
+    with at("page"):
+        after = parse_token(asked.query.get("page", ""))
     since = asked.query.get("since", "")
     board = asked.lane.board
 
