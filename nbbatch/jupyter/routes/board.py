@@ -155,6 +155,11 @@ class Board:
             place = (horizon, "")
         return Page(rows, place, len(matching), is_complete)
 
+    def count(self, wanted: Callable[[JobRow], bool]) -> tuple[int, bool]:
+        """How many rows are wanted of those that are loaded, and whether that are all."""
+        with self._lock:
+            return sum(map(wanted, self._known.rows.values())), self._is_complete()
+
     def changed_after(self, version: int) -> Changed:
         """What changed after a version."""
         with self._lock:
