@@ -126,7 +126,8 @@ def serve(folder: Path, environment: dict[str, str], *settings: str) -> Site:
         "JUPYTER_RUNTIME_DIR": str(runtime),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_PLATFORM_DIRS": "1",
-        **{**KEYS, "AWS_EC2_METADATA_DISABLED": "true"},
+        **KEYS,
+        "AWS_EC2_METADATA_DISABLED": "true",
         **environment,
     }
     with log.open("wb") as file:

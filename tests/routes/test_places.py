@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import QUEUE, REGION, Account, new_account
+from aws_account import QUEUE, REGION, Account, complete_moto, new_account
 
 import nbbatch
 from nbbatch.client.daemon_process import find_daemon, running_pid
 
 
 @pytest.fixture
-def account() -> Iterator[Account]:
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """An account with a queue."""
+    complete_moto(monkeypatch)
     with new_account() as found:
         found.make_queue()
         yield found
@@ -99,15 +100,31 @@ def test_a_backend_that_hangs_holds_up_nobody_else(site: Any) -> None:
         for one in hanging:
             one.start()
         deaf.settimeout(20)
-        deaf.accept()  # it was reached: at least one thread waits for an answer now
+        reached, _ = deaf.accept()  # at least one thread waits for an answer now
         took = []
-        for _ in range(10):
-            began = time.monotonic()
-            site.get("jobs")
-            site.ask("GET", "../api/status")
-            took.append(time.monotonic() - began)
+        with reached:
+            for _ in range(10):
+                began = time.monotonic()
+                site.get("jobs")
+                site.ask("GET", "../api/status")
+                took.append(time.monotonic() - began)
         assert min(took) < 0.5
         assert sorted(took)[5] < 2
+
+
+def test_a_server_stops_although_a_backend_hangs(new_site: Callable[..., Any], home: Path) -> None:
+    """What waits for an answer that does not come is given up."""
+    site = new_site()
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        (site.root / "nbbatch.toml").write_text(
+            f'[backends.deaf]\nkind = "aws"\nregion = "{REGION}"\nendpoint_url = "{url}"\n'
+        )
+        threading.Thread(target=_try, args=[site, "jobs", ""], daemon=True).start()
+        deaf.settimeout(20)
+        deaf.accept()[0].close()
+        site.process.terminate()
+        assert site.process.wait(20) is not None
 
 
 def _try(site: Any, route: str, folder: str) -> None:
