@@ -69,21 +69,22 @@ async def serve(path: str | None) -> None:
 
 
 @contextmanager
-def canned_batch(path: str | None = None) -> Iterator[Any]:
-    """A boto3 client of such a server; with a path, of one that commits there before it answers."""
+def canned_batch(path: str | None = None) -> Iterator[tuple[Any, int]]:
+    """A boto3 client of such a server, and its pid; with a path, it commits there before it answers."""
     import boto3
 
     command = [sys.executable, "-m", "benchmarks.canned", *([path] if path else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             port = server.stdout.readline().strip() if server.stdout else ""
-            yield boto3.client(
+            client = boto3.client(
                 "batch",
                 endpoint_url=f"http://127.0.0.1:{port}",
                 region_name="us-east-1",
                 aws_access_key_id=KEY,
                 aws_secret_access_key=SECRET,
             )
+            yield client, server.pid
         finally:
             server.kill()
 

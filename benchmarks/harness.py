@@ -96,6 +96,22 @@ def timed(work: Callable[[], Any], *, per: int = 1) -> Side:
     return side
 
 
+def processor_time(pid: int, work: Callable[[], Any], *, per: int = 1) -> Side:
+    """A side that takes the processor time of a process during `work` in milliseconds, divided by `per`."""
+    process = psutil.Process(pid)
+
+    def spent() -> float:
+        times = process.cpu_times()
+        return float(times.user + times.system)
+
+    def side() -> float:
+        before = spent()
+        work()
+        return (spent() - before) * 1000 / per
+
+    return side
+
+
 @contextlib.contextmanager
 def home_folder() -> Iterator[Path]:
     """An empty home for a daemon, as `$NBBATCH_HOME`; whatever was started for it ends with it."""
