@@ -57,6 +57,11 @@ _HOME_OF = {
 __all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - the keys are names
 
 
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Where a Jupyter server finds the routes of the sidebar."""
+    return [{"module": "nbbatch.jupyter.routes.extension"}]
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'nbbatch' has no attribute {name!r}")

@@ -369,8 +369,8 @@ export interface IReason {
 
 /** POST `jobs/<id>/retry`: submit the same again, of an array only what failed. */
 export interface IRetry {
-  /** Of an array all items, not only those that failed. */
-  whole?: boolean;
+  /** For symmetry with the other actions; not kept. */
+  reason?: string;
 }
 
 /** What an action did. */

@@ -35,6 +35,8 @@ from nbbatch.client.store import Store
 from nbbatch.errors import OptionError
 
 KIND_VARIABLE = "NBBATCH_KIND"
+NOTEBOOK_VARIABLE = "NBBATCH_NOTEBOOK"
+"""File name of the notebook that the job runs: lists show it."""
 """Says of a notebook's job what it is, so that its handle is found without reading the bundle."""
 _CODE_WORDS = (
     ("function", "function", "functions"),
@@ -486,7 +488,7 @@ def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
         "output": notebook.output,
     }
     parcel.manifest |= {"kind": "notebook", "notebook": settings, "inputs": {}, "modules": {}}
-    parcel.environment[KIND_VARIABLE] = "notebook"
+    parcel.environment |= {KIND_VARIABLE: "notebook", NOTEBOOK_VARIABLE: notebook.name}
     parcel.imports |= notebook.imports
     if notebook.runs is not None:
         items = [((), dict(parameters)) for parameters, _ in notebook.runs]

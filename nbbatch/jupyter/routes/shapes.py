@@ -28,7 +28,7 @@ class Request(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields
     """What the browser asks."""
 
 
-class Problem(Answer, kw_only=True):
+class Problem(Answer, kw_only=True, frozen=True):
     """The body of every answer that is not 2xx.
 
     Parameters
@@ -50,7 +50,7 @@ class Problem(Answer, kw_only=True):
     reason: str = ""
 
 
-class BackendRow(Answer, kw_only=True):
+class BackendRow(Answer, kw_only=True, frozen=True):
     """A backend of the configuration.
 
     Parameters
@@ -88,7 +88,7 @@ class BackendRow(Answer, kw_only=True):
     home: str = ""
 
 
-class Backends(Answer, kw_only=True):
+class Backends(Answer, kw_only=True, frozen=True):
     """GET `backends`.
 
     Parameters
@@ -106,7 +106,7 @@ class Backends(Answer, kw_only=True):
     version: str
 
 
-class StartBackend(Request, kw_only=True):
+class StartBackend(Request, kw_only=True, frozen=True):
     """POST `backends/start`: start the local daemon.
 
     Parameters
@@ -118,7 +118,7 @@ class StartBackend(Request, kw_only=True):
     backend: str = ""
 
 
-class JobRow(Answer, kw_only=True):
+class JobRow(Answer, kw_only=True, frozen=True):
     """One job of the list; an array is one row.
 
     Parameters
@@ -178,7 +178,7 @@ class JobRow(Answer, kw_only=True):
     can_retry: bool = False
 
 
-class Jobs(Answer, kw_only=True):
+class Jobs(Answer, kw_only=True, frozen=True):
     """GET `jobs`: the newest jobs first.
 
     Parameters
@@ -214,7 +214,7 @@ class Jobs(Answer, kw_only=True):
     queues: list[str] = []
 
 
-class Ended(Answer, kw_only=True):
+class Ended(Answer, kw_only=True, frozen=True):
     """A job that ended since the last news: what a notification says.
 
     Parameters
@@ -237,7 +237,7 @@ class Ended(Answer, kw_only=True):
     stopped: int
 
 
-class News(Answer, kw_only=True):
+class News(Answer, kw_only=True, frozen=True):
     """GET `news`: what changed since a cursor; the answer may take `timeout` seconds when nothing does.
 
     Parameters

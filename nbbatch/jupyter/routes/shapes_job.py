@@ -9,7 +9,7 @@ from nbbatch.jupyter.routes.shapes import Answer, JobRow, Request
 from nbbatch.model.jobs import JobStatus
 
 
-class Attempt(Answer, kw_only=True):
+class Attempt(Answer, kw_only=True, frozen=True):
     """One try at running a job.
 
     Parameters
@@ -33,7 +33,7 @@ class Attempt(Answer, kw_only=True):
     log_stream: str = ""
 
 
-class Usage(Answer, kw_only=True):
+class Usage(Answer, kw_only=True, frozen=True):
     """What a job asked for and used; of an array over all children.
 
     Parameters
@@ -57,7 +57,7 @@ class Usage(Answer, kw_only=True):
     peak_memory: int | None = None
 
 
-class Cost(Answer, kw_only=True):
+class Cost(Answer, kw_only=True, frozen=True):
     """Dollars so far, at the prices frozen when each attempt started.
 
     Parameters
@@ -73,7 +73,7 @@ class Cost(Answer, kw_only=True):
     instance_type: str = ""
 
 
-class Progress(Answer, kw_only=True):
+class Progress(Answer, kw_only=True, frozen=True):
     """How far a job says it is.
 
     Parameters
@@ -92,7 +92,7 @@ class Progress(Answer, kw_only=True):
     item: int | None = None
 
 
-class Moment(Answer, kw_only=True):
+class Moment(Answer, kw_only=True, frozen=True):
     """A change of a job's status.
 
     Parameters
@@ -111,7 +111,7 @@ class Moment(Answer, kw_only=True):
     child: int | None = None
 
 
-class Fact(Answer, kw_only=True):
+class Fact(Answer, kw_only=True, frozen=True):
     """A line of a job's definition or request.
 
     Parameters
@@ -124,7 +124,7 @@ class Fact(Answer, kw_only=True):
     value: str
 
 
-class JobDetail(Answer, kw_only=True):
+class JobDetail(Answer, kw_only=True, frozen=True):
     """GET `jobs/<id>`.
 
     Parameters
@@ -196,7 +196,7 @@ class JobDetail(Answer, kw_only=True):
     parent: str = ""
 
 
-class FailureGroup(Answer, kw_only=True):
+class FailureGroup(Answer, kw_only=True, frozen=True):
     """Children that failed alike.
 
     Parameters
@@ -217,7 +217,7 @@ class FailureGroup(Answer, kw_only=True):
     indexes: list[int]
 
 
-class Children(Answer, kw_only=True):
+class Children(Answer, kw_only=True, frozen=True):
     """GET `jobs/<id>/children`: all children of an array.
 
     Parameters
@@ -244,7 +244,7 @@ class Children(Answer, kw_only=True):
     failures: list[FailureGroup] = []
 
 
-class LogLine(Answer, kw_only=True):
+class LogLine(Answer, kw_only=True, frozen=True):
     """A line of a log.
 
     Parameters
@@ -259,7 +259,7 @@ class LogLine(Answer, kw_only=True):
     text: str
 
 
-class LogPage(Answer, kw_only=True):
+class LogPage(Answer, kw_only=True, frozen=True):
     """GET `jobs/<id>/logs`: some lines of one attempt, oldest first.
 
     Parameters
@@ -284,7 +284,7 @@ class LogPage(Answer, kw_only=True):
     is_over: bool = False
 
 
-class Reason(Request, kw_only=True):
+class Reason(Request, kw_only=True, frozen=True):
     """POST `jobs/<id>/cancel` and `jobs/<id>/terminate`.
 
     Parameters
@@ -296,19 +296,19 @@ class Reason(Request, kw_only=True):
     reason: str = ""
 
 
-class Retry(Request, kw_only=True):
+class Retry(Request, kw_only=True, frozen=True):
     """POST `jobs/<id>/retry`: submit the same again, of an array only what failed.
 
     Parameters
     ----------
-    whole : bool
-        Of an array all items, not only those that failed.
+    reason : str
+        For symmetry with the other actions; not kept.
     """
 
-    whole: bool = False
+    reason: str = ""
 
 
-class Done(Answer, kw_only=True):
+class Done(Answer, kw_only=True, frozen=True):
     """What an action did.
 
     Parameters
@@ -326,7 +326,7 @@ class Done(Answer, kw_only=True):
     job: JobRow
 
 
-class RemoteError(Answer, kw_only=True):
+class RemoteError(Answer, kw_only=True, frozen=True):
     """What the job's code raised.
 
     Parameters
@@ -341,7 +341,7 @@ class RemoteError(Answer, kw_only=True):
     traceback: str
 
 
-class Cell(Answer, kw_only=True):
+class Cell(Answer, kw_only=True, frozen=True):
     """A cell of a notebook that runs as a job.
 
     Parameters
@@ -365,7 +365,7 @@ class Cell(Answer, kw_only=True):
     error: str = ""
 
 
-class Outputs(Answer, kw_only=True):
+class Outputs(Answer, kw_only=True, frozen=True):
     """GET `jobs/<id>/outputs`: what a job has left.
 
     Parameters
@@ -399,7 +399,7 @@ class Outputs(Answer, kw_only=True):
     is_cut: bool = False
 
 
-class SaveNotebook(Request, kw_only=True):
+class SaveNotebook(Request, kw_only=True, frozen=True):
     """POST `jobs/<id>/outputs`: save the executed notebook beside its source.
 
     Parameters
@@ -411,7 +411,7 @@ class SaveNotebook(Request, kw_only=True):
     folder: str = ""
 
 
-class SavedNotebook(Answer, kw_only=True):
+class SavedNotebook(Answer, kw_only=True, frozen=True):
     """Where the executed notebook stands.
 
     Parameters
@@ -426,7 +426,7 @@ class SavedNotebook(Answer, kw_only=True):
     is_new: bool
 
 
-class Code(Answer, kw_only=True):
+class Code(Answer, kw_only=True, frozen=True):
     """GET `jobs/<id>/code`: lines that reattach the job in a notebook.
 
     Parameters

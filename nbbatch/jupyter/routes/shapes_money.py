@@ -5,7 +5,7 @@ from __future__ import annotations
 from nbbatch.jupyter.routes.shapes import Answer, Request
 
 
-class Environment(Answer, kw_only=True):
+class Environment(Answer, kw_only=True, frozen=True):
     """A compute environment of a queue.
 
     Parameters
@@ -28,7 +28,7 @@ class Environment(Answer, kw_only=True):
     hosts: int | None = None
 
 
-class QueueRow(Answer, kw_only=True):
+class QueueRow(Answer, kw_only=True, frozen=True):
     """A job queue.
 
     Parameters
@@ -70,7 +70,7 @@ class QueueRow(Answer, kw_only=True):
     environments: list[Environment] = []
 
 
-class Queues(Answer, kw_only=True):
+class Queues(Answer, kw_only=True, frozen=True):
     """GET `queues`.
 
     Parameters
@@ -85,7 +85,7 @@ class Queues(Answer, kw_only=True):
     queues: list[QueueRow]
 
 
-class QueueCost(Answer, kw_only=True):
+class QueueCost(Answer, kw_only=True, frozen=True):
     """What a queue cost on one day (UTC).
 
     Parameters
@@ -115,7 +115,7 @@ class QueueCost(Answer, kw_only=True):
     saved: float
 
 
-class EnvironmentCost(Answer, kw_only=True):
+class EnvironmentCost(Answer, kw_only=True, frozen=True):
     """What whole hosts of an environment cost on one day (UTC).
 
     Parameters
@@ -133,7 +133,7 @@ class EnvironmentCost(Answer, kw_only=True):
     idle: float
 
 
-class Budget(Answer, kw_only=True):
+class Budget(Answer, kw_only=True, frozen=True):
     """The day's cap.
 
     Parameters
@@ -151,7 +151,7 @@ class Budget(Answer, kw_only=True):
     is_spent: bool = False
 
 
-class Costs(Answer, kw_only=True):
+class Costs(Answer, kw_only=True, frozen=True):
     """GET `costs`.
 
     Parameters
@@ -182,7 +182,7 @@ class Costs(Answer, kw_only=True):
     budget: Budget | None = None
 
 
-class SetBudget(Request, kw_only=True):
+class SetBudget(Request, kw_only=True, frozen=True):
     """POST `costs/budget`: the day's cap.
 
     Parameters

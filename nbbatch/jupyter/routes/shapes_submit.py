@@ -10,7 +10,7 @@ OptionKind = Literal["text", "number", "integer", "memory", "duration", "flag", 
 """How an option of a job is asked for."""
 
 
-class Parameter(Answer, kw_only=True):
+class Parameter(Answer, kw_only=True, frozen=True):
     """What the notebook's cell tagged `parameters` assigns.
 
     Parameters
@@ -32,7 +32,7 @@ class Parameter(Answer, kw_only=True):
     value: Any = None
 
 
-class OptionField(Answer, kw_only=True):
+class OptionField(Answer, kw_only=True, frozen=True):
     """An option of the job, for a field of the form.
 
     Parameters
@@ -59,7 +59,7 @@ class OptionField(Answer, kw_only=True):
     is_advanced: bool = False
 
 
-class Notebook(Answer, kw_only=True):
+class Notebook(Answer, kw_only=True, frozen=True):
     """GET `notebooks`: what a form for this notebook needs.
 
     Parameters
@@ -89,7 +89,7 @@ class Notebook(Answer, kw_only=True):
     warnings: list[str] = []
 
 
-class SubmitNotebook(Request, kw_only=True):
+class SubmitNotebook(Request, kw_only=True, frozen=True):
     """POST `notebooks`.
 
     Parameters
@@ -121,7 +121,7 @@ class SubmitNotebook(Request, kw_only=True):
     kernel: str = ""
 
 
-class Submitted(Answer, kw_only=True):
+class Submitted(Answer, kw_only=True, frozen=True):
     """A job that was accepted.
 
     Parameters
@@ -142,7 +142,7 @@ class Submitted(Answer, kw_only=True):
     warnings: list[str] = []
 
 
-class AskEstimate(Request, kw_only=True):
+class AskEstimate(Request, kw_only=True, frozen=True):
     """POST `estimate`: what a submission would cost; nothing is sent.
 
     Parameters
@@ -163,7 +163,7 @@ class AskEstimate(Request, kw_only=True):
     seconds: float | None = None
 
 
-class PriceRange(Answer, kw_only=True):
+class PriceRange(Answer, kw_only=True, frozen=True):
     """Dollars on one kind of capacity.
 
     Parameters
@@ -179,7 +179,7 @@ class PriceRange(Answer, kw_only=True):
     worst: float | None = None
 
 
-class Estimate(Answer, kw_only=True):
+class Estimate(Answer, kw_only=True, frozen=True):
     """What a submission would cost.
 
     Parameters
