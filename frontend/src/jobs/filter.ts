@@ -19,9 +19,7 @@ export function isEverything({ text, status, queue }: IFilter): boolean {
 }
 
 export function matches(filter: IFilter, row: IJobRow): boolean {
-  return (
-    (!filter.queue || row.queue === filter.queue) && isIn(filter.status, row) && says(filter.text, row)
-  );
+  return (!filter.queue || row.queue === filter.queue) && isIn(filter.status, row) && says(filter.text, row);
 }
 
 function isIn(status: string, row: IJobRow): boolean {

@@ -36,6 +36,8 @@ const NOTHING: IJobsState = {
 };
 
 export class JobsModel implements IDisposable {
+  /** Id of the selected job; empty where none is. */
+  readonly selected = new Observable('');
   private readonly store: Store;
   private readonly state_: Observable<IJobsState>;
   private readonly unsubscribe: () => void;
@@ -121,7 +123,15 @@ export class JobsModel implements IDisposable {
     this.token = page.token;
     const rows = isNext ? appended(this.state_.value.rows, page.jobs) : page.jobs;
     const { total, isTotalExact, queues } = page;
-    this.update({ rows, queues, total, isTotalExact, hasMore: page.token !== '', phase: 'idle', error: null });
+    this.update({
+      rows,
+      queues,
+      total,
+      isTotalExact,
+      hasMore: page.token !== '',
+      phase: 'idle',
+      error: null,
+    });
     for (const news of this.missed.splice(0)) {
       this.apply(news.jobs, news.gone);
     }

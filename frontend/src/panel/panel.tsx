@@ -1,26 +1,23 @@
 /** The panel in the left area: a heading with the backend, tabs, and the section in front. */
 
-import { ReactWidget } from '@jupyterlab/ui-components';
-import type { IDisposable } from '@lumino/disposable';
-import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { Observable, useValue } from '../observable';
 import { type IServices, ServicesProvider } from '../services';
 import type { ISection, ISidebar } from '../sidebar';
+import { LookedAtWidget } from '../ui/looked_at';
 import { Banner } from './banner';
 import { Heading } from './heading';
 import { Tabs } from './tabs';
 
 const OPEN = 'section';
 
-export class SidebarPanel extends ReactWidget implements ISidebar {
+export class SidebarPanel extends LookedAtWidget implements ISidebar {
   readonly services: IServices;
   private readonly sections = new Observable<readonly ISection[]>([]);
   private readonly open_: Observable<string>;
-  private looking: IDisposable | null = null;
 
   constructor(services: IServices) {
-    super();
+    super(services.store.attention);
     this.services = services;
     this.open_ = new Observable(services.memory.get(OPEN, ''));
     this.id = 'nbbatch-sidebar';
@@ -38,29 +35,6 @@ export class SidebarPanel extends ReactWidget implements ISidebar {
     this.open_.set(section);
     this.services.memory.set(OPEN, section);
     this.services.app.shell.activateById(this.id);
-  }
-
-  override dispose(): void {
-    this.looking?.dispose();
-    super.dispose();
-  }
-
-  protected override onAfterShow(message: Message): void {
-    super.onAfterShow(message);
-    this.looking ??= this.services.store.attention.look();
-  }
-
-  protected override onAfterHide(message: Message): void {
-    super.onAfterHide(message);
-    this.looking?.dispose();
-    this.looking = null;
-  }
-
-  protected override onAfterAttach(message: Message): void {
-    super.onAfterAttach(message);
-    if (this.isVisible) {
-      this.looking ??= this.services.store.attention.look();
-    }
   }
 
   protected override render(): React.ReactElement {

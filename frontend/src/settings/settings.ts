@@ -29,7 +29,7 @@ export const DEFAULTS: ISettings = {
   notifyBrowser: false,
   notifySeconds: 8,
   confirm: true,
-  columns: ['elapsed', 'age', 'queue'],
+  columns: ['elapsed', 'age', 'queue', 'cost'],
 };
 
 /** The settings of a plugin, followed; the defaults where there is no registry or it cannot be read. */

@@ -44,12 +44,20 @@ export const Mark = React.memo(function Mark({ look, label }: IMarkProps): React
   const said = label ?? LOOK_NAMES[look];
   const naming = said ? { role: 'img', 'aria-label': said } : { 'aria-hidden': true };
   return (
+    // biome-ignore lint/a11y/noSvgWithoutTitle: it has one wherever no words stand beside it
     <svg className="nb-Mark" viewBox="0 0 16 16" data-look={look} {...naming}>
       {said && <title>{said}</title>}
       {ground && <path d={ground} fill={colour} />}
       {line && <path d={line} fill="none" stroke={colour} strokeWidth="1.5" strokeLinecap="round" />}
       {glyph && (
-        <path d={glyph} fill="none" stroke="#fff" strokeWidth="1.6" strokeLinecap="round" strokeLinejoin="round" />
+        <path
+          d={glyph}
+          fill="none"
+          stroke="#fff"
+          strokeWidth="1.6"
+          strokeLinecap="round"
+          strokeLinejoin="round"
+        />
       )}
     </svg>
   );

@@ -37,7 +37,14 @@ export const Strip = React.memo(function Strip({ row }: { row: IJobRow }): React
         const width = wide[at] ?? 0;
         x += width;
         return (
-          <rect key={look} x={x - width} width={width} height={1} fill={`var(${LOOK_VARIABLES[look]})`} data-look={look} />
+          <rect
+            key={look}
+            x={x - width}
+            width={width}
+            height={1}
+            fill={`var(${LOOK_VARIABLES[look]})`}
+            data-look={look}
+          />
         );
       })}
     </svg>
