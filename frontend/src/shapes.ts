@@ -369,8 +369,8 @@ export interface IReason {
 
 /** POST `jobs/<id>/retry`: submit the same again, of an array only what failed. */
 export interface IRetry {
-  /** For symmetry with the other actions; not kept. */
-  reason?: string;
+  /** Of an array all items, not only those that failed. */
+  whole?: boolean;
 }
 
 /** What an action did. */

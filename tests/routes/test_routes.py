@@ -72,6 +72,7 @@ def test_an_array_is_one_row_with_its_failures(site: Any) -> None:
     again = site.post(f"jobs/{array.id}/retry")
     assert again["id"] != array.id
     assert again["job"]["size"] == 3
+    assert site.post(f"jobs/{array.id}/retry", {"whole": True})["job"]["size"] == 6
 
 
 def test_the_list_is_filtered_and_paged(site: Any) -> None:
@@ -99,10 +100,11 @@ def test_only_what_changed_is_told_again(site: Any) -> None:
     """With `since` come new and changed rows, and nothing when there are none."""
     cursor = site.get("jobs")["cursor"]
     assert site.get("jobs", since=cursor)["jobs"] == []
-    job = submit(name="new-one")
+    job = submit(seconds=600, name="new-one")
     answer = site.get("jobs", since=cursor)
     assert [row["id"] for row in answer["jobs"]] == [job.id]
-    site.until(job.id, "SUCCEEDED")
+    job.terminate()
+    site.until(job.id, "FAILED")
     later = site.get("jobs", since=answer["cursor"], status="active")
     assert (later["jobs"], later["gone"]) == ([], [job.id])
     assert site.get("jobs", since="nobody-1")["isReset"]
@@ -183,6 +185,10 @@ def test_jobs_are_cancelled_terminated_and_retried(site: Any) -> None:
     repeated = site.post(f"jobs/{again.id}/retry")
     assert repeated["id"] != again.id
     assert site.until(repeated["id"], "SUCCEEDED")["job"]["name"] == "again"
+    two = nbbatch.map(abs, [1, 2], chunk=1, name="all-fine", **SETTINGS)
+    site.until(two.id, "SUCCEEDED")
+    refused = site.ask("POST", f"jobs/{two.id}/retry", {})
+    assert (refused.status, refused.body["reason"]) == (400, "UserError")
 
 
 def test_rich_outputs_come_as_mime_bundles(site: Any) -> None:

@@ -301,11 +301,11 @@ class Retry(Request, kw_only=True, frozen=True):
 
     Parameters
     ----------
-    reason : str
-        For symmetry with the other actions; not kept.
+    whole : bool
+        Of an array all items, not only those that failed.
     """
 
-    reason: str = ""
+    whole: bool = False
 
 
 class Done(Answer, kw_only=True, frozen=True):
