@@ -34,8 +34,8 @@ async def jobs(asked: Asked) -> Jobs:
     """GET `jobs`."""
     wanted = filter_of(asked)
     limit = int(asked.number("limit", _LISTED, lowest=1, highest=MOST_ROWS))
-    with at("token"):
-        after = parse_token(asked.query.get("token", ""))
+    with at("page"):
+        after = parse_token(asked.query.get("page", ""))
     since = asked.query.get("since", "")
     board = asked.lane.board
 
@@ -63,14 +63,14 @@ async def jobs(asked: Asked) -> Jobs:
 
 def _changed(board: Board, news: Changed, wanted: Filter) -> Jobs:
     """Rows that changed and are wanted; those that are not any more are gone for who asks."""
-    page = board.page(wanted, 0)
+    total, is_exact = board.count(wanted)
     return Jobs(
         backend=board.backend.name,
         jobs=board.dressed([row for row in news.rows if wanted(row)]),
         gone=[*news.gone, *(row.id for row in news.rows if not wanted(row))],
         cursor=write_cursor(board, news.version),
-        total=page.total,
-        is_total_exact=page.is_exact,
+        total=total,
+        is_total_exact=is_exact,
         queues=board.queues,
     )
 
