@@ -5,6 +5,8 @@ export const Commands = {
   open: 'nbbatch:open',
   /** Ask everything again. */
   refresh: 'nbbatch:refresh',
+  /** Show the list of jobs: those of `queue`, of `status`; `select` one of them by its id. */
+  showJobs: 'nbbatch:show-jobs',
   /** Submit the notebook in front as a job; `path` names another one. */
   submitNotebook: 'nbbatch:submit-notebook',
   /** Submit the notebook that is selected in the file browser. */

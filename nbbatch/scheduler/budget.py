@@ -168,7 +168,7 @@ def _end(spending: Spending, attempt: Attempt, noted_start: int | None, *, floor
     if noted_start is not None:
         spending.end(price, max(floor, noted_start))
     if started_at is not None and stopped_at > floor:
-        spending.add(price, started_at if started_at > floor else floor, stopped_at)
+        spending.add(price, max(floor, started_at), stopped_at)
 
 
 def _watch_both(state: SchedulerState, live: LiveJob, now: int) -> None:

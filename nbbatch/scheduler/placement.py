@@ -38,12 +38,11 @@ def place(state: SchedulerState, now: int) -> list[Placed]:
     """Start every job that is next in its queue and fits."""
     placed: list[Placed] = []
     is_open = state.day_budget is None or not is_day_spent(state, now)
-    waiting = []
-    for queue in state.queues.values():
-        if (queue.short is not None and waits_as_before(state, queue)) or _start_heads(
-            state, queue, placed, now, is_open=is_open
-        ):
-            waiting.append(queue)
+    waiting = [
+        queue
+        for queue in state.queues.values()
+        if waits_as_before(state, queue) or _start_heads(state, queue, placed, now, is_open=is_open)
+    ]
     if waiting and is_open:
         look_ahead(state, waiting, now)
     return placed

@@ -103,8 +103,7 @@ def handle(state: SchedulerState, event: Event, now: int) -> list[Effect]:
 
 def react(state: SchedulerState, event: Event, now: int) -> Sequence[Step]:
     """Let one event happen, as `handle` does; what is placed is told without its orders."""
-    if now > state.now:
-        state.now = now
+    state.now = max(state.now, now)
     steps = REACTIONS[type(event)](state, event, state.now)
     if isinstance(event, AttemptStarted):  # frees nothing and adds nothing: no job's chances have changed
         return steps

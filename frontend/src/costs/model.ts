@@ -1,6 +1,6 @@
 /** Money by day, queue and name, from the server's rows. Pure. */
 
-import type { ICosts, IJobRow } from '../shapes';
+import type { IBudget, ICosts, IJobRow } from '../shapes';
 
 /** Days (UTC) that the chart shows. */
 export const DAYS = 7;
@@ -74,9 +74,15 @@ export function savedShare(costs: ICosts): number | null {
 }
 
 /** How much of the day's cap is used, from 0 to 1; null without one. */
-export function budgetShare(costs: ICosts): number | null {
-  const budget = costs.budget;
-  return budget?.perDay ? Math.min(1, budget.spentToday / budget.perDay) : null;
+export function budgetShare({ perDay, spentToday }: IBudget): number | null {
+  return perDay ? Math.min(1, spentToday / perDay) : null;
+}
+
+/** A day's cap as typed: dollars above 0, null for none; undefined where it is neither. */
+export function capOf(text: string): number | null | undefined {
+  const given = text.trim().replace(/^\$/, '');
+  const dollars = Number(given);
+  return given === '' ? null : dollars > 0 && Number.isFinite(dollars) ? dollars : undefined;
 }
 
 function ranked(rows: readonly { name: string; charged: number; jobs: number }[]): IShare[] {

@@ -1,6 +1,7 @@
 /** What the queues' section shows of a queue: bars, capacity in words, and why nothing starts. Pure. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { trimmed } from '../format';
 import { type IEnvironment, type IQueueRow, type JobStatus, STATUSES } from '../shapes';
 
 /** A part of a bar. */
@@ -20,11 +21,17 @@ export interface ICapacity {
   readonly wanted: number;
 }
 
+/** A part of the bar of vCPUs. */
+export interface ISegment {
+  readonly kind: 'used' | 'idle' | 'wanted';
+  /** Of the bar's length, which is what there may be; from 0 to 1. */
+  readonly share: number;
+}
+
 /** What fits on one page. */
 export const PAGE = 20;
 
 const WAITING: readonly JobStatus[] = ['SUBMITTED', 'PENDING', 'RUNNABLE'];
-const FULL = 1;
 /** Parts below this share of a bar would not be seen. */
 const LEAST = 0.02;
 
@@ -37,7 +44,7 @@ export function partsOf(queue: IQueueRow): IPart[] {
   return statuses.map((status, index) => ({
     status,
     count: queue.depth[status] ?? 0,
-    share: ((raised[index] ?? 0) / sum) * FULL,
+    share: (raised[index] ?? 0) / sum,
   }));
 }
 
@@ -74,19 +81,32 @@ export function capacityOf(queue: IQueueRow | IEnvironment): ICapacity | null {
   return { used: queue.usedVcpus, provisioned: queue.provisionedVcpus, max: queue.maxVcpus, wanted };
 }
 
+/** The bar: used, there but unused, and wanted beyond that, as far as it may grow. */
+export function segmentsOf({ used, provisioned, max, wanted }: ICapacity): ISegment[] {
+  const whole = Math.max(max, provisioned, used);
+  const idle = Math.max(0, provisioned - used);
+  const beyond = Math.max(0, Math.min(wanted - idle, whole - Math.max(provisioned, used)));
+  const segments: ISegment[] = [
+    { kind: 'used', share: used / whole },
+    { kind: 'idle', share: idle / whole },
+    { kind: 'wanted', share: beyond / whole },
+  ];
+  return segments.filter(segment => segment.share > 0);
+}
+
 /** `4 of 8 vCPU used, up to 16, 12 more wanted`. */
 export function capacityInWords(queue: IQueueRow | IEnvironment, trans: TranslationBundle): string {
   const capacity = capacityOf(queue);
   if (capacity === null) {
-    return queue.maxVcpus ? trans.__('up to %1 vCPU', number(queue.maxVcpus)) : '';
+    return queue.maxVcpus ? trans.__('up to %1 vCPU', trimmed(queue.maxVcpus)) : '';
   }
   const { used, provisioned, max, wanted } = capacity;
-  const words = [trans.__('%1 of %2 vCPU used', number(used), number(provisioned))];
+  const words = [trans.__('%1 of %2 vCPU used', trimmed(used), trimmed(provisioned))];
   if (max > provisioned) {
-    words.push(trans.__('up to %1', number(max)));
+    words.push(trans.__('up to %1', trimmed(max)));
   }
   if (wanted > 0) {
-    words.push(trans.__('%1 wanted', number(wanted)));
+    words.push(trans.__('%1 wanted', trimmed(wanted)));
   }
   return words.join(' · ');
 }
@@ -107,8 +127,4 @@ export function pageOf<T>(all: readonly T[], page: number): { rows: T[]; page: n
   const pages = Math.max(1, Math.ceil(all.length / PAGE));
   const kept = Math.min(Math.max(0, page), pages - 1);
   return { rows: all.slice(kept * PAGE, (kept + 1) * PAGE), page: kept, pages };
-}
-
-function number(value: number): string {
-  return value.toLocaleString(undefined, { maximumFractionDigits: 1 });
 }

@@ -18,6 +18,7 @@ from nbbatch.client.arrays.coming import Coming, failed_count
 from nbbatch.client.arrays.indexes import (
     ATTEMPTS_PER_RETRY,
     INDEXES,
+    PROBE,
     RETRY_BASE,
     bundle_of,
     environment_of,
@@ -31,7 +32,7 @@ from nbbatch.client.arrays.table import frame_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed
 from nbbatch.client.config import home
-from nbbatch.client.handles.handle import Handle
+from nbbatch.client.handles.handle import TERMINATE_REASON, Handle
 from nbbatch.client.handles.outcome import Detail, short_id
 from nbbatch.client.handles.references import Reference
 from nbbatch.client.jobs import Job, value_of
@@ -270,6 +271,13 @@ class ArrayJob(Handle):
         """Items of children that have failed, of an array in which others have succeeded; else 0."""
         shape, failed = self.reader.shape, set(self._still_failed(self.failures()))
         return 0 if len(failed) == shape.children else sum(len(shape.positions(index)) for index in failed)
+
+    def terminate(self, reason: str = TERMINATE_REASON) -> None:
+        """Stop its children wherever they are, and the job that runs its first items ahead; see `Handle`."""
+        super().terminate(reason)
+        if probe := environment_of(self.detail()).get(PROBE):
+            with self.backend.errors():
+                self.backend.batch.terminate_job(jobId=probe, reason=reason)
 
     def frame(self) -> Any:
         """A DataFrame of the items that have ended so far, one row each, in their order.

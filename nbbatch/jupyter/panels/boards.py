@@ -54,7 +54,9 @@ def board(what: str, *, name: str | None = None, since: str = "", backend: str |
     """
     if what not in BOARDS:
         raise OptionError(f"There is no panel {what!r}.", cure=suggestion(what, list(BOARDS)))
-    return Panel(BOARDS[what](get_backend(backend), name, since), pace=Pace(_PACE))
+    made = Panel(BOARDS[what](get_backend(backend), name, since), pace=Pace(_PACE))
+    made.frame = made.look()  # what cannot be is told here, in one error, and not by IPython's formatters
+    return made
 
 
 def _has_no_name(what: str, name: str | None) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from nbbatch.client.jobs import Job
+from nbbatch.client.notebooks.sweeps import Sweep
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.panels.boards import board
 from nbbatch.jupyter.panels.job import JobView
 from nbbatch.jupyter.panels.panel import Panel
+from nbbatch.jupyter.panels.sweep import SweepView
 
 
 def panel(what: Any, *, name: str | None = None, since: str = "", backend: str | None = None) -> Panel:
@@ -47,6 +49,8 @@ def panel(what: Any, *, name: str | None = None, since: str = "", backend: str |
     >>> nbbatch.panel("fleet")
     """
     match what:
+        case Sweep():
+            return Panel(SweepView(what))
         case Job():
             return Panel(JobView(what))
         case str():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, Effect, StopAttempt
 from nbbatch.model.fleet import Host, HostId
-from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobId, JobStatus, Run, stream_of
+from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobId, JobStatus, Run
 from nbbatch.scheduler import consumables
 from nbbatch.scheduler.budget import note_ended, note_started
 from nbbatch.scheduler.cost import add_attempt
@@ -67,13 +67,12 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
     noted_start = run.started_at
     if event.started_at is not None:
         run.started_at = event.started_at
-    seen = job if job.nodes is None else job.as_seen_by(index)
-    attempt = _attempt_record(seen, run, event, reason, is_lost=is_lost and event.exit_code != 0)
+    attempt = _attempt_record(run, event, reason, is_lost=is_lost and event.exit_code != 0)
     run.attempts += (attempt,)
     state.changes.ended.append(EndedAttempt(job, run.environment or "", attempt))
     note_ended(state, live, attempt, noted_start, now)
     if live.run.tally is not None:
-        add_attempt(live.run.tally, attempt)
+        add_attempt(live.run.tally, attempt, run.id)
     host.vacate(run.id, now)
     vacated(state, host, now)
     run.host = None
@@ -165,11 +164,10 @@ def _as_its_host_ended_it(host: Host, run: Run, event: AttemptExited) -> tuple[A
     return event, event.exit_code is None and event.status_reason == HOST_LOST_REASON.format(host=run.host)
 
 
-def _attempt_record(job: Job, run: Run, event: AttemptExited, reason: str, *, is_lost: bool) -> Attempt:
+def _attempt_record(run: Run, event: AttemptExited, reason: str, *, is_lost: bool) -> Attempt:
     return Attempt(
         number=run.attempt,
         host=run.host,
-        log_stream=stream_of(job.container, job.definition, run.id, run.attempt),
         started_at=run.started_at,
         stopped_at=event.stopped_at,
         exit_code=event.exit_code,
