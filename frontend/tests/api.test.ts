@@ -4,7 +4,10 @@ import { TestServer } from './server';
 
 test('a route is asked below the base address, its id quoted, without what has no value', async () => {
   const server = new TestServer(() => ({ body: { jobs: [] } }));
-  await server.client.ask('GET jobs/{id}/logs', { id: 'a b:1', query: { limit: 5, token: '', backend: 'aws' } });
+  await server.client.ask('GET jobs/{id}/logs', {
+    id: 'a b:1',
+    query: { limit: 5, page: '', backend: 'aws' },
+  });
   expect(server.asked).toEqual(['GET jobs/a%20b%3A1/logs?limit=5&backend=aws']);
 });
 

@@ -90,7 +90,10 @@ test('what changes while a page is on its way is not overwritten by the page', a
     jobs: [row('a', { status: 'SUCCEEDED' }), row('b', { created: 5_000 })],
   });
   await loading;
-  expect(model.state.value.rows.map(({ id, status }) => `${id} ${status}`)).toEqual(['b RUNNING', 'a SUCCEEDED']);
+  expect(model.state.value.rows.map(({ id, status }) => `${id} ${status}`)).toEqual([
+    'b RUNNING',
+    'a SUCCEEDED',
+  ]);
   expect(model.state.value).toMatchObject({ phase: 'idle', hasMore: false, queues: ['default'] });
 });
 

@@ -46,7 +46,9 @@ test('the menu key opens the menu of the selected row', () => {
   render(<Trial />);
   const grid = screen.getByRole('grid');
   const asked: string[] = [];
-  document.addEventListener('contextmenu', event => asked.push((event.target as HTMLElement).dataset.job ?? ''));
+  document.addEventListener('contextmenu', event =>
+    asked.push((event.target as HTMLElement).dataset.job ?? ''),
+  );
   fireEvent.keyDown(grid, { key: 'ArrowDown' });
   fireEvent.keyDown(grid, { key: 'F10', shiftKey: true });
   expect(asked).toEqual(['id-0']);

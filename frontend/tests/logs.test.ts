@@ -45,7 +45,7 @@ test('a hundred thousand lines are searched and coloured on demand', async () =>
 test('earlier pages stand before later ones, until the beginning', async () => {
   const answers: Record<string, ILogPage> = { b: page(['one', 'two'], { backward: '' }) };
   const server = new TestServer(asked => {
-    const token = /token=(\w+)/.exec(asked)?.[1] ?? '';
+    const token = /page=(\w+)/.exec(asked)?.[1] ?? '';
     return { body: answers[token] ?? page(['three'], { backward: 'b' }) };
   });
   const model = new LogModel(new Store(server.client, new Attention()), { id: 'a', backend: '' });

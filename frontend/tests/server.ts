@@ -22,7 +22,11 @@ export class TestServer {
       return this.reply(answer(asked, text ? JSON.parse(text) : null), request.signal);
     };
     this.client = new Client(
-      ServerConnection.makeSettings({ baseUrl: 'http://localhost:8888/', fetch, init: { cache: 'no-store' } }),
+      ServerConnection.makeSettings({
+        baseUrl: 'http://localhost:8888/',
+        fetch,
+        init: { cache: 'no-store' },
+      }),
     );
   }
 

@@ -4,7 +4,15 @@ import type { INews } from '../src/shapes';
 import { Store } from '../src/store';
 import { type Answer, TestServer } from './server';
 
-const NEWS: INews = { backend: 'local', cursor: 'c1', jobs: [], gone: [], ended: [], isReset: true, pause: 0 };
+const NEWS: INews = {
+  backend: 'local',
+  cursor: 'c1',
+  jobs: [],
+  gone: [],
+  ended: [],
+  isReset: true,
+  pause: 0,
+};
 const DOWN: Answer = { status: 503, body: { message: 'Down.', cure: '', field: '', reason: '' } };
 
 beforeEach(() => {
@@ -63,6 +71,9 @@ test('another backend is asked from the beginning', async () => {
   await vi.advanceTimersByTimeAsync(10);
   store.choose('aws');
   await vi.advanceTimersByTimeAsync(10);
-  expect(server.asked.slice(2)).toEqual(['GET news?backend=aws&wait=0', 'GET news?backend=aws&cursor=c1&wait=20']);
+  expect(server.asked.slice(2)).toEqual([
+    'GET news?backend=aws&wait=0',
+    'GET news?backend=aws&cursor=c1&wait=20',
+  ]);
   store.dispose();
 });
