@@ -28,4 +28,6 @@ export const Commands = {
   terminateJob: 'nbbatch:terminate-job',
   /** Submit it again; of an array what failed. */
   retryJob: 'nbbatch:retry-job',
+  /** Submit all items of an array again. */
+  retryWhole: 'nbbatch:retry-whole-array',
 } as const;

@@ -164,6 +164,24 @@ def test_no_path_leads_out_of_the_root(site: Any, path: str) -> None:
         assert reply.body["field"] in ("path", "folder")
 
 
+def test_links_lead_as_far_as_the_contents_manager_goes(site: Any, tmp_path: Path) -> None:
+    """A link inside the root is what Jupyter's own contents say it is; one to nowhere is nothing."""
+    text = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+    (tmp_path / "other.ipynb").write_text(text)
+    for name, target in (("link.ipynb", tmp_path / "other.ipynb"), ("broken.ipynb", tmp_path / "gone.ipynb")):
+        (site.root / name).symlink_to(target)
+        theirs = site.ask("GET", f"../api/contents/{name}").status
+        assert site.ask("GET", "notebooks", path=name).status == theirs
+
+
+def test_only_whole_ids_name_a_job(site: Any) -> None:
+    """No name, no pattern and no first letters: nothing happens to a job that nobody pointed at."""
+    for word in ("*", "small", JOB[:8], f"{JOB}:x", f"{JOB}:01", "%2e%2e"):
+        for route in (f"jobs/{word}", f"jobs/{word}/logs"):
+            assert site.ask("GET", route).status == 404
+        assert site.ask("POST", f"jobs/{word}/terminate", {}).status == 404
+
+
 def test_a_huge_body_is_refused(site: Any) -> None:
     """More than a megabyte is read by no route."""
     reply = site.ask("POST", "estimate", raw=b'{"path": "' + b"x" * (2 << 20) + b'"}')

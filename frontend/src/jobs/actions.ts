@@ -66,8 +66,8 @@ export class Actions {
     }
   }
 
-  async retry(id: string): Promise<void> {
-    await this.carryOut(() => this.services.store.ask('POST jobs/{id}/retry', { id, body: {} }));
+  async retry(id: string, whole: boolean): Promise<void> {
+    await this.carryOut(() => this.services.store.ask('POST jobs/{id}/retry', { id, body: { whole } }));
   }
 
   /** Save the executed notebook beside its source, if that has not been done, and open it. */

@@ -106,7 +106,12 @@ function jobCommands({ trans }: IServices, actions: Actions, open: IOpeners): Re
     [Commands.retryJob]: {
       label: row => (row.size === null ? trans.__('Retry') : trans.__('Retry Failed Items')),
       holds: row => row.canRetry,
-      execute: id => actions.retry(id),
+      execute: id => actions.retry(id, false),
+    },
+    [Commands.retryWhole]: {
+      label: trans.__('Submit All Items Again'),
+      holds: row => row.size !== null && hasEnded(row.status),
+      execute: id => actions.retry(id, true),
     },
   };
 }

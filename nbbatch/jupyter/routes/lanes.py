@@ -23,6 +23,8 @@ from nbbatch.jupyter.routes.problems import NoDaemon
 
 THREADS = 4
 MOST_WAITING = 64
+MOST_KEPT = 200
+"""Answers that are kept for others."""
 """Requests that may wait for one backend."""
 PATIENCE = 75.0
 """Seconds after which a backend counts as not answering."""
@@ -83,6 +85,9 @@ class Lane:
 
     def once(self, key: Hashable, seconds: float, ask: Callable[[], T]) -> T:
         """An answer that others may have got just now; asked for once when several want it."""
+        if len(self._kept) > MOST_KEPT:
+            self._kept.clear()
+            self._locks.clear()
         with self._locks.setdefault(key, threading.Lock()):
             at, answer = self._kept.get(key, (float("-inf"), None))
             if time.monotonic() - at > seconds:
