@@ -173,6 +173,7 @@ class _Daemon:
             watch=self._watch,
             feed=self._feed,
             metrics=self._metrics,
+            arns=Arns(REGION, ACCOUNT),
             now=self._clock.now,
             about=self._about,
             stop=self._stopping.set,
