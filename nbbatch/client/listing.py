@@ -19,6 +19,7 @@ from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import KIND_VARIABLE
 from nbbatch.client.capacity import queue_names, unknown_queue
+from nbbatch.client.files.script_arrays import ScriptArray
 from nbbatch.client.files.scripts import ScriptJob
 from nbbatch.client.handles.handle import describe
 from nbbatch.client.handles.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
@@ -267,8 +268,9 @@ def _kind_of(backend: Backend, detail: Detail) -> type[Job | ArrayJob]:
     is_array = _is_array(backend, detail)
     variables = environment_of(detail)
     if KIND_VARIABLE not in variables:
-        single = ScriptJob if SCRIPT_VARIABLE in variables else Job
-        return ArrayJob if is_array else single
+        is_script = SCRIPT_VARIABLE in variables
+        array, single = (ScriptArray, ScriptJob) if is_script else (ArrayJob, Job)
+        return array if is_array else single
     from nbbatch.client.notebooks.handles import NotebookJob  # noqa: PLC0415 - most jobs are no notebooks
     from nbbatch.client.notebooks.sweeps import Sweep  # noqa: PLC0415
 
