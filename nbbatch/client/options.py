@@ -90,6 +90,9 @@ class Options:
         Patterns of files that come back from there.
     fetch_to : str or None
         Folder they come back to; None: the working directory.
+    like : handle, str or None
+        An earlier job, by its handle, id or name, or `job.resized()`: where these options say nothing,
+        those of that job hold.
     """
 
     backend: str | None = None
@@ -116,6 +119,7 @@ class Options:
     workdir: str | None = None
     fetch: tuple[str, ...] | None = None
     fetch_to: str | None = None
+    like: Any = None
 
     def __post_init__(self) -> None:
         if self.image and self.definition:
@@ -314,6 +318,11 @@ def _read_size(option: str, value: Any) -> int:
         raise OptionError(f"Option {option}: {error.message}", cure=error.cure) from error
 
 
+def _read_like(option: str, value: Any) -> Any:
+    """A handle, what `resized()` of one gave, or an id or name."""
+    return value if hasattr(value, "id") or hasattr(value, "advice") else _read_text(option, value)
+
+
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "backend": _read_text,
     "queue": _read_text,
@@ -339,7 +348,8 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "cache": _read_flag,
     "value_limit": _read_size,
     "preset": _read_text,
+    "like": _read_like,
 }
 _ALIASES = {"after": "depends"}
-NOT_DEFAULTS = ("name", "depends", "after", "preset")
+NOT_DEFAULTS = ("name", "depends", "after", "preset", "like")
 """Options that belong to one job, and make no sense ahead of it."""

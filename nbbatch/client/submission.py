@@ -21,6 +21,7 @@ from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
 from nbbatch.client.files.workdir import Files
 from nbbatch.client.images.preflight import Preflight
+from nbbatch.client.like import with_like
 from nbbatch.client.options import Options
 from nbbatch.client.packing.digest import CONTENT_VARIABLE
 from nbbatch.client.pipelines.dependencies import merged, with_dependencies
@@ -83,6 +84,7 @@ def resolve(given: Mapping[str, Any]) -> Options:
 
 def complete(options: Options) -> Options:
     """Options of a line or call, with what was configured where they say nothing."""
+    options = with_like(options)
     return over(options, load_config().defaults(backend=options.backend, preset=options.preset))
 
 

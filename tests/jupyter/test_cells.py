@@ -7,7 +7,14 @@ import threading
 
 import pytest
 
-from nbbatch.errors import JobFailedError, NbbatchError, RemoteError, UnknownNameError, UserError
+from nbbatch.errors import (
+    DependencyFailedError,
+    JobFailedError,
+    NbbatchError,
+    RemoteError,
+    UnknownNameError,
+    UserError,
+)
 
 
 def run(shell, cell):
@@ -145,6 +152,46 @@ def test_a_job_waits_for_the_one_it_depends_on(batch_shell):
     run(batch_shell, "%%batch --as first\nraise SystemExit(3)")
     with pytest.raises(NbbatchError, match="depends on failed"):
         run(batch_shell, "%%batch --depends first\n1")
+
+
+def test_a_handle_in_a_cell_is_its_value_and_is_waited_for(batch_shell, capsys):
+    """As an argument of `submit` would be; the receipt says so, and how to have the handle itself."""
+    run(batch_shell, "import nbbatch\ndef slowly(x):\n    import time; time.sleep(0.3); return x * 2")
+    run(batch_shell, "job = nbbatch.submit(slowly, 21)\narr = nbbatch.map(slowly, [1, 2], chunk=1)")
+    run(batch_shell, "%%batch --as after\ntotal = job + sum(arr)\ntotal")
+    job, arr, after = (batch_shell.user_ns[name] for name in ("job", "arr", "after"))
+    assert after.result(60) == 48
+    assert {one["jobId"] for one in after.detail()["dependsOn"]} == {job.id, arr.id}
+    said = capsys.readouterr().out
+    assert f"job is the value of job {job.id[:8]} (slowly), which the cell waits for" in said
+    assert "--keep-handles sends the handle itself" in said
+    run(batch_shell, "%%batch\nboth = [job, 1]\nboth")
+    assert batch_shell.user_ns["both"] == [42, 1]
+    run(batch_shell, "%%batch --local\njob + 1")
+    assert batch_shell.user_ns["_"] == 43
+    run(batch_shell, "%%batch --keep-handles\nkind = type(job).__name__")
+    assert batch_shell.user_ns["kind"] == "Job"
+
+
+def test_a_cell_like_an_earlier_job(batch_shell):
+    """By the variable of its handle, right-sized where that is asked for, or by its id."""
+    run(batch_shell, "%%batch --as first --vcpus 2 --memory 3G --env A=1\n1")
+    first = batch_shell.user_ns["first"]
+    assert first.result(60) == 1
+    asked = []
+    for like in ("first", first.id[:8], "first.resized()"):
+        run(batch_shell, f"%%batch --as next --like {like}\n2")
+        container = batch_shell.user_ns["next"].detail()["container"]
+        asked.append({one["type"]: one["value"] for one in container["resourceRequirements"]})
+    assert asked[0] == asked[1] == {"VCPU": "2", "MEMORY": "3072"}
+    assert int(asked[2]["MEMORY"]) < 3072
+
+
+def test_a_cell_that_needs_the_value_of_a_failed_job_is_not_sent(batch_shell):
+    """It could never run."""
+    run(batch_shell, "import nbbatch\nbroken = nbbatch.submit(int, 'x')\nbroken.wait(60)")
+    with pytest.raises(DependencyFailedError, match="whose value is needed, has failed"):
+        run(batch_shell, "%%batch\nbroken + 1")
 
 
 def test_a_cell_that_ran_before_is_answered_from_the_cache(batch_shell, capsys):

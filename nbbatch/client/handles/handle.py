@@ -29,6 +29,7 @@ from nbbatch.client.handles.resize import Advice, resize_advice
 from nbbatch.client.handles.shown import shown
 from nbbatch.client.handles.timeline import timeline
 from nbbatch.client.handles.usage import Use, own_usage, use_of
+from nbbatch.client.like import Resized
 from nbbatch.client.moments import moment_of
 from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.results import Usage
@@ -283,6 +284,10 @@ class Handle(Referable):
             It has not ended, or nobody measured what it used.
         """
         return resize_advice(self)
+
+    def resized(self) -> Resized:
+        """The job with the vCPUs and memory that `resize_advice` names, for `like=`; raises as that does."""
+        return Resized(self, resize_advice(self))
 
     def events(self, *, follow: bool = False) -> Iterator[Event]:
         """The job's state changes, of an array those of its children too, in EventBridge's shape.

@@ -62,9 +62,7 @@ def decide(
     return found
 
 
-def _decide(
-    step: Step, detail: Detail, before: Sequence[str], submit: Callable[[Step], object]
-) -> Again:
+def _decide(step: Step, detail: Detail, before: Sequence[str], submit: Callable[[Step], object]) -> Again:
     if step.kind == "job":
         return Again(why="it was submitted elsewhere", is_kept=True)
     has_run = bool(detail) and outcome(detail) is not Outcome.DEPENDENCY_FAILED

@@ -59,7 +59,7 @@ class Upstream:
         for detail in describe_all(backend, dict.fromkeys(one.job_id for one in self.references)):
             if detail["status"] == "FAILED":
                 raise DependencyFailedError(
-                    f"Job {detail['jobName']} ({detail['jobId']}), whose value is an argument, has failed.",
+                    f"Job {detail['jobName']} ({detail['jobId']}), whose value is needed, has failed.",
                     job_id=detail["jobId"],
                     cure=f"nbbatch.job({detail['jobId']!r}).why() says how.",
                 )
