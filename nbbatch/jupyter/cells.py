@@ -47,7 +47,7 @@ from nbbatch.jupyter.receipts import (
 from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
 from nbbatch.jupyter.syntax import check_magics
 from nbbatch.jupyter.upstream import value_notes, with_values_here
-from nbbatch.jupyter.waiting import follow
+from nbbatch.jupyter.waiting import HeldInterrupts, follow, nothing_sent_yet
 
 _BINDS_UNSEEN = frozenset({"exec", "globals", "setattr", "get_ipython", "update"})
 """Words of cells that may assign names that do not stand there."""
@@ -81,27 +81,31 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
     DetachedError
         When interrupted while waiting; the job goes on.
     """
-    options = options_of(line, shell.user_ns)
     if line.local:
+        options = options_of(line, shell.user_ns)
         cell = make_cell(shell, line, source, options)
         run_here(shell, with_values_here(cell, console), options, line.outputs, console)
         return None
-    backend = get_backend(options.backend)
-    place = place_of(backend, options)
-    cell = make_cell(shell, line, source, options)
-    packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=line.dry_run)
-    _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
-    if line.dry_run:
-        _tell_cost(console, packed, cell, options)
-        return None
-    job = _submit(cell, packed, options)
-    if job.is_cached:
-        console.line(f"nothing was sent: {in_words(job.detail())} It did the same, so its result is taken")
-    if line.bind:
-        shell.user_ns[line.bind] = job
-    if line.detach:
-        return _say_detached(console, job, line.bind)
-    watched = follow(job, console)
+    with nothing_sent_yet(console):
+        options = options_of(line, shell.user_ns)
+        place = place_of(get_backend(options.backend), options)
+        cell = make_cell(shell, line, source, options)
+        packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=line.dry_run)
+        _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
+        if line.dry_run:
+            _tell_cost(console, packed, cell, options)
+            return None
+    with HeldInterrupts() as held:
+        job = _submit(cell, packed, options)
+        if line.bind:
+            shell.user_ns[line.bind] = job
+        if job.is_cached:
+            console.line(
+                f"nothing was sent: {in_words(job.detail())} It did the same, so its result is taken"
+            )
+        if line.detach:
+            return _say_detached(console, job, line.bind)
+        watched = follow(job, console, held)
     if not job.is_cached:
         remember(job, packed, cell, watched.detail)
     finish(Ending(shell, console, job, watched, line.outputs))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 
 import pytest
 
+import nbbatch
+from nbbatch.client.backend import get_backend
 from nbbatch.errors import (
     DependencyFailedError,
     JobFailedError,
@@ -15,6 +19,7 @@ from nbbatch.errors import (
     UnknownNameError,
     UserError,
 )
+from nbbatch.jupyter.waiting import DetachedError
 
 
 def run(shell, cell):
@@ -185,6 +190,42 @@ def test_a_cell_like_an_earlier_job(batch_shell):
         asked.append({one["type"]: one["value"] for one in container["resourceRequirements"]})
     assert asked[0] == asked[1] == {"VCPU": "2", "MEMORY": "3072"}
     assert int(asked[2]["MEMORY"]) < 3072
+
+
+def _interrupt(**_):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupt_while_packing_says_that_nothing_was_sent(batch_shell, capsys):
+    """There is no job then."""
+
+    class Slow:
+        def __reduce__(self):
+            _interrupt()
+            return int, ()
+
+    batch_shell.user_ns["slow"] = Slow()
+    before = len(nbbatch.jobs())
+    with pytest.raises(DetachedError, match="nothing was sent"):
+        run(batch_shell, "%%batch\nslow")
+    assert "interrupted: nothing was sent" in capsys.readouterr().out
+    assert len(nbbatch.jobs()) == before
+
+
+@pytest.mark.parametrize("moment", ["before-send.batch.SubmitJob", "after-call.batch.SubmitJob"])
+def test_an_interrupt_while_the_job_is_sent_detaches(batch_shell, capsys, moment):
+    """The job may have arrived already: the cell waits until it knows, and says how to find it again."""
+    run(batch_shell, "%%batch\n1")  # the definition is there
+    events = get_backend().batch.meta.events
+    events.register(moment, _interrupt, unique_id="once")
+    try:
+        with pytest.raises(DetachedError, match="goes on without this cell"):
+            run(batch_shell, "%%batch --name held\n2")
+    finally:
+        events.unregister(moment, unique_id="once")
+    job = nbbatch.job("held")
+    assert f"interrupted: job {job.id[:8]} goes on · %batch attach {job.id[:8]}" in capsys.readouterr().out
+    assert job.result(60) == 2
 
 
 def test_a_cell_that_needs_the_value_of_a_failed_job_is_not_sent(batch_shell):

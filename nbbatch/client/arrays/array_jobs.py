@@ -38,7 +38,7 @@ from nbbatch.client.config import home
 from nbbatch.client.handles.handle import TERMINATE_REASON, Handle
 from nbbatch.client.handles.outcome import Detail, short_id
 from nbbatch.client.handles.references import Reference
-from nbbatch.client.jobs import Job, Text
+from nbbatch.client.jobs import Job, Text, check_tail
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.news import News
 from nbbatch.client.notes import Note
@@ -292,6 +292,7 @@ class ArrayJob(Handle):
         if index is not None or len(self.places) == 1:
             return self._log_of(index, follow, tail, since)
         start = None if since is None else epoch_ms(since)
+        check_tail(tail)
         ids = {self._child_id(one): one for one in self.places}
         lines = ArrayLogs(self, ids, start).lines(follow=follow, tail=tail)
         return lines if follow else Text("\n".join(deque(lines, tail)))

@@ -40,6 +40,8 @@ from nbbatch.model.jobs import ACTIVE, TERMINAL
 
 CANCEL_REASON = "Cancelled from the notebook"
 TERMINATE_REASON = "Terminated from the notebook"
+_REASON = 1024
+"""Characters of a reason, at most."""
 _MIB = 1 << 20
 
 
@@ -211,7 +213,7 @@ class Handle(Referable):
         """
         if self._final is None:
             with self.backend.errors():
-                self.backend.batch.cancel_job(jobId=self.id, reason=reason)
+                self.backend.batch.cancel_job(jobId=self.id, reason=reason[:_REASON] or CANCEL_REASON)
         detail = self.detail()
         is_waiting = detail["status"] not in ACTIVE | TERMINAL and not self.running()
         return is_waiting or outcome(detail) is Outcome.CANCELLED
@@ -220,7 +222,7 @@ class Handle(Referable):
         """Stop the job wherever it is: SIGTERM, and SIGKILL after 30 seconds."""
         if self._final is None:
             with self.backend.errors():
-                self.backend.batch.terminate_job(jobId=self.id, reason=reason)
+                self.backend.batch.terminate_job(jobId=self.id, reason=reason[:_REASON] or TERMINATE_REASON)
 
     def why(self) -> str:
         """Why the job is waiting, or why it failed and what to do, in words."""
