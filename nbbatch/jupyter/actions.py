@@ -14,7 +14,6 @@ from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
 from nbbatch.client.queues import QueueTable, queues
 from nbbatch.client.told import Told
-from nbbatch.errors import OptionError
 from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
@@ -53,24 +52,19 @@ def show_job(shell: Any, call: Call, backend: str | None) -> Any:
 
 
 def show_logs(shell: Any, call: Call, backend: str | None) -> None:
-    """`%batch logs ID [-f] [--tail N]`: the log as text; `-f` goes on until the job has ended."""
+    """`%batch logs ID [-f] [--tail N]`: the log as text, an array's with `[index]`; `-f` goes on to the end."""
     job = find_job(call.job, shell.user_ns, backend)
     console = TextConsole()
-    if isinstance(job, ArrayJob):
-        raise OptionError(
-            f"Job {short_id(job.id)} is an array, and each item has a log of its own.",
-            cure=f"Name an item: %batch logs {short_id(job.id)}:0",
-        )
     if call.options.get("follow"):
-        _follow_log(job, console, shell)
+        _follow_log(job, console, shell, call.options.get("tail"))
         return
     text = str(job.logs(tail=call.options.get("tail")))
     console.log(text if text.endswith("\n") or not text else f"{text}\n")
 
 
-def _follow_log(job: Job, console: Console, shell: Any) -> None:
+def _follow_log(job: Job | ArrayJob, console: Console, shell: Any, tail: int | None) -> None:
     try:
-        for line in job.logs(follow=True):
+        for line in job.logs(follow=True, tail=tail):
             console.log(f"{line}\n")
     except KeyboardInterrupt:
         console_for(shell).line(f"job {short_id(job.id)} goes on")
