@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.jobs import Job
 from nbbatch.errors import OptionError
+from nbbatch.jupyter.panels.array import ArrayView
+from nbbatch.jupyter.panels.array_frame import FIGURES
 from nbbatch.jupyter.panels.job import JobView
 from nbbatch.jupyter.panels.panel import Panel
 
@@ -18,7 +21,7 @@ def panel(what: Any) -> Panel:
 
     Parameters
     ----------
-    what : Job
+    what : Job or ArrayJob
         A handle.
 
     Returns
@@ -34,6 +37,8 @@ def panel(what: Any) -> Panel:
     match what:
         case Job():
             return Panel(JobView(what))
+        case ArrayJob():
+            return Panel(ArrayView(what), figure=FIGURES[0])
     raise OptionError(
         f"There is no panel of {type(what).__name__}.", cure="Give a handle, such as nbbatch.submit gives."
     )
