@@ -8,9 +8,17 @@ from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.jobs import Job
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.panels.array import ArrayView
-from nbbatch.jupyter.panels.array_frame import FIGURES
 from nbbatch.jupyter.panels.job import JobView
 from nbbatch.jupyter.panels.panel import Panel
+
+
+def panel_below(job: Job | ArrayJob) -> Panel:
+    """The panel of a job whose log and outputs stand in the same cell."""
+    match job:
+        case ArrayJob():
+            return Panel(ArrayView(job))
+        case _:
+            return Panel(JobView(job, has_log=False))
 
 
 def panel(what: Any) -> Panel:
@@ -38,7 +46,7 @@ def panel(what: Any) -> Panel:
         case Job():
             return Panel(JobView(what))
         case ArrayJob():
-            return Panel(ArrayView(what), figure=FIGURES[0])
+            return Panel(ArrayView(what), figure="throughput")
     raise OptionError(
         f"There is no panel of {type(what).__name__}.", cure="Give a handle, such as nbbatch.submit gives."
     )
