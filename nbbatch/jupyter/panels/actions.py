@@ -80,6 +80,12 @@ class Controls:
             if self.widget is not None and self.widget.disabled != (wanted := sorted(names)):
                 self.widget.disabled = wanted
 
+    def offer(self, buttons: tuple[Button, ...]) -> None:
+        """Have other buttons, where they are others."""
+        with self._lock:
+            if self.widget is not None and self.widget.buttons != (wanted := _plain(buttons)):
+                self.widget.buttons = wanted
+
     def close(self) -> None:
         """Take the buttons away."""
         with self._lock:
@@ -95,7 +101,11 @@ class Controls:
 
 
 def _make(panel: str, buttons: tuple[Button, ...]) -> Any:
-    return _kind()(panel=panel, buttons=[asdict(button) for button in buttons])
+    return _kind()(panel=panel, buttons=_plain(buttons))
+
+
+def _plain(buttons: tuple[Button, ...]) -> list[dict[str, Any]]:
+    return [{**asdict(button), "choices": list(button.choices)} for button in buttons]
 
 
 @cache

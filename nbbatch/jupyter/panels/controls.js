@@ -99,13 +99,21 @@ function initialize({ model }) {
     const target = event.target.closest?.(`[data-nbbatch-of="${panel}"] [data-act]`);
     if (!target) return;
     const box = target.getBoundingClientRect();
-    const share = box.width ? Math.min(0.999999, Math.max(0, (event.clientX - box.left) / box.width)) : 0;
-    send(target.dataset.act, { ...target.dataset, share });
+    const part = (at, length) => (length ? Math.min(0.999999, Math.max(0, at / length)) : 0);
+    const where = { across: part(event.clientX - box.left, box.width), down: part(event.clientY - box.top, box.height) };
+    send(target.dataset.act, { ...target.dataset, ...where });
   };
   const observer = new MutationObserver(fill);
   observer.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("click", onClick);
   model.on("change:disabled", disable);
+  model.on("change:buttons", () => {
+    const focused = document.activeElement?.closest(`${place} [data-nbbatch-action]`)?.dataset.nbbatchAction;
+    for (const where of document.querySelectorAll(place)) where.replaceChildren();
+    fill();
+    const again = focused && document.querySelector(`${place} [data-nbbatch-action="${focused}"]`);
+    (again?.querySelector("input, select") ?? again)?.focus();
+  });
   const leave = () => {
     observer.disconnect();
     document.removeEventListener("click", onClick);

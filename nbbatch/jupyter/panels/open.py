@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.jobs import Job
 from nbbatch.client.notebooks.sweeps import Sweep
 from nbbatch.errors import OptionError
+from nbbatch.jupyter.panels.array import ArrayView
+from nbbatch.jupyter.panels.array_frame import FIGURES
 from nbbatch.jupyter.panels.boards import board
 from nbbatch.jupyter.panels.job import JobView
 from nbbatch.jupyter.panels.panel import Panel
@@ -53,6 +56,8 @@ def panel(what: Any, *, name: str | None = None, since: str = "", backend: str |
             return Panel(SweepView(what))
         case Job():
             return Panel(JobView(what))
+        case ArrayJob():
+            return Panel(ArrayView(what), figure=FIGURES[0])
         case str():
             return board(what, name=name, since=since, backend=backend)
     raise OptionError(
