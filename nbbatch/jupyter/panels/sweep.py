@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +34,8 @@ from nbbatch.jupyter.panels.sweep_now import Order, Row, SweepNow, SweepReader, 
 from nbbatch.model.jobs import TERMINAL
 
 _LONGEST = 40
+_WHICH = re.compile(r"^item \d+ of \d+ \(.*?\): ")
+"""How the errors of items begin."""
 FIGURES = ("", "recorded", "progress", "throughput", "failures")
 _RETRY = Button(
     name="retry", label="retry failed", title="Submit the failed runs again, and only those, as a new job"
@@ -66,7 +70,8 @@ class SweepView:
     def look(self) -> Frame:
         """Asked now; see `sweep_now`."""
         followed = self._followed
-        return sweep_frame(self._reader.look(said=followed.said, reattach=reattach_line(followed.handle)))
+        now = self._reader.look(reattach=reattach_line(followed.handle))
+        return sweep_frame(replace(now, said=followed.said_of(now.detail)))
 
     def act(self, name: str, values: Mapping[str, Any]) -> None:
         """Order the rows anew, stop the sweep, or submit its failed runs again."""
@@ -79,9 +84,7 @@ class SweepView:
             case "retry":
                 before = self._followed.handle
                 again = before.retry_failed()
-                if again is before:
-                    self._followed.said = "nothing has failed"
-                else:
+                if again is not before:
                     self._reader = SweepReader(again, self._reader.order)
                     self._followed.turn_to(again, repeats(before))
             case _:
@@ -198,11 +201,16 @@ def _cells(row: Row, names: tuple[str, ...]) -> list[Cell]:
     return [
         Cell(str(run.position)),
         *(Cell(_short(told.get(name, ""))) for name in names),
-        Cell(f"{run.status}{progress}", colour=colour_of(run.status), share=share, note=run.error),
+        Cell(f"{run.status}{progress}", colour=colour_of(run.status), share=share, note=_failure(run.error)),
         Cell("" if run.seconds is None else duration_in_words(run.seconds)),
         Cell("" if run.cost is None else dollars(run.cost)),
         Cell(run.notebook, link=link),
     ]
+
+
+def _failure(error: str) -> str:
+    """What it failed with and in which cell; which run it is and where its notebook is stands in the row."""
+    return _WHICH.sub("", error).partition(" The notebook up to there is ")[0]
 
 
 def _more(now: SweepNow) -> str:

@@ -76,7 +76,7 @@ def what_if_frame(now: WhatIfNow) -> Frame:
         is_last=done == whole,
         figures={"worlds": lambda: money_figures.what_if([_candidate(one) for one in known])}
         if known
-        else {"worlds": _none},
+        else {"": _none},
     )
 
 
@@ -105,10 +105,10 @@ def _table(known: Sequence[Tried]) -> str:
         Column("world"),
         Column("until all have ended"),
         Column("cost"),
-        Column("of it idle", is_number=True),
-        Column("waits, 95 % within", is_number=True),
+        Column("idle", is_number=True, title="Of the cost, hosts that ran nothing"),
+        Column("95 % wait", is_number=True, title="At most so long until they start"),
         Column("failed", is_number=True),
-        Column("lost to Spot", is_number=True),
+        Column("lost", is_number=True, title="Attempts that went with a Spot host"),
     )
     longest = max((_middle(one, _makespan) for one in known), default=1.0) or 1.0
     dearest = max((_middle(one, _cost) for one in known), default=1.0) or 1.0
@@ -121,12 +121,16 @@ def _row(one: Tried, longest: float, dearest: float) -> tuple[Cell, ...]:
     lost = median(each.lost for each in one.figures)
     return (
         Cell(one.name),
-        Cell(_spread(one, _makespan, duration_in_words), share=makespan / longest, colour=""),
-        Cell(_spread(one, _cost, dollars), share=cost / dearest),
+        Cell(
+            duration_in_words(makespan),
+            share=makespan / longest,
+            note=_range(one, _makespan, duration_in_words),
+        ),
+        Cell(dollars(cost), share=cost / dearest, note=_range(one, _cost, dollars)),
         Cell(dollars(_middle(one, lambda each: each.idle_cost))),
         Cell(duration_in_words(_middle(one, lambda each: each.wait.p95))),
         Cell(f"{failed:,.0f}" if failed else ""),
-        Cell(f"{lost:,.0f} attempts" if lost else ""),
+        Cell(f"{lost:,.0f}" if lost else ""),
     )
 
 
@@ -140,6 +144,12 @@ def _cost(one: Figures) -> float:
 
 def _middle(one: Tried, what: Callable[[Figures], float]) -> float:
     return float(median(what(each) for each in one.figures))
+
+
+def _range(one: Tried, what: Callable[[Figures], float], words: Callable[[float], str]) -> str:
+    """Least to most over the seeds; empty where all are alike."""
+    low, high = (words(choose(what(each) for each in one.figures)) for choose in (min, max))
+    return "" if low == high else f"{low} to {high}"
 
 
 def _spread(one: Tried, what: Callable[[Figures], float], words: Callable[[float], str]) -> str:
