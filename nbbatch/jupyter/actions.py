@@ -20,6 +20,7 @@ from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
 from nbbatch.jupyter.errors import in_magic_words
+from nbbatch.jupyter.panels.open import panel
 from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
@@ -95,6 +96,17 @@ def attach(shell: Any, call: Call, backend: str | None) -> None:
     attach_to(shell, find_job(call.job, shell.user_ns, backend), outputs, console_for(shell))
 
 
+def show_panel(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch panel ID`: a live panel; where nothing can be redrawn, the same as lines."""
+    shown = panel(find_job(call.job, shell.user_ns, backend))
+    console = console_for(shell)
+    if isinstance(console, TextConsole):
+        for line in shown.look().lines:
+            console.line(line)
+    else:
+        shown.show()
+
+
 def cancel(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch cancel ID`: take it back before it starts; a running one is told how to stop."""
     job, console = find_job(call.job, shell.user_ns, backend), console_for(shell)
@@ -160,6 +172,7 @@ ACTIONS: Mapping[str, Action] = {
     "events": show_events,
     "timeline": show_timeline,
     "attach": attach,
+    "panel": show_panel,
     "cancel": cancel,
     "terminate": terminate,
     "retry": retry,

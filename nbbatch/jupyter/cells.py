@@ -34,6 +34,7 @@ from nbbatch.jupyter.errors import no_python
 from nbbatch.jupyter.finish import Ending, finish
 from nbbatch.jupyter.flags import CellLine
 from nbbatch.jupyter.local import run_here
+from nbbatch.jupyter.panels.cell import with_panel
 from nbbatch.jupyter.places import place_of
 from nbbatch.jupyter.receipts import (
     cost_lines,
@@ -51,7 +52,9 @@ _BINDS_UNSEEN = frozenset({"exec", "globals", "setattr", "get_ipython", "update"
 """Words of cells that may assign names that do not stand there."""
 
 
-def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
+def run_cell(
+    shell: Any, line: CellLine, source: str, console: Console, *, has_panel: bool | None = None
+) -> Any:
     """Run a cell as a job.
 
     Parameters
@@ -64,6 +67,8 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         The cell below it.
     console : Console
         Where the story is told.
+    has_panel : bool or None
+        Whether a panel takes the place of the status line where the line does not say so; None: an array's.
 
     Returns
     -------
@@ -98,6 +103,7 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         shell.user_ns[line.bind] = job
     if line.detach:
         return _say_detached(console, job, line.bind)
+    console = with_panel(console, job, wanted=has_panel if line.panel is None else line.panel)
     watched = follow(job, console)
     if not job.is_cached:
         remember(job, packed, cell, watched.detail)
@@ -116,6 +122,7 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
         When interrupted while waiting; the job goes on.
     """
     console.line(f"job {short_id(job.id)} {job.name} on {job.backend_name}")
+    console = with_panel(console, job, wanted=True)
     finish(Ending(shell, console, job, follow(job, console), outputs))
 
 

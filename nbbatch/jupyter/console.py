@@ -132,7 +132,7 @@ class DisplayConsole:
     def line(self, text: str) -> None:
         """Below the lines before it; a new display once a status was shown."""
         if self._status:
-            self._begin()
+            self.begin()
         self._lines.append(text)
         self._show()
 
@@ -157,7 +157,7 @@ class DisplayConsole:
         self._before, self._display_id = [], ""
         self._show()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """What follows is a display of its own, below whatever the job printed."""
         self._before += [*self._lines, self._status]
         self._lines, self._status, self._display_id = [], "", ""

@@ -119,10 +119,12 @@ def test_one_parameter_is_a_scatter_and_several_are_parallel():
         value=[3.0, 1.0, 2.0],
         name="loss",
     )
-    axes = recorded(several).data[0].dimensions
-    assert [axis.label for axis in axes] == ["rate", "kind", "loss"]
-    assert list(axes[0].ticktext) == ["0.001", "0.1", "1"]
-    assert list(axes[1].values) == [0, 1, 0]
+    figure = recorded(several)
+    told = {note.text for note in figure.layout.annotations}
+    assert {"rate", "kind", "loss", "0.001", "0.1", "1", "a", "b"} <= told
+    assert len({trace.line.color for trace in figure.data}) == 3
+    lines = [list(trace.y)[:3] for trace in figure.data]
+    assert [pytest.approx(value, abs=1e-3) for value in lines[0]] == [1.0 / 3 * 2, 1.0, 0.0]
     empty = Outcomes(runs=[], parameters={}, value=[], name="")
     assert recorded(empty).layout.annotations[0].text == "no run has recorded a number yet"
 

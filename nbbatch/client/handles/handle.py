@@ -441,6 +441,10 @@ class Handle(Referable):
         stopped = moment_of((self._final or {}).get("stoppedAt")) if self.is_cached else None
         return "" if stopped is None else f" · cached, of {stopped.astimezone():%Y-%m-%d %H:%M:%S}"
 
+    def _ipython_display_(self, **_: Any) -> None:
+        """IPython's hook: a live panel where a front end shows one; else IPython takes the picture of now."""
+        nbbatch.panel(self)._ipython_display_()
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: how the job stands now, as text and as a small static table."""
         return shown(self)

@@ -1,22 +1,22 @@
-"""The panel of an array: what it asks, which child is looked at, and what its buttons do."""
+"""The panel of an array: what it asks, which child is looked at, and what its buttons do.
+
+What draws is imported when something is drawn: a handle is shown in many places where nothing is.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbbatch.client.arrays.array_jobs import ArrayJob
-from nbbatch.client.arrays.children import as_columns, read_children
 from nbbatch.client.arrays.items import label
 from nbbatch.client.colours import colour_of
 from nbbatch.client.handles.outcome import Detail, in_words, outcome, short_id
 from nbbatch.client.jobs import Job
 from nbbatch.client.logs import tail
 from nbbatch.client.told import Told
-from nbbatch.jupyter.figures.numbers import progress_of
 from nbbatch.jupyter.panels.actions import Button
-from nbbatch.jupyter.panels.array_frame import ArrayNumbers, Chosen, draw
 from nbbatch.jupyter.panels.frame import Frame
 from nbbatch.jupyter.panels.handles import (
     CANCEL,
@@ -31,9 +31,11 @@ from nbbatch.jupyter.panels.handles import (
     repeats,
     state_in_words,
 )
-from nbbatch.jupyter.panels.strip import layout, pick
 from nbbatch.jupyter.story import is_array
 from nbbatch.model.jobs import TERMINAL
+
+if TYPE_CHECKING:
+    from nbbatch.jupyter.panels.array_frame import Chosen
 
 _RETRY = Button(
     name="retry", label="retry failed", title="Submit the failed items again; this panel then shows those"
@@ -74,6 +76,10 @@ class ArrayView:
 
     def look(self) -> Frame:
         """Asked now: the parent, its children as columns, its account, and the chosen child."""
+        from nbbatch.client.arrays.children import as_columns, read_children  # noqa: PLC0415 - see above
+        from nbbatch.jupyter.figures.numbers import progress_of  # noqa: PLC0415
+        from nbbatch.jupyter.panels.array_frame import ArrayNumbers, draw  # noqa: PLC0415
+
         array = self.handle
         detail = array.detail()
         told = as_columns({0: detail}, size=1)
@@ -101,6 +107,8 @@ class ArrayView:
 
     def act(self, name: str, values: Mapping[str, Any]) -> None:
         """Cancel, terminate, retry what failed, or look at a child: by its index, or where it was clicked."""
+        from nbbatch.jupyter.panels.strip import layout, pick  # noqa: PLC0415 - see above
+
         array = self.handle
         if self._followed.stop(name):
             return
@@ -118,6 +126,8 @@ class ArrayView:
                 self._child = pick(self._codes, cell)
 
     def _look_at(self, index: int, *, is_alone: bool) -> Chosen:
+        from nbbatch.jupyter.panels.array_frame import Chosen  # noqa: PLC0415 - see above
+
         array = self.handle
         job = Job(array.id if is_alone else f"{array.id}:{index}", backend=array.backend_name)
         detail = quietly(job.detail, None)

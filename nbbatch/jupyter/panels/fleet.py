@@ -73,7 +73,6 @@ class FleetView(Unheard):
     """
 
     def __init__(self, backend: Backend, since: str = "1h") -> None:
-        super().__init__("vcpus")
         parse_duration(since)
         self._backend = backend
         self._since = since

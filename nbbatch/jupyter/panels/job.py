@@ -86,11 +86,11 @@ class JobNumbers:
 
 
 class JobView:
-    """Looks at one job for a panel."""
+    """Looks at one job for a panel; `has_log` is no where its log stands below anyway."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, has_log: bool = True) -> None:
         self._followed = Followed(job)
-        self._lines = _LINES
+        self._lines = _LINES if has_log else 0
         self._heard = _Heard()
 
     @property
@@ -101,7 +101,8 @@ class JobView:
     @property
     def buttons(self) -> tuple[Button, ...]:
         """What can be done to a job."""
-        return (CANCEL, TERMINATE, _RETRY, _LOG, copy_button(self.handle))
+        more_log = (_LOG,) if self._lines else ()
+        return (CANCEL, TERMINATE, _RETRY, *more_log, copy_button(self.handle))
 
     def listen(self, ring: Ring) -> Callable[[], None]:
         """The shared watcher rings."""
@@ -121,7 +122,9 @@ class JobView:
             why=self._heard.why(job, detail),
             told=str(told),
             share=told.progress.share if told.progress else None,
-            log="" if is_waiting else quietly(lambda: tail(backend, detail, self._lines), ""),
+            log=""
+            if is_waiting or not self._lines
+            else quietly(lambda: tail(backend, detail, self._lines), ""),
             said=self._followed.said_of(detail),
             reattach=reattach_line(job),
             now=time.time(),

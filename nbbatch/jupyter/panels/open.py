@@ -9,11 +9,19 @@ from nbbatch.client.jobs import Job
 from nbbatch.client.notebooks.sweeps import Sweep
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.panels.array import ArrayView
-from nbbatch.jupyter.panels.array_frame import FIGURES
 from nbbatch.jupyter.panels.boards import board
 from nbbatch.jupyter.panels.job import JobView
 from nbbatch.jupyter.panels.panel import Panel
 from nbbatch.jupyter.panels.sweep import SweepView
+
+
+def panel_below(job: Job | ArrayJob) -> Panel:
+    """The panel of a job whose log and outputs stand in the same cell."""
+    match job:
+        case ArrayJob():
+            return Panel(ArrayView(job))
+        case _:
+            return Panel(JobView(job, has_log=False))
 
 
 def panel(what: Any, *, name: str | None = None, since: str = "", backend: str | None = None) -> Panel:
@@ -57,7 +65,7 @@ def panel(what: Any, *, name: str | None = None, since: str = "", backend: str |
         case Job():
             return Panel(JobView(what))
         case ArrayJob():
-            return Panel(ArrayView(what), figure=FIGURES[0])
+            return Panel(ArrayView(what), figure="throughput")
         case str():
             return board(what, name=name, since=since, backend=backend)
     raise OptionError(

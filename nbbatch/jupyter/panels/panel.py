@@ -25,6 +25,8 @@ from nbbatch.jupyter.panels.shown import forget, remember
 
 _LINGER = 900.0
 """Seconds for which buttons work after nothing moves any more."""
+_LONGEST_SETTLING = 10.0
+"""Seconds for which a cell that has ended waits for the last frame of its panel."""
 _FIGURES_REST = 5
 """Frames between two drawings of a figure, which costs more than all the rest."""
 _EMPTY = {"text/plain": "", "text/html": ""}
@@ -152,11 +154,14 @@ class Panel:
             self._controls.close()
         forget(self)
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is drawn any more; False when the time was up first."""
-        if self._thread is not None:
-            self._thread.join(timeout)
-        return not (self._thread and self._thread.is_alive())
+    def settle(self, timeout: float = _LONGEST_SETTLING) -> bool:
+        """Wait until the last frame is drawn, of something that has ended; False when the time was up first."""
+        self.ring(now=True)
+        with self._news:
+            return self._news.wait_for(lambda: self._is_closed or self._is_settled(), timeout)
+
+    def _is_settled(self) -> bool:
+        return self.frame is not None and self.frame.is_last
 
     def choose_figure(self, name: str) -> None:
         """Show another of the figures from the next frame on; an empty name: none."""
@@ -177,7 +182,7 @@ class Panel:
 
     def _goes_on(self, shown: str, age: float) -> bool:
         """Wait until it is time for another frame; False when there will be none."""
-        is_last = self.frame is not None and self.frame.is_last
+        is_last = self._is_settled()
         has_news = self._rest(self._pace.least(age), _LINGER if is_last else self._pace.most(age))
         is_wanted = self._id == shown and not self._is_closed
         return is_wanted and (has_news or not is_last)
@@ -221,7 +226,6 @@ class Panel:
             self._draw(self.frame)
 
     def _draw(self, frame: Frame) -> None:
-        self.frame = frame
         bundle = self._bundle(frame)
         if bundle["text/html"] != self._shown:
             self._shown = bundle["text/html"]
@@ -230,7 +234,10 @@ class Panel:
             self._controls.offer(self._buttons(frame))
             self._controls.disable(frame.disabled)
         self._draw_figure(frame)
+        self.frame = frame
         self.drawn += 1
+        with self._news:
+            self._news.notify_all()
 
     def _buttons(self, frame: Frame) -> tuple[Button, ...]:
         """The view's, and which figure is shown."""

@@ -39,7 +39,6 @@ class QueueView(Unheard):
     """
 
     def __init__(self, backend: Backend, name: str, since: str = "1h") -> None:
-        super().__init__("depth", "vcpus", "shares")
         parse_duration(since)
         self._backend = backend
         self._name = name

@@ -36,11 +36,9 @@ from nbbatch.model.jobs import TERMINAL
 _LONGEST = 40
 _WHICH = re.compile(r"^item \d+ of \d+ \(.*?\): ")
 """How the errors of items begin."""
-FIGURES = ("", "recorded", "progress", "throughput", "failures")
 _RETRY = Button(
     name="retry", label="retry failed", title="Submit the failed runs again, and only those, as a new job"
 )
-_FIGURE = Button(name="figure", label="figure", kind="choice", choices=FIGURES)
 _ORDER = Button(
     name="order",
     label="order",
@@ -61,7 +59,7 @@ class SweepView:
     @property
     def buttons(self) -> tuple[Button, ...]:
         """What can be done to a sweep."""
-        return (CANCEL, TERMINATE, _RETRY, _ORDER, _FIGURE, copy_button(self._followed.handle))
+        return (CANCEL, TERMINATE, _RETRY, _ORDER, copy_button(self._followed.handle))
 
     def listen(self, ring: Ring) -> Callable[[], None]:
         """The shared watcher rings."""
@@ -127,7 +125,7 @@ def sweep_frame(now: SweepNow) -> Frame:
         ),
         is_last=is_last,
         figures={
-            **({} if now.outcomes is None else {"recorded": lambda: sweep_figures.recorded(now.outcomes)}),  # type: ignore[arg-type]
+            "recorded": lambda: sweep_figures.recorded(now.outcomes),
             "progress": lambda: job_figures.progress(progress_of(now.children)),
             "throughput": lambda: course_figures.throughput(pace_of(now.children)),
             "failures": lambda: job_figures.failures(reasons_of(now.children)),

@@ -60,7 +60,6 @@ _BUTTONS = (
     ),
     Button(name="strategy", label="strategy", kind="choice", value=_STRATEGIES[0], choices=_STRATEGIES),
     Button(name="clear", label="clear", title="Forget the worlds that were chosen here"),
-    Button(name="figure", label="figure", kind="choice", value="worlds", choices=("worlds", "")),
 )
 
 

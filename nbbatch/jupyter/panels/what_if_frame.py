@@ -76,7 +76,7 @@ def what_if_frame(now: WhatIfNow) -> Frame:
         is_last=done == whole,
         figures={"worlds": lambda: money_figures.what_if([_candidate(one) for one in known])}
         if known
-        else {"": _none},
+        else {"worlds": _none},
     )
 
 
