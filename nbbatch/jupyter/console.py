@@ -195,6 +195,14 @@ def has_live_display(shell: Any, environ: Mapping[str, str] = os.environ) -> boo
     return any(environ.get(name) for name in _FRONT_ENDS)
 
 
+def has_widgets(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the front end has widgets as soon as a kernel opens one: that of a Jupyter server, or Colab.
+
+    Others, such as VS Code, have them once one is displayed, or not at all.
+    """
+    return any(environ.get(name) for name in ("JPY_SESSION_NAME", "COLAB_RELEASE_TAG"))
+
+
 def current_shell() -> Any:
     """The shell of this process; None where there is none."""
     shells = sys.modules.get("IPython.core.interactiveshell")

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nbbatch.jupyter.console import has_widgets
+
 Act = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -57,7 +59,7 @@ class Controls:
     panel : str
         Id of the panel, which stands in its HTML.
     buttons : tuple of Button
-        In their order; without any there is no widget at all.
+        In their order; without any, or where the front end has no widgets, there is none.
     act : callable
         Called with the name of an action and the values of the fields, on whatever thread.
     """
@@ -66,7 +68,7 @@ class Controls:
         self._panel = panel
         self._act = act
         self._lock = threading.Lock()
-        self.widget: Any = _make(panel, buttons) if buttons else None
+        self.widget: Any = _make(panel, buttons) if buttons and has_widgets() else None
         if self.widget is not None:
             self.widget.on_msg(self._on_message)
 
