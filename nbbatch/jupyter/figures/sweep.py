@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from nbbatch.client.format import plural
-from nbbatch.jupyter.figures.palette import RUNNING, canvas, ink_of, nothing, translucent
+from nbbatch.jupyter.figures.palette import INKS, RUNNING, Ink, Theme, canvas, ink_of, nothing, translucent
 
 _MOST = 2000
 """Runs that a figure draws one by one."""
@@ -87,7 +87,7 @@ def _parallel(numbers: Outcomes, theme: str) -> go.Figure:
     axes.append(_axis(numbers.name, numbers.value[::step]))
     height = axes[-1].heights
     runs = list(numbers.runs[::step])
-    marks = [_ticks(place, axis, ink.weak) for place, axis in enumerate(axes)]
+    marks = [_ticks(place, axis, ink) for place, axis in enumerate(axes)]
     names = [
         {**_OVER, "x": place, "text": axis.name, "font": {"size": 12, "color": ink.text}}
         for place, axis in enumerate(axes)
@@ -153,12 +153,13 @@ def _bundle(
     )
 
 
-def _ticks(place: int, axis: _Axis, colour: str) -> list[dict[str, Any]]:
+def _ticks(place: int, axis: _Axis, ink: Ink) -> list[dict[str, Any]]:
+    """Words at their heights, on a ground of their own: lines run behind them."""
+    is_dark = ink.label != INKS[Theme.LIGHT].label
+    chip = {"bgcolor": translucent(ink.label, 0.82), "borderpad": 1}
+    font = {"size": 11, "color": "#e8e8e8" if is_dark else "#303030"}
     at = {"x": place, "xanchor": "left", "xshift": 4, "yanchor": "middle", "showarrow": False}
-    return [
-        {**at, "y": height, "text": word, "font": {"size": 11, "color": colour}}
-        for height, word in axis.ticks
-    ]
+    return [{**at, **chip, "y": height, "text": word, "font": font} for height, word in axis.ticks]
 
 
 def _axis(name: str, values: Sequence[Any]) -> _Axis:
