@@ -20,6 +20,7 @@ from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
 from nbbatch.jupyter.errors import in_magic_words
 from nbbatch.jupyter.panels.open import panel
+from nbbatch.jupyter.panels.panel import Panel
 from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
@@ -142,9 +143,14 @@ def interrupt(shell: Any, call: Call, backend: str | None) -> None:
     console_for(shell).line(f"job {short_id(job.id)} loses its host {hosts}: notice is given")
 
 
-def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
-    """`%batch queues`: queues, their environments and what waits in them."""
-    return queues(backend=backend)
+def show_queues(_shell: Any, call: Call, backend: str | None) -> QueueTable | Panel:
+    """`%batch queues [NAME]`: queues, their environments and what waits in them; the panel of one."""
+    return panel("queue", name=call.job, backend=backend) if call.job else queues(backend=backend)
+
+
+def show_fleet(_shell: Any, _call: Call, backend: str | None) -> Panel:
+    """`%batch fleet`: the panel of the hosts."""
+    return panel("fleet", backend=backend)
 
 
 def show_doctor(_shell: Any, call: Call, backend: str | None) -> Report:
@@ -172,6 +178,7 @@ ACTIONS: Mapping[str, Action] = {
     "retry": retry,
     "interrupt": interrupt,
     "queues": show_queues,
+    "fleet": show_fleet,
     "cost": show_cost,
     "backend": use_backend,
     "config": show_config,

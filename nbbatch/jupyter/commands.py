@@ -87,7 +87,8 @@ COMMANDS = (
         takes_job=True,
         switches=(Switch(("--notice",), "N"),),
     ),
-    Command("queues", "the job queues and what waits in them"),
+    Command("queues", "the job queues and what waits in them; with NAME the panel of one", may_take="NAME"),
+    Command("fleet", "the hosts, what runs on them and what is idle"),
     Command(
         "cost",
         "what a job has cost; without ID what the last days cost, by queue",

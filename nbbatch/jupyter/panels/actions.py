@@ -33,11 +33,11 @@ class Button:
         What stands on it, and what a person reads who rests on it.
     kind : str
         `button`; `copy`, which puts `value` on the clipboard; `number`, a field with a button, for a whole
-        number below `most`; `choice`, one of `choices`.
+        number below `most`; `choice`, one of `choices`; `slider`, one of `choices`, which have an order.
     value : str
         What is copied or chosen at first.
     choices : tuple of str
-        Of a `choice`.
+        Of a `choice` or `slider`.
     most : int
         Of a `number`.
     """
