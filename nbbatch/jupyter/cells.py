@@ -7,7 +7,7 @@ anything is sent, and whatever fails later raises, so that Run All stops.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -51,7 +51,13 @@ _BINDS_UNSEEN = frozenset({"exec", "globals", "setattr", "get_ipython", "update"
 """Words of cells that may assign names that do not stand there."""
 
 
-def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
+def run_cell(
+    shell: Any,
+    line: CellLine,
+    source: str,
+    console: Console,
+    on_job: Callable[[Handle], None] = lambda _: None,
+) -> Any:
     """Run a cell as a job.
 
     Parameters
@@ -64,6 +70,8 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         The cell below it.
     console : Console
         Where the story is told.
+    on_job : callable
+        Gets the handle as soon as there is one.
 
     Returns
     -------
@@ -92,6 +100,7 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         _tell_cost(console, packed, cell, options)
         return None
     job = _submit(cell, packed, options)
+    on_job(job)
     if job.is_cached:
         console.line(f"nothing was sent: {in_words(job.detail())} It did the same, so its result is taken")
     if line.bind:
