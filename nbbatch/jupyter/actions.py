@@ -20,6 +20,7 @@ from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
 from nbbatch.jupyter.errors import in_magic_words
+from nbbatch.jupyter.launcher.launch import show_launcher
 from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
@@ -141,6 +142,11 @@ def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
     return queues(backend=backend)
 
 
+def show_form(shell: Any, call: Call, _backend: str | None) -> None:
+    """`%batch launch [options of %%batch]`: a form for the rest of them, and the line that it makes."""
+    show_launcher(shell, call.rest)
+
+
 def show_doctor(_shell: Any, call: Call, backend: str | None) -> Report:
     """`%batch doctor [NAME]`: every check with what was found, and what to do."""
     return doctor(call.job or backend)
@@ -165,6 +171,7 @@ ACTIONS: Mapping[str, Action] = {
     "retry": retry,
     "interrupt": interrupt,
     "queues": show_queues,
+    "launch": show_form,
     "cost": show_cost,
     "backend": use_backend,
     "config": show_config,

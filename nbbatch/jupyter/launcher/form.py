@@ -6,7 +6,7 @@ form shows in its place. What a text means is decided in `reading`, what becomes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -179,8 +179,13 @@ def form_of(given: Mapping[str, Any]) -> Form:
             raise OptionError(f"The launcher has no field {name!r}.", cure=suggestion(name, [*BY_NAME]))
     options = {name: value for name, value in rest.items() if value is not None}
     texts = {name: _own_text(name, value) for name, value in own.items() if value is not None}
+    read = Options.parse(options)
+    if any(place for place, _ in read.files or ()):
+        raise OptionError(
+            "The launcher sends files to the same path only.", cure="Give files as paths, not as a mapping."
+        )
     kind = Kind.FUNCTION if "function" in texts else Kind.NOTEBOOK if "notebook" in texts else Kind.CELL
-    return Form(kind=kind, texts=MappingProxyType(texts | texts_of(Options.parse(options))))
+    return Form(kind=kind, texts=MappingProxyType(texts | texts_of(read)))
 
 
 def form_of_line(line: CellLine) -> Form:
@@ -205,24 +210,23 @@ def texts_of(options: Options) -> dict[str, str]:
 
 
 def _text(name: str, value: Any) -> str:
-    match name:
-        case "memory":
-            return f"{value // _MIB_PER_GIB}G" if value % _MIB_PER_GIB == 0 else f"{value}M"
-        case "value_limit":
-            return _text("memory", value >> 20)
-        case "timeout":
-            return _duration(value)
-        case "spot" | "cache":
-            return "yes" if value else "no"
-        case "env" | "tags":
-            return " ".join(quoted(f"{key}={text}") for key, text in value.items())
-        case "files":
-            return ",".join(path for _, path in value)
-        case "fetch" | "depends":
-            return ",".join(value)
-        case "vcpus" | "max_cost":
-            return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return str(value)
+    return _WRITTEN.get(name, str)(value)
+
+
+def _memory(mib: int) -> str:
+    return f"{mib // _MIB_PER_GIB}G" if mib % _MIB_PER_GIB == 0 else f"{mib}M"
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def _pairs(value: Mapping[str, str]) -> str:
+    return " ".join(quoted(f"{key}={text}") for key, text in value.items())
+
+
+def _switch(value: bool) -> str:  # noqa: FBT001 - one of two texts
+    return "yes" if value else "no"
 
 
 def _duration(seconds: int) -> str:
@@ -230,6 +234,22 @@ def _duration(seconds: int) -> str:
         if seconds % length == 0:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
+
+
+_WRITTEN: Mapping[str, Callable[[Any], str]] = {
+    "memory": _memory,
+    "value_limit": lambda size: _memory(size >> 20),
+    "timeout": _duration,
+    "spot": _switch,
+    "cache": _switch,
+    "env": _pairs,
+    "tags": _pairs,
+    "files": lambda files: ",".join(path for _, path in files),
+    "fetch": ",".join,
+    "depends": ",".join,
+    "vcpus": _number,
+    "max_cost": _number,
+}
 
 
 def _own_text(name: str, value: Any) -> str:

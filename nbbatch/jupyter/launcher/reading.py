@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbbatch.client.config import Config
-from nbbatch.client.options import Options, option_names, read_option
+from nbbatch.client.options import option_names, read_option
 from nbbatch.errors import NbbatchError, OptionError
 from nbbatch.jupyter.errors import in_magic_words
 from nbbatch.jupyter.launcher.form import BY_NAME, LISTS, OPTIONS, PAIRS, Form, Kind
@@ -104,7 +104,10 @@ def _problem(name: str, error: NbbatchError) -> Problem:
 
 def _unknown(values: Mapping[str, Any], scene: Scene) -> Iterator[Problem]:
     """A backend or preset that the settings do not have."""
-    finders = {"backend": scene.config.find_backend, "preset": scene.config.find_preset}
+    finders: Mapping[str, Callable[[str], Any]] = {
+        "backend": scene.config.find_backend,
+        "preset": scene.config.find_preset,
+    }
     for name, find in finders.items():
         if name in values:
             try:
@@ -145,8 +148,6 @@ def _of_cell(form: Form, _scene: Scene) -> Iterator[Problem]:
     item = form.text("item")
     if item and not _is_name(item):
         yield Problem("item", f"{item!r} is no name of a variable.", "Use a name like row.")
-    if form.text("flow") and form.text("bind"):
-        return  # --as alone goes on at once
 
 
 def _of_function(form: Form, scene: Scene) -> Iterator[Problem]:
@@ -204,8 +205,3 @@ def _is_expression(text: str) -> bool:
 
 def _is_name(text: str) -> bool:
     return text.isidentifier() and not keyword.iskeyword(text)
-
-
-def options_of(values: Mapping[str, Any]) -> Options:
-    """Options of values that were read already."""
-    return Options(**values)

@@ -10,7 +10,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.handles.handle import Handle
+from nbbatch.client.jobs import Job
 from nbbatch.errors import UserError
 from nbbatch.jupyter.cells import attach_to, run_cell
 from nbbatch.jupyter.console import Console
@@ -75,8 +77,8 @@ def _run_cell(draft: Draft, page: Page, console: Console, on_job: Callable[[Hand
         page.displayhook(job)
 
 
-def _called(draft: Draft, namespace: dict[str, Any]) -> Handle:
+def _called(draft: Draft, namespace: dict[str, Any]) -> Job | ArrayJob:
     """Execute the call as in a cell; gives the handle that it binds."""
     exec(compile(draft.source, "<launcher>", "exec"), namespace)  # noqa: S102 - the user's own line
-    job: Handle = namespace[draft.bound]
+    job: Job | ArrayJob = namespace[draft.bound]
     return job
