@@ -62,14 +62,14 @@ def test_a_form_shows_what_the_queue_gives_and_costs(launched):
     """Largest host, depth, prices; and no cost of a run whose length nobody knows."""
     launcher = launched()
     assert re.search(r"queue default: largest host \d+ vCPU, .* 0 running, 0 waiting", launcher.facts.value)
-    assert re.search(r"\$[\d.]+/h on demand, \$[\d.]+/h Spot", launcher.facts.value)
+    assert re.search(r"cost on demand: \$[\d.]+/h ← this queue\ncost spot: \$[\d.]+/h", launcher.facts.value)
     assert "nobody knows how long it takes" in launcher.facts.value
     assert "no upper limit" in launcher.facts.value
     assert {"default", "spot", "gpu"} <= set(launcher.controls["queue"].input.options)
     set_field(launcher, "timeout", "1h")
     set_field(launcher, "retries", "2")
     assert launcher.wait(SECONDS)
-    assert "worst case: timeout of 1 h x 3 attempts" in launcher.facts.value
+    assert "worst case: timeout of 1 h 0 min x 3 attempts" in launcher.facts.value
 
 
 def test_a_changed_field_is_in_the_line_at_once(launched):
@@ -189,14 +189,14 @@ def test_a_notebook_runs_with_parameters(launched, batch_shell, tmp_path):
     cells[1] = nbformat.v4.new_code_cell(cells[1])
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "report.ipynb")
     launcher = launched(notebook="report.ipynb", parameters={"dya": 2})
-    assert "Did you mean 'day'?" in note_of(launcher, "parameters")
+    assert "Did you mean" in note_of(launcher, "parameters")
     set_field(launcher, "parameters", "day=2")
     assert launcher.wait(SECONDS)
     assert not launcher.run.disabled
     assert "report.ipynb" in launcher.controls["notebook"].input.options
     view = run_of(launcher)
     assert "SUCCEEDED" in view.story, text_of(view)
-    assert "day 2" in str(batch_shell.user_ns["run"].result().notebook())
+    assert "day 2" in str(batch_shell.user_ns["run"].result().notebook)
 
 
 def test_a_run_can_be_stopped(launched):
@@ -231,8 +231,7 @@ def test_a_preset_is_saved_where_asked_and_replaced_only_when_asked(launched, tm
     assert "%%quick" in form.said.value, form.said.value
     assert path.read_text() == (
         '# ours\nmemory = "1G"\n\n[presets.big]\nvcpus = 8\n\n[presets.quick]\n'
-        'vcpus = 2\nmemory = "4G"\nspot = true\nretries = 0\n'.replace("retries = 0\n", "")
-        + 'timeout = "2h"\nenv = { A = "x y" }\n'
+        'vcpus = 2\nmemory = "4G"\nspot = true\ntimeout = "2h"\nenv = { A = "x y" }\n'
     )
     assert load_config().find_preset("quick").options.timeout == 7200
     form.name.value, form.replaces.value = "big", True

@@ -16,15 +16,13 @@ from typing import Any
 
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.capacity import capacity_of, check_fits, in_words
-from nbbatch.client.format import dollars
 from nbbatch.client.money.estimate import Estimate, estimate_options
-from nbbatch.client.money.rates import price_of
 from nbbatch.client.notebooks.source import check_parameters, read_notebook
 from nbbatch.client.options import Options
 from nbbatch.client.packing.digest import digest, function_digest
 from nbbatch.client.packing.names import read_names
 from nbbatch.client.queues import QueueRow, queues
-from nbbatch.client.spec import job_name, queue_of, resources_of
+from nbbatch.client.spec import job_name, queue_of
 from nbbatch.errors import BackendError, DoesNotFitError, NbbatchError, OptionError, UnknownNameError
 from nbbatch.jupyter.cells import with_magic_line
 from nbbatch.jupyter.launcher.draft import Draft
@@ -110,7 +108,7 @@ class Inquiry:
                 gives=gives(backend, draft.options, facts.offer),
                 cost=tuple(self.cost(draft, draft.options)),
             )
-        except (NbbatchError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a thread has no one else to tell
             cure = getattr(error, "cure", "")
             return Facts(trouble=" ".join(filter(None, [f"{name or 'The backend'}: {error}", cure])))
 
@@ -157,16 +155,14 @@ def refusals(backend: Backend, draft: Draft, options: Options) -> Iterator[Probl
 
 
 def gives(backend: Backend, options: Options, offer: Offer | None) -> str:
-    """`queue gpu: largest host 8 vCPU, 32 GB, 1 GPU · 3 running, 12 waiting · $0.05/h, $0.02/h Spot`."""
+    """`queue gpu: largest host 8 vCPU, 32 GB, 1 GPU · 3 running, 12 waiting`; prices stand with the cost."""
     suited = backend.suited(options)
     queue = queue_of(suited)
     known = capacity_of(backend, queue)
     largest = known.largest
-    price = None if options.definition else price_of(known, resources_of(options))
     parts = [
         "hosts of any size" if largest is None else f"largest host {in_words(largest)}",
         _depth(queue, offer),
-        "" if price is None else f"this size now {dollars(price[0])}/h on demand, {dollars(price[1])}/h Spot",
         "all Spot" if known.is_spot else "",
         "without Docker, an image is not used" if known.executor == "process" and options.image else "",
     ]
@@ -204,7 +200,8 @@ def _value_of(text: str, namespace: Mapping[str, Any]) -> Any:
 
 
 def _in_lines(estimate: Estimate, form: Form, count: int | None) -> Iterator[str]:
-    yield from cost_lines(estimate)
+    for line in cost_lines(estimate):
+        yield line.replace("--timeout or --max-cost set one", "a timeout or a budget sets one")
     if form.text("array"):
         yield (
             "how many items there are shows when it runs: this is for one"

@@ -4,6 +4,8 @@
 // the page by an event, which nbbatch's extension of JupyterLab and Notebook 7 answers; where nobody
 // does, the text is copied and it is said how to go on.
 
+const COPY = "Copy the line";
+const INSERT = "Put it into a new cell below";
 const HOW = "Copied: press Esc, then B for a cell below, Enter, and paste.";
 
 async function copy(text) {
@@ -50,8 +52,8 @@ function button(text, title) {
 }
 
 function render({ model, el }) {
-  const copies = button("Copy", "Copy the line");
-  const inserts = button("Insert", "Put it into a new cell below");
+  const copies = button("Copy", COPY);
+  const inserts = button("Insert", INSERT);
   const said = document.createElement("span");
   said.className = "nbb-said";
   said.setAttribute("role", "status");
@@ -69,9 +71,9 @@ function render({ model, el }) {
   });
   const update = () => {
     said.textContent = "";
-    for (const each of [copies, inserts]) {
+    for (const [each, help] of [[copies, COPY], [inserts, INSERT]]) {
       each.disabled = model.get("reason") !== "";
-      each.title = model.get("reason") || each.title;
+      each.title = model.get("reason") || help;
     }
   };
   model.on("change:source change:reason", update);

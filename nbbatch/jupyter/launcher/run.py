@@ -65,6 +65,8 @@ def _run(draft: Draft, page: Page, console: Console, on_job: Callable[[Handle], 
     job = _called(draft, page.user_ns)
     on_job(job)
     attach_to(page, job, None, console)
+    if not isinstance(job, ArrayJob):  # whose values were gathered
+        page.displayhook(job.result())
 
 
 def _run_cell(draft: Draft, page: Page, console: Console, on_job: Callable[[Handle], None]) -> None:

@@ -77,6 +77,7 @@ class RunView:
 
     def _on_end(self) -> None:
         self._stop.disabled = True
+        self._stop.layout.display = "none"
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()

@@ -7,14 +7,15 @@ STATIC = "nbb-launcher-static"
 _FORM = """
 .C {max-width:1000px;color:var(--jp-ui-font-color1,#212121);font-size:var(--jp-ui-font-size1,13px);
   border:1px solid var(--jp-border-color2,#e0e0e0);border-radius:4px;padding:8px 10px 10px}
-.C .nbb-grid {gap:2px 14px}
+.C .nbb-grid {gap:1px 12px}
+.C .nbb-wide {grid-column:1 / -1}
 .C .nbb-field {overflow:visible;min-width:0}
-.C .nbb-field .widget-label {width:82px;text-align:left;text-overflow:ellipsis;font-size:12px}
+.C .nbb-field .widget-label {width:74px;text-align:left;text-overflow:ellipsis;font-size:12px}
 .C .nbb-field input, .C .nbb-field select, .C .nbb-field textarea {min-width:0}
 .C .nbb-field input::placeholder, .C .nbb-field textarea::placeholder {color:var(--jp-ui-font-color2,#616161);
   opacity:1;font-style:italic}
 .C .nbb-field textarea {font-family:var(--jp-code-font-family,monospace);font-size:12px}
-.C .nbb-note {margin:-3px 0 2px 88px;font-size:11px;line-height:14px;min-height:14px;
+.C .nbb-note {margin:-3px 0 2px 82px;font-size:11px;line-height:14px;height:auto;min-height:0;
   color:var(--jp-ui-font-color2,#616161);white-space:normal;overflow-wrap:anywhere}
 .C .nbb-wrong .nbb-note, .C .nbb-reason {color:var(--jp-error-color1,#b71c1c)}
 .C .nbb-wrong input, .C .nbb-wrong select, .C .nbb-wrong textarea {border-color:var(--jp-error-color1,#b71c1c) !important}
@@ -29,6 +30,7 @@ _FORM = """
 .C pre.nbb-story {font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.4;margin:0;
   background:none;color:var(--jp-ui-font-color2,#616161);white-space:pre-wrap;overflow-wrap:anywhere}
 .C .nbb-handover {display:flex;align-items:center;flex-wrap:wrap}
+.C button:disabled {opacity:.4}
 .C .nbb-handover button {width:auto;padding:0 12px}
 .C .nbb-said {margin-left:6px;font-size:12px;color:var(--jp-ui-font-color2,#616161)}
 .C .nbb-run {border-top:1px solid var(--jp-border-color2,#e0e0e0);margin-top:6px;padding-top:6px}

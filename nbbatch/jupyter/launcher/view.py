@@ -29,7 +29,7 @@ from nbbatch.jupyter.launcher.runs import RunView
 from nbbatch.jupyter.launcher.scene import names_of, scene_of
 from nbbatch.jupyter.launcher.style import CLASS, form_style
 
-_COLUMNS = "repeat(auto-fill, minmax(min(100%, 300px), 1fr))"
+_COLUMNS = "repeat(auto-fill, minmax(min(100%, 250px), 1fr))"
 _MOST_FILES = 200
 """Notebooks offered of the working folder."""
 
@@ -70,7 +70,9 @@ class Launcher:
             style={"button_width": "auto"},
         )
         self.more = ipywidgets.ToggleButton(
-            description="More options", tooltip="Variables, files, environment, tags and so on", value=False
+            description="More options",
+            tooltip="Variables, files, environment, tags and so on",
+            layout=ipywidgets.Layout(width="auto"),
         )
         self.facts, self.line, self.reason = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.handover = Handover()
@@ -189,7 +191,7 @@ class Launcher:
         for name, groups in grids.items():
             boxes = [one.box for one in self.controls.values() if one.field.group in groups]
             self._boxes[name] = _grid(boxes)
-        self.controls["code"].box.layout.grid_column = "1 / -1"
+        self.controls["code"].box.add_class("nbb-wide")
         has_more = any(self._form.text(one.name) for one in FIELDS if one.group == MORE)
         self.more.value = has_more
         buttons = [self.run, self.handover, self.keep, self.more]
