@@ -35,6 +35,7 @@ _HOME_OF = {
     "magic": "nbbatch.jupyter.presets",
     "map": "nbbatch.client.arrays.mapping",
     "map_notebook": "nbbatch.client.notebooks.runs",
+    "panel": "nbbatch.jupyter.panels.open",
     "pipeline": "nbbatch.client.pipelines.pipeline",
     "progress": "nbbatch.runner.inside",
     "queues": "nbbatch.client.queues",
@@ -55,6 +56,11 @@ _HOME_OF = {
 }
 
 __all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - the keys are names
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Where a Jupyter server finds the routes of the sidebar."""
+    return [{"module": "nbbatch.jupyter.routes.extension"}]
 
 
 def __getattr__(name: str) -> Any:

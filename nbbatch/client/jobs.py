@@ -196,11 +196,16 @@ class Job(Handle):
             job=short_id(self.id),
             job_id=self.id,
             backend=self.backend_name,
-            name=self._name,
+            name=self.name,
         )
 
-    def retry(self) -> Job:
+    def retry(self, **options: Any) -> Job:
         """Submit the same again: code, inputs, resources, queue; a new job with an id of its own.
+
+        Parameters
+        ----------
+        **options
+            What shall be otherwise: `job.retry(memory="8G")`.
 
         Raises
         ------
@@ -215,7 +220,8 @@ class Job(Handle):
         if detail["status"] not in TERMINAL:
             raise UserError(f"{self!r} has not ended.", cure="Wait for it, or terminate it first.")
         request = resubmission(detail, environment=retry_environment(detail), size=None)
-        return Job(submit_again(self.backend, request), backend=self.backend_name, name=detail["jobName"])
+        job_id = submit_again(self.backend, request, Options.parse(options))
+        return Job(job_id, backend=self.backend_name, name=detail["jobName"])
 
     def _follow(self, tail: int | None, since: int | None) -> Iterator[str]:
         with LogReader(self, since=since) as reader:

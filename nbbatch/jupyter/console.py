@@ -195,6 +195,13 @@ def has_live_display(shell: Any, environ: Mapping[str, str] = os.environ) -> boo
     return any(environ.get(name) for name in _FRONT_ENDS)
 
 
+def current_shell() -> Any:
+    """The shell of this process; None where there is none."""
+    shells = sys.modules.get("IPython.core.interactiveshell")
+    is_there = shells is not None and shells.InteractiveShell.initialized()
+    return shells.InteractiveShell.instance() if shells is not None and is_there else None
+
+
 def console_for(shell: Any) -> Console:
     """The console that suits the shell."""
     return DisplayConsole() if has_live_display(shell) else TextConsole()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from heapq import heappush
 
 from nbbatch.model.events import JobSubmitted
-from nbbatch.model.jobs import DependencyType, JobId, JobStatus, Run, Tally, child_id
+from nbbatch.model.jobs import TERMINAL, DependencyType, JobId, JobStatus, Run, Tally, child_id
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.nodes import Nodes
 from nbbatch.scheduler.queueing import join, leave
@@ -30,17 +30,19 @@ End = tuple[LiveJob, int | None, Signal, str]
 def admit(state: SchedulerState, event: JobSubmitted, now: int) -> None:
     """Take a submitted job in: note its dependencies and make ready what waits for nothing."""
     live = _new_live(state, event)
-    state.jobs[live.job.id] = live
+    job_id = live.job.id
+    state.jobs[job_id] = state.changes.jobs[job_id] = live
     join(state, live.job)
-    state.changes.jobs[live.job.id] = live
-    note_dependents(state, live)
+    if live.job.depends_on:
+        note_dependents(state, live)
     has_failed = bool(event.finished_dependencies) and _failed_already(event)
     if live.waits_for or live.children is not None or has_failed:
         state.move(live, None, Signal.HELD)
     if has_failed:
         end(state, _whole(live, Signal.DEPENDENCY_FAILED, DEPENDENCY_FAILED), now)
     elif not live.waits_for:
-        end(state, _release(state, live), now)
+        if ends := _release(state, live):
+            end(state, ends, now)
     else:
         end(
             state,
@@ -69,7 +71,7 @@ def end(state: SchedulerState, ends: list[End], now: int) -> None:
     todo = ends[::-1]
     while todo:
         live, index, signal, reason = todo.pop()
-        if state.status(live, index).is_terminal:
+        if state.status(live, index) in TERMINAL:
             continue
         finished = _finish(state, (live, index, signal, reason), now)
         todo += _consequences(state, live, index, finished)
@@ -220,7 +222,8 @@ def _finish(state: SchedulerState, ending: End, now: int) -> JobStatus:
     else:
         del state.jobs[live.job.id]
         leave(state, live.job, now)
-        _forget_dependent(state, live)
+        if state.dependents:
+            _forget_dependent(state, live)
     return status
 
 
@@ -247,10 +250,10 @@ def _forget_dependent(state: SchedulerState, live: LiveJob) -> None:
 
 
 def _consequences(state: SchedulerState, live: LiveJob, index: int | None, status: JobStatus) -> list[End]:
-    ended = live.job.id if index is None else child_id(live.job.id, index)
     succeeded = status is JobStatus.SUCCEEDED
     ends: list[End] = []
     if state.dependents:
+        ended = live.job.id if index is None else child_id(live.job.id, index)
         ends += _tell_dependents(state, ended, succeeded=succeeded)
         if index is not None:
             ends += _tell_counterparts(state, live.job.id, index, succeeded=succeeded)

@@ -18,6 +18,7 @@ from nbbatch.client.arrays.coming import Coming, failed_count
 from nbbatch.client.arrays.indexes import (
     ATTEMPTS_PER_RETRY,
     INDEXES,
+    PROBE,
     RETRY_BASE,
     bundle_of,
     environment_of,
@@ -31,7 +32,7 @@ from nbbatch.client.arrays.table import frame_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed
 from nbbatch.client.config import home
-from nbbatch.client.handles.handle import Handle
+from nbbatch.client.handles.handle import TERMINATE_REASON, Handle
 from nbbatch.client.handles.outcome import Detail, short_id
 from nbbatch.client.handles.references import Reference
 from nbbatch.client.jobs import Job, value_of
@@ -105,7 +106,7 @@ class ArrayJob(Handle):
             job=short_id(self.id),
             job_id=self.id,
             backend=self.backend_name,
-            name=self._name,
+            name=self.name,
         )
 
     def origin(self) -> tuple[str, int]:
@@ -238,8 +239,14 @@ class ArrayJob(Handle):
         items = self._items(self._still_failed(failures), failures)
         return [item for item in items if item.error is not None]
 
-    def retry_failed(self) -> ArrayJob:
+    def retry_failed(self, **options: Any) -> ArrayJob:
         """Submit the children with failed items again, and in them run only those items.
+
+        Parameters
+        ----------
+        **options
+            What shall be otherwise: `retry_failed(memory="8G", timeout="2h")`. Code and inputs are those
+            of the array.
 
         Returns
         -------
@@ -248,16 +255,29 @@ class ArrayJob(Handle):
             ones. This handle itself when nothing has failed.
         """
         if self._retry is not None:
-            return self._retry.retry_failed()
+            return self._retry.retry_failed(**options)
+        given = Options.parse(options)
         indexes = self._still_failed(self.failures())
         if not indexes:
             return self
         size = len(indexes) if len(indexes) > 1 else None
         detail = self.detail()
         request = resubmission(detail, environment=retry_environment(detail, indexes), size=size)
-        job_id = submit_again(self.backend, request)
+        job_id = submit_again(self.backend, request, given)
         self._retry = type(self)(job_id, backend=self.backend_name, name=self._name, inputs=self._inputs)
         return self._retry
+
+    def to_repeat(self) -> int:
+        """Items of children that have failed, of an array in which others have succeeded; else 0."""
+        shape, failed = self.reader.shape, set(self._still_failed(self.failures()))
+        return 0 if len(failed) == shape.children else sum(len(shape.positions(index)) for index in failed)
+
+    def terminate(self, reason: str = TERMINATE_REASON) -> None:
+        """Stop its children wherever they are, and the job that runs its first items ahead; see `Handle`."""
+        super().terminate(reason)
+        if probe := environment_of(self.detail()).get(PROBE):
+            with self.backend.errors():
+                self.backend.batch.terminate_job(jobId=probe, reason=reason)
 
     def frame(self) -> Any:
         """A DataFrame of the items that have ended so far, one row each, in their order.
