@@ -109,7 +109,7 @@ FIELDS = (
     _option("in", "send", MORE, kinds=CELLS),
     _option("out", "bring back", MORE, kinds=CELLS),
     _option("lang", "language", MORE, kinds=CELLS),
-    Field("env", "environment", MORE, 'variables of the job: A=1 GREETING="hello world"'),
+    Field("env", "env", MORE, 'variables of the job: A=1 GREETING="hello world"'),
     Field("tags", "tags", MORE, "tags of the job: team=blue study=3"),
     _option("files", "files", MORE),
     _option("workdir", "work folder", MORE),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import ipywidgets
@@ -13,6 +14,7 @@ from nbbatch.errors import NbbatchError
 from nbbatch.jupyter.launcher.draft import Draft
 from nbbatch.jupyter.launcher.page import Page, PageConsole
 from nbbatch.jupyter.launcher.run import start
+from nbbatch.jupyter.panels.open import panel
 from nbbatch.model.jobs import TERMINAL
 
 _PAUSE = 0.2
@@ -44,7 +46,8 @@ class RunView:
             "Remove", "Take this from the page; the job goes on", lambda _: gone(self), disabled=False
         )
         buttons = ipywidgets.HBox([self._stop, self._remove])
-        self.box = ipywidgets.VBox([self._story, self._output, buttons])
+        self._places = _Places()
+        self.box = ipywidgets.VBox([self._story, self._places.box, self._output, buttons])
         self.box.add_class("nbb-run")
         self.page = Page(shell, self._on_change)
         self.console = PageConsole(self.page, self._tell)
@@ -74,6 +77,8 @@ class RunView:
     def _on_job(self, job: Handle) -> None:
         self._job = job
         self._stop.disabled = False
+        with suppress(NbbatchError):  # the story tells what is wrong
+            panel(job).show(self._places)
 
     def _on_end(self) -> None:
         self._stop.disabled = True
@@ -108,6 +113,39 @@ class RunView:
         with self._lock:
             self._timer = None
         self._output.outputs = self.page.outputs
+
+
+class _Places:
+    """Where the panel of a job is drawn: a widget for each of its displays, so that none disturbs another.
+
+    To the panel it is a shell without a kernel: no cell runs here.
+    """
+
+    kernel = None
+
+    def __init__(self) -> None:
+        self.box = ipywidgets.VBox()
+        self.display_pub = self.events = self
+        self._outputs: dict[str, Any] = {}
+
+    def publish(
+        self,
+        data: Mapping[str, Any],
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        transient: Mapping[str, Any] | None = None,
+        update: bool = False,
+    ) -> None:
+        """As a shell's display publisher does."""
+        name = str((transient or {}).get("display_id", ""))
+        if not update or name not in self._outputs:
+            self._outputs[name] = ipywidgets.Output()
+            self.box.children = tuple(self._outputs.values())
+        shown = {"output_type": "display_data", "data": dict(data), "metadata": dict(metadata or {})}
+        self._outputs[name].outputs = (shown,)
+
+    def register(self, _event: str, _call: Callable[..., Any]) -> None:
+        """Nothing: no cell that runs replaces what is shown here."""
 
 
 def _button(text: str, help_text: str, on_click: Callable[[Any], None], *, disabled: bool) -> Any:
