@@ -6,7 +6,7 @@ import ast
 import string
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from nbbatch.client.config import Config, Layer
@@ -62,6 +62,8 @@ IN_FORCE = st.builds(
     cache=st.sampled_from([None, True]),
 )
 
+BRIEF = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 
 def forms(kind: Kind) -> st.SearchStrategy[Form]:
     shown = {one.name for one in FIELDS if kind in one.kinds}
@@ -74,7 +76,7 @@ def scene_of(options: Options) -> Scene:
     return Scene(config=Config(session=layer), names=frozenset({"train"}), module="nb")
 
 
-@settings(max_examples=50)
+@BRIEF
 @given(form=forms(Kind.CELL), defaults=IN_FORCE)
 def test_the_line_read_by_the_magic_gives_the_options_of_the_form(form, defaults):
     """What the form says and what its line says comes to the same job, whatever the settings are."""
@@ -90,7 +92,7 @@ def test_the_line_read_by_the_magic_gives_the_options_of_the_form(form, defaults
     assert (line.outputs or ()) == tuple(filter(None, [form.text("out")]))
 
 
-@settings(max_examples=50)
+@BRIEF
 @given(form=forms(Kind.FUNCTION), defaults=IN_FORCE)
 def test_the_call_read_as_python_gives_the_options_of_the_form(form, defaults):
     """The keywords of the call are options that come to the same job."""
@@ -102,7 +104,7 @@ def test_the_call_read_as_python_gives_the_options_of_the_form(form, defaults):
     assert in_force(Options.parse(keywords), scene.config) == draft.options
 
 
-@settings(max_examples=50)
+@BRIEF
 @given(form=forms(Kind.CELL), defaults=IN_FORCE)
 def test_no_word_of_the_line_could_be_left_out(form, defaults):
     """Only what differs from the settings stands in the line."""
@@ -119,7 +121,7 @@ def form_options(texts: dict[str, str]) -> Options:
     return parse_cell_line(draft_of(Form().having(**texts), Scene()).line.removeprefix(MAGIC)).options
 
 
-@settings(max_examples=50)
+@BRIEF
 @given(form=forms(Kind.CELL))
 def test_a_form_always_has_a_line_or_a_problem_that_names_a_field(form):
     """Whatever is typed, the form says which field is wrong, and never fails."""
@@ -130,12 +132,14 @@ def test_a_form_always_has_a_line_or_a_problem_that_names_a_field(form):
     assert all(one.message for one in draft.problems)
 
 
+@BRIEF
 @given(TEXT)
 def test_a_quoted_word_is_one_word(text):
     """Quoting is what the magic's splitter undoes."""
     assert split_line(f"--a {quoted(text)} b") == ["--a", text, "b"]
 
 
+@BRIEF
 @given(IN_FORCE)
 def test_options_become_texts_that_mean_the_same(options):
     """A form that is filled in by a call says what the call said."""
