@@ -64,6 +64,11 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "nbbatch.jupyter.routes.extension"}]
 
 
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Where JupyterLab finds the built sidebar."""
+    return [{"src": "labextension", "dest": "nbbatch"}]
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'nbbatch' has no attribute {name!r}")
