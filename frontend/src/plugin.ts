@@ -53,14 +53,15 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
   ): Promise<ISidebar> => {
-    const memory = await new Memory(database).load();
+    const memory = new Memory(database, app.restored);
     const settings = await followSettings(registry, ID);
     const trans = (translator ?? nullTranslator).load('nbbatch');
     const store = new Store(
       new Client(app.serviceManager.serverSettings),
       new Attention(),
-      memory.get('backend', settings.value.backend),
+      settings.value.backend,
     );
+    void memory.ready.then(() => store.choose(memory.get('backend', settings.value.backend)));
     const services: IServices = { app, store, memory, rendermime, documents, notebooks, settings, trans };
     const panel = new SidebarPanel(services);
     panel.title.icon = sidebarIcon;

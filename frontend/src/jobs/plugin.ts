@@ -6,7 +6,7 @@ import { Commands } from '../commands';
 import { Documents } from '../documents';
 import { ISidebar } from '../sidebar';
 import { addJobCommands } from './commands';
-import { EVERYTHING, type IFilter } from './filter';
+import { EVERYTHING, type IFilter, isEverything } from './filter';
 import { JobsModel } from './model';
 import { jobsSection } from './section';
 
@@ -24,8 +24,13 @@ export const jobs: JupyterFrontEndPlugin<void> = {
   ): void => {
     const { services } = sidebar;
     const { trans, memory, store } = services;
-    const filter = { ...EVERYTHING, ...memory.get<Partial<Record<keyof IFilter, string>>>('filter', {}) };
-    const model = new JobsModel(store, filter);
+    const model = new JobsModel(store);
+    void memory.ready.then(() => {
+      const kept = { ...EVERYTHING, ...memory.get<Partial<Record<keyof IFilter, string>>>('filter', {}) };
+      if (!isEverything(kept)) {
+        model.show(kept);
+      }
+    });
     const documents = new Documents(services);
     addJobCommands(services, model, documents, palette);
     documents.restore(restorer, { detail: Commands.openJob, log: Commands.openLog });
