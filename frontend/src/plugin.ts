@@ -74,18 +74,19 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
 };
 
 function addCommands(app: JupyterFrontEnd, panel: SidebarPanel, palette: ICommandPalette | null): void {
+  const { trans } = panel.services;
   app.commands.addCommand(Commands.open, {
-    label: 'Show Jobs, Queues and Costs',
-    caption: 'Open the sidebar of nbbatch',
+    label: trans.__('Show Jobs, Queues and Costs'),
+    caption: trans.__('Open the sidebar of nbbatch'),
     describedBy: { args: { type: 'object', properties: { section: { type: 'string' } } } },
     execute: ({ section }) => panel.open(typeof section === 'string' ? section : ''),
   });
   app.commands.addCommand(Commands.refresh, {
-    label: 'Refresh Jobs',
+    label: trans.__('Refresh Jobs'),
     describedBy: { args: {} },
     execute: () => panel.services.store.retry(),
   });
-  for (const command of Object.values(Commands)) {
+  for (const command of [Commands.open, Commands.refresh]) {
     palette?.addItem({ command, category: 'nbbatch' });
   }
 }
