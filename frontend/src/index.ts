@@ -3,6 +3,7 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { costs } from './costs/plugin';
 import { jobs } from './jobs/plugin';
+import { launcher } from './launcher';
 import { notifications } from './notifications/plugin';
 import { sidebar } from './plugin';
 import { queues } from './queues/plugin';
@@ -12,6 +13,7 @@ import { submit } from './submit/plugin';
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
   sidebar,
   jobs,
+  launcher,
   queues,
   costs,
   submit,
