@@ -74,7 +74,7 @@ def _run_cell(draft: Draft, page: Page, console: Console, on_job: Callable[[Hand
     if not code.strip():
         raise UserError("The cell is empty.", cure="Write what is to run, or insert the line above a cell.")
     line = parse_cell_line(draft.line.removeprefix(MAGIC))
-    job = run_cell(page, line, f"{code.rstrip()}\n", console, on_job)
+    job = run_cell(page, line, f"{code.rstrip()}\n", console, has_panel=False, on_job=on_job)
     if job is not None:
         page.displayhook(job)
 
