@@ -41,7 +41,7 @@ def test_the_sidebar_shows_jobs_their_details_and_their_logs(program, shared_dae
     array.wait()
     with front_end.sidebar(program, tmp_path) as sidebar:
         page = sidebar.page
-        sidebar.job(array.id).get_by_text("FAILED").wait_for()
+        sidebar.job(array.id).get_by_text("FAILED (children failed)").wait_for()
         assert sidebar.job(array.id).locator("svg.nb-Strip rect").count() == 2
         sidebar.job(job.id).get_by_text("SUCCEEDED").wait_for()
         sidebar.job(job.id).dblclick()
