@@ -27,7 +27,8 @@ export type Connection =
 
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 30_000;
-const UNSEEN_PAUSE = 15_000;
+/** Between answers while nobody looks: a notification may come this late, an array costs no more requests. */
+const UNSEEN_PAUSE = 3_000;
 const WAIT = 20;
 
 export class Store implements IDisposable {

@@ -6,7 +6,7 @@ import { DEFAULTS, type ISettings } from '../src/settings/settings';
 import type { IEnded, Outcome } from '../src/shapes';
 import { trans } from './words';
 
-function ended(id: string, outcome: Outcome = 'succeeded', words = 'SUCCEEDED in 2 s'): IEnded {
+function ended(id: string, outcome: Outcome = 'succeeded', words = `Job ${id} succeeded.`): IEnded {
   return { id, name: `job-${id}`, queue: 'default', outcome, words, stopped: 1 };
 }
 
@@ -36,13 +36,13 @@ afterEach(() => {
 test('a few jobs are told each by itself: success, failure with how, and what was stopped on purpose', () => {
   const jobs = [
     ended('a'),
-    ended('b', 'timed out', 'FAILED (timed out)'),
-    ended('c', 'cancelled', 'cancelled'),
+    ended('b', 'timed out', 'Job b timed out.'),
+    ended('c', 'cancelled', 'Job c was cancelled.'),
   ];
   expect(notesOf(jobs, 'all', trans).map(note => [note.type, note.message])).toEqual([
-    ['success', 'job-a: SUCCEEDED in 2 s'],
-    ['error', 'job-b: FAILED (timed out)'],
-    ['warning', 'job-c: cancelled'],
+    ['success', 'Job a succeeded.'],
+    ['error', 'Job b timed out.'],
+    ['warning', 'Job c was cancelled.'],
   ]);
   expect(notesOf(jobs, 'failed', trans)).toHaveLength(2);
   expect(notesOf(jobs, 'none', trans)).toEqual([]);

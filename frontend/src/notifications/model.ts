@@ -17,12 +17,10 @@ export interface INote {
 /** More than so many that end together are told in one. */
 export const FEW = 3;
 
-const LONGEST_NAME = 40;
-
 /** The notifications for jobs that ended at about the same time. */
 export function notesOf(ended: readonly IEnded[], policy: Policy, trans: TranslationBundle): INote[] {
   const told = ended.filter(job => policy === 'all' || (policy === 'failed' && !isGood(job)));
-  return told.length > FEW ? [together(told, trans)] : told.map(job => alone(job, trans));
+  return told.length > FEW ? [together(told, trans)] : told.map(alone);
 }
 
 export function isGood(job: IEnded): boolean {
@@ -34,9 +32,9 @@ function isMeant(job: IEnded): boolean {
   return job.outcome === 'cancelled' || job.outcome === 'terminated';
 }
 
-function alone(job: IEnded, trans: TranslationBundle): INote {
+function alone(job: IEnded): INote {
   const type = isGood(job) ? 'success' : isMeant(job) ? 'warning' : 'error';
-  return { type, message: trans.__('%1: %2', short(job.name), job.words), ended: [job] };
+  return { type, message: job.words, ended: [job] };
 }
 
 function together(ended: readonly IEnded[], trans: TranslationBundle): INote {
@@ -58,8 +56,4 @@ function waysToFail(ended: readonly IEnded[]): [string, number][] {
     counts.set(way, (counts.get(way) ?? 0) + 1);
   }
   return [...counts].sort(([, one], [, other]) => other - one);
-}
-
-function short(name: string): string {
-  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
 }

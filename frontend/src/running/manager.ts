@@ -19,7 +19,7 @@ export class RunningJobs implements IRunningSessions.IManager, IDisposable {
   private readonly services: IServices;
   private readonly changed = new Signal<this, void>(this);
   private rows = new Map<string, IJobRow>();
-  private isKnown = false;
+  private isWanted = false;
   private disposed = false;
 
   constructor(services: IServices) {
@@ -55,12 +55,18 @@ export class RunningJobs implements IRunningSessions.IManager, IDisposable {
     );
 
   running(): IRunningSessions.IRunningItem[] {
+    if (!this.isWanted) {
+      this.isWanted = true;
+      this.refreshRunning();
+    }
     const rows = [...this.rows.values()].sort((one, other) => other.created - one.created);
     return rows.map(row => new Item(this.services, row));
   }
 
   refreshRunning(): void {
-    this.ask().catch(() => undefined); // the sidebar tells that the backend does not answer
+    if (this.services.store.connection.value.kind === 'live') {
+      this.ask().catch(() => undefined); // else the first news will; the sidebar tells what does not answer
+    }
   }
 
   /** The user was asked by the panel already. */
@@ -83,16 +89,12 @@ export class RunningJobs implements IRunningSessions.IManager, IDisposable {
 
   private async ask(): Promise<void> {
     const { jobs } = await this.services.store.ask('GET jobs', { query: { status: 'active', limit: MOST } });
-    this.isKnown = true;
     this.rows = new Map(jobs.map(row => [row.id, row]));
     this.changed.emit();
   }
 
   private onNews(_: unknown, { isReset, jobs, gone }: INews): void {
-    if (!this.isKnown) {
-      return; // nobody has opened the panel
-    }
-    if (isReset) {
+    if (isReset && this.isWanted) {
       this.refreshRunning();
       return;
     }

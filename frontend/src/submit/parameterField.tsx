@@ -1,6 +1,5 @@
 /** The field of one parameter: typed by what the notebook says, and a button for several values. */
 
-import { addIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { useServices } from '../services';
 import type { IParameter } from '../shapes';
@@ -39,7 +38,9 @@ export function ParameterField({ model, parameter, choice, complaints }: IProps)
           title={several}
           onClick={() => model.setSweep(parameter, !entry.isSweep)}
         >
-          <addIcon.react tag="span" width="14px" />
+          <svg viewBox="0 0 16 16" aria-hidden="true">
+            <path d="M8 3v10M3 8h10" />
+          </svg>
         </button>
       }
     >
