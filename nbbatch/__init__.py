@@ -46,6 +46,7 @@ _HOME_OF = {
     "starmap": "nbbatch.client.arrays.mapping",
     "submit": "nbbatch.client.jobs",
     "wait": "nbbatch.client.handles.completed",
+    "what_if": "nbbatch.jupyter.panels.what_if",
     "ArrayJob": "nbbatch.client.arrays.array_jobs",
     "Job": "nbbatch.client.jobs",
     "NotebookJob": "nbbatch.client.notebooks.handles",

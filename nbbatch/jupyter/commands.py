@@ -77,6 +77,7 @@ COMMANDS = (
         takes_job=True,
         switches=(Switch(("--out",), "A,B"),),
     ),
+    Command("panel", "a live panel of a job, with buttons", takes_job=True),
     Command("cancel", "take a job back before it starts", takes_job=True),
     Command("terminate", "stop a job, also a running one", takes_job=True),
     Command("retry", "submit an ended job again; of an array, its failed items", takes_job=True),
@@ -86,7 +87,8 @@ COMMANDS = (
         takes_job=True,
         switches=(Switch(("--notice",), "N"),),
     ),
-    Command("queues", "the job queues and what waits in them"),
+    Command("queues", "the job queues and what waits in them; with NAME the panel of one", may_take="NAME"),
+    Command("fleet", "the hosts, what runs on them and what is idle"),
     Command(
         "cost",
         "what a job has cost; without ID what the last days cost, by queue",

@@ -23,6 +23,8 @@ CHILD_FAILED = "Array Child Job failed"
 BEFORE_READY = (JobStatus.SUBMITTED, JobStatus.PENDING)
 BEFORE_START = (*BEFORE_READY, JobStatus.RUNNABLE)
 
+_DEPENDENCY_FAILED = Signal.DEPENDENCY_FAILED
+
 End = tuple[LiveJob, int | None, Signal, str]
 """A job or child that shall end now: how, and with which status reason."""
 
@@ -74,7 +76,8 @@ def end(state: SchedulerState, ends: list[End], now: int) -> None:
         if state.status(live, index) in TERMINAL:
             continue
         finished = _finish(state, (live, index, signal, reason), now)
-        todo += _consequences(state, live, index, finished)
+        if index is not None or state.dependents:
+            todo += _consequences(state, live, index, finished)
 
 
 def ends_of_children(
@@ -211,8 +214,8 @@ def _release_child(state: SchedulerState, live: LiveJob, index: int) -> list[End
 
 
 def _finish(state: SchedulerState, ending: End, now: int) -> JobStatus:
-    live, index, signal, reason = _as_asked(ending)
-    run = state.begin(live, index)
+    live, index, signal, reason = _as_asked(ending) if ending[2] is _DEPENDENCY_FAILED else ending
+    run = live.run if index is None else state.begin(live, index)
     status = state.move(live, index, signal)
     run.status_reason = reason or None
     run.stopped_at = now if run.stopped_at is None else run.stopped_at
@@ -232,9 +235,7 @@ def _as_asked(ending: End) -> End:
 
     [?] CancelJob promises it for dependencies that complete; AWS does not say what a failed one shows.
     """
-    live, index, signal, _ = ending
-    if signal is not Signal.DEPENDENCY_FAILED:
-        return ending
+    live, index, _, _ = ending
     children = live.children
     asked = live.run.stop_reason if children is None or index is None else children.asked.get(index)
     return ending if asked is None else (live, index, Signal.CANCELLED, asked)

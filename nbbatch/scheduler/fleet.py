@@ -210,6 +210,18 @@ def choose(known: EnvironmentState, wanted: Resources) -> Offer | None:
     return next((offer for offer in _allowed(known, wanted) if offer.left > 0), None)
 
 
+def may_launch(known: EnvironmentState) -> bool:
+    """Whether there is a job for which a host could be launched here now."""
+    environment = known.environment
+    headroom = environment.max_vcpus - known.provisioned
+    if headroom <= 0 or not environment.accepts or not environment.is_managed:
+        return False
+    if environment.is_fargate:
+        return True
+    most = headroom if _is_strict(environment) else inf
+    return any(offer.left > 0 and offer.room.vcpus <= most for offer in known.offers)
+
+
 def launch(state: SchedulerState, known: EnvironmentState, offer: Offer, now: int) -> HostState:
     """Bring a host up; it takes jobs once the environment's launch delay is over."""
     environment, kind = known.environment, offer.kind

@@ -95,7 +95,8 @@ def _start_heads(
         if job.refusal:
             end(state, [(*place, Signal.REFUSED, job.refusal)], now)
             continue
-        may_start = is_open and _may_start(state, queue, job)
+        is_plain = queue.policy is None and not job.consumables
+        may_start = is_open and (is_plain or _may_start(state, queue, job))
         started = _try_start(state, queue, place, now) if may_start else None
         if started is None:
             note_blocked(state, queue, place, now)
@@ -104,7 +105,8 @@ def _start_heads(
         if job.consumables or job.share_identifier is not None:
             _take(state, job, now)
         placed.append(started)
-    clear_blocked(state, queue)
+    if queue.blocked is not None:
+        clear_blocked(state, queue)
     return False
 
 

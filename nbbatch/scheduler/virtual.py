@@ -121,18 +121,15 @@ class VirtualExecutor:
         """Take what the scheduler wants done."""
         for step in steps:
             if isinstance(step, Placed):
-                self._take_in(step, now)
+                run = step.run
+                self._under_way[run.id] = order = _Order(run.attempt, step)
+                if self._room is None:
+                    self._begin(order, now)
+                else:
+                    self._waiting[run.id] = order
+                    self._admit(now)
             elif isinstance(step, StopAttempt):
                 self._stop(step, now)
-
-    def _take_in(self, placed: Placed, now: int) -> None:
-        run = placed.run
-        self._under_way[run.id] = order = _Order(run.attempt, placed)
-        if self._room is None:
-            self._begin(order, now)
-        else:
-            self._waiting[run.id] = order
-            self._admit(now)
 
     def _admit(self, now: int) -> None:
         """First in, first out, as the local executors admit attempts to their one machine."""
