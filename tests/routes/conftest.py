@@ -20,6 +20,8 @@ from aws_account import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-the-tests"
+OTHERS = ("jupyterlab", "notebook", "notebook_shim", "jupyter_lsp", "jupyter_server_terminals")
+EXTENSIONS = {"nbbatch": True, **dict.fromkeys(OTHERS, False)}
 UP_SECONDS = 180.0
 
 
@@ -114,7 +116,7 @@ def serve(folder: Path, environment: dict[str, str], *settings: str) -> Site:
     log, runtime = folder / "server.log", folder / "runtime"
     command = [
         *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--port=0"),
-        "--ServerApp.jpserver_extensions={'nbbatch': True}",
+        f"--ServerApp.jpserver_extensions={EXTENSIONS}",
         f"--IdentityProvider.token={TOKEN}",
         f"--ServerApp.root_dir={root}",
         "--ServerApp.base_url=/base/",
