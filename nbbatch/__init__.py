@@ -30,6 +30,7 @@ _HOME_OF = {
     "interrupted": "nbbatch.runner.inside",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
+    "launch": "nbbatch.jupyter.launcher.launch",
     "log_metric": "nbbatch.runner.inside",
     "magic": "nbbatch.jupyter.presets",
     "map": "nbbatch.client.arrays.mapping",
