@@ -19,6 +19,7 @@ from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
 from nbbatch.jupyter.errors import in_magic_words
+from nbbatch.jupyter.launcher.launch import show_launcher
 from nbbatch.jupyter.panels.open import panel
 from nbbatch.jupyter.panels.panel import Panel
 from nbbatch.jupyter.past import show_events, show_timeline
@@ -157,6 +158,11 @@ def show_fleet(_shell: Any, _call: Call, backend: str | None) -> Panel:
     return panel("fleet", backend=backend)
 
 
+def show_form(shell: Any, call: Call, _backend: str | None) -> None:
+    """`%batch launch [options of %%batch]`: a form for the rest of them, and the line that it makes."""
+    show_launcher(shell, call.rest)
+
+
 def show_doctor(_shell: Any, call: Call, backend: str | None) -> Report:
     """`%batch doctor [NAME]`: every check with what was found, and what to do."""
     return doctor(call.job or backend)
@@ -183,6 +189,7 @@ ACTIONS: Mapping[str, Action] = {
     "interrupt": interrupt,
     "queues": show_queues,
     "fleet": show_fleet,
+    "launch": show_form,
     "cost": show_cost,
     "backend": use_backend,
     "config": show_config,

@@ -7,7 +7,7 @@ anything is sent, and whatever fails later raises, so that Run All stops.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -55,7 +55,13 @@ _BINDS_UNSEEN = frozenset({"exec", "globals", "setattr", "get_ipython", "update"
 
 
 def run_cell(
-    shell: Any, line: CellLine, source: str, console: Console, *, has_panel: bool | None = None
+    shell: Any,
+    line: CellLine,
+    source: str,
+    console: Console,
+    *,
+    has_panel: bool | None = None,
+    on_job: Callable[[Handle], None] = lambda _: None,
 ) -> Any:
     """Run a cell as a job.
 
@@ -71,6 +77,8 @@ def run_cell(
         Where the story is told.
     has_panel : bool or None
         Whether a panel takes the place of the status line where the line does not say so; None: an array's.
+    on_job : callable
+        Gets the handle as soon as there is one.
 
     Returns
     -------
@@ -102,6 +110,7 @@ def run_cell(
             return None
     with HeldInterrupts() as held:
         job = _submit(cell, packed, options)
+        on_job(job)
         if line.bind:
             shell.user_ns[line.bind] = job
         if job.is_cached:
