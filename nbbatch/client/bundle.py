@@ -20,7 +20,14 @@ from nbbatch.client.arrays.chunks import key_of
 from nbbatch.client.files.workdir import Files, choose
 from nbbatch.client.images.preflight import Preflight, cell_needs, function_needs
 from nbbatch.client.packing.capture import size_text
-from nbbatch.client.packing.digest import CODE_VARIABLE, digest, entry_key, manifest_digest
+from nbbatch.client.packing.digest import (
+    CODE_VARIABLE,
+    CONTENT_VARIABLE,
+    content_digest,
+    digest,
+    entry_key,
+    manifest_digest,
+)
 from nbbatch.client.packing.names import Names, read_names
 from nbbatch.client.packing.parcel import ASK_BYTES, LIMIT_BYTES, Parcel, Sent
 from nbbatch.client.pipelines.dependencies import Upstream, paired_arrays
@@ -28,6 +35,8 @@ from nbbatch.client.store import Store
 from nbbatch.errors import OptionError
 
 KIND_VARIABLE = "NBBATCH_KIND"
+NOTEBOOK_VARIABLE = "NBBATCH_NOTEBOOK"
+"""File name of the notebook that the job runs: lists show it."""
 """Says of a notebook's job what it is, so that its handle is found without reading the bundle."""
 _CODE_WORDS = (
     ("function", "function", "functions"),
@@ -331,13 +340,14 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
 
 def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
-    code = _code_of(parcel)
+    code, content = _code_of(parcel), content_digest(parcel.manifest, parcel.functions)
     store = parcel.captor.store
+    own = {"NBBATCH_BUNDLE": url, CODE_VARIABLE: code, CONTENT_VARIABLE: content}
     return Packed(
         bundle_id=bundle_id,
         url=url,
         command=store.command(bundle_id, python),
-        environment={"NBBATCH_BUNDLE": url, CODE_VARIABLE: code, **store.environment(), **parcel.environment},
+        environment={**own, **store.environment(), **parcel.environment},
         array_size=parcel.array_size,
         receipt=Receipt(
             sent=tuple(parcel.sent),
@@ -417,6 +427,7 @@ def _add_script(parcel: Parcel, cell: Cell) -> None:
     parcel.back = tuple(cell.outputs or ())
     if cell.items is not None:
         parcel.keep_items(cell.item_name, cell.items, cell.chunk)
+        parcel.manifest["measured_as"] = key_of(cell.source)
 
 
 def _shell_text(name: str, value: Any) -> str:
@@ -465,6 +476,7 @@ def _add_command(parcel: Parcel, command: Command) -> None:
     }
     if command.items is not None:
         parcel.keep_items("ITEM", command.items, command.chunk)
+        parcel.manifest["measured_as"] = key_of(shlex.join(command.argv))
 
 
 def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
@@ -478,7 +490,7 @@ def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
         "output": notebook.output,
     }
     parcel.manifest |= {"kind": "notebook", "notebook": settings, "inputs": {}, "modules": {}}
-    parcel.environment[KIND_VARIABLE] = "notebook"
+    parcel.environment |= {KIND_VARIABLE: "notebook", NOTEBOOK_VARIABLE: notebook.name}
     parcel.imports |= notebook.imports
     if notebook.runs is not None:
         items = [((), dict(parameters)) for parameters, _ in notebook.runs]

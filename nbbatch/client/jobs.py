@@ -158,6 +158,7 @@ class Job(Handle):
             Only lines from then on: `"10m"` ago, a point in time, or epoch seconds.
         """
         start = None if since is None else epoch_ms(since)
+        check_tail(tail)
         if follow:
             return self._follow(tail, start)
         detail, backend = self.detail(), self.backend
@@ -196,11 +197,16 @@ class Job(Handle):
             job=short_id(self.id),
             job_id=self.id,
             backend=self.backend_name,
-            name=self._name,
+            name=self.name,
         )
 
-    def retry(self) -> Job:
+    def retry(self, **options: Any) -> Job:
         """Submit the same again: code, inputs, resources, queue; a new job with an id of its own.
+
+        Parameters
+        ----------
+        **options
+            What shall be otherwise: `job.retry(memory="8G")`.
 
         Raises
         ------
@@ -215,7 +221,8 @@ class Job(Handle):
         if detail["status"] not in TERMINAL:
             raise UserError(f"{self!r} has not ended.", cure="Wait for it, or terminate it first.")
         request = resubmission(detail, environment=retry_environment(detail), size=None)
-        return Job(submit_again(self.backend, request), backend=self.backend_name, name=detail["jobName"])
+        job_id = submit_again(self.backend, request, Options.parse(options))
+        return Job(job_id, backend=self.backend_name, name=detail["jobName"])
 
     def _follow(self, tail: int | None, since: int | None) -> Iterator[str]:
         with LogReader(self, since=since) as reader:
@@ -230,6 +237,12 @@ class Job(Handle):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self.id, self.backend_name, self._name)
+
+
+def check_tail(tail: Any) -> None:
+    """Refuse a number of lines that is none."""
+    if tail is not None and (isinstance(tail, bool) or not isinstance(tail, int) or tail < 0):
+        raise OptionError(f"tail does not understand {tail!r}.", cure="It takes a whole number of lines.")
 
 
 class Text(str):

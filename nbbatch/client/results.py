@@ -237,7 +237,7 @@ def load_partial(store: Store, bundle_id: str, index: int, attempt: int) -> list
     try:
         with store.open(bundle_id, f"{stem}.items") as file:
             lines = [line for line in file if line.endswith(b"\n")]  # the last one may be half written
-        return [reader.item(msgspec.json.decode(line)) for line in lines]
+        return [reader.item(entry) for line in lines for entry in msgspec.json.decode(line)]
     except (KeyError, TypeError, ValueError, OSError, StoreError):
         return []  # the manifest may have taken its place just now
 

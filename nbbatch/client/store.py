@@ -83,6 +83,10 @@ class Store(Protocol):
         """Make a bundle appear, complete, with its blobs by path inside it; returns its URL."""
         ...
 
+    def replace_manifest(self, bundle_id: str, manifest: bytes) -> None:
+        """Give a bundle another manifest: a reader sees the old one or the new one, complete."""
+        ...
+
     def url(self, bundle_id: str) -> str:
         """Where a job finds the bundle: `file://` or `s3://`."""
         ...
@@ -163,6 +167,16 @@ class FolderStore:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
         return self.url(bundle_id)
+
+    def replace_manifest(self, bundle_id: str, manifest: bytes) -> None:
+        """Give a bundle another manifest; see `Store`."""
+        folder = self._bundle_path(bundle_id)
+        with self._explained(folder):
+            draft = folder / ".new-manifest"
+            with draft.open("wb") as file:
+                file.write(manifest)
+                _settle(file)
+            draft.replace(folder / "manifest.json")
 
     def url(self, bundle_id: str) -> str:
         """`file://` and the absolute path of the bundle's folder."""
@@ -314,6 +328,9 @@ class DryStore:
         """Count the manifest, too."""
         self.size += len(manifest)
         return self.url(bundle_id)
+
+    def replace_manifest(self, bundle_id: str, manifest: bytes) -> None:
+        """Nothing was kept."""
 
     def url(self, bundle_id: str) -> str:
         """An address that leads nowhere."""

@@ -7,8 +7,9 @@ scripts are packed and submitted alike.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbbatch.client.arrays.indexes import INDEXES, RETRY_BASE, environment_of
@@ -20,7 +21,9 @@ from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
 from nbbatch.client.files.workdir import Files
 from nbbatch.client.images.preflight import Preflight
-from nbbatch.client.options import Options
+from nbbatch.client.like import with_like
+from nbbatch.client.options import FULL_ID, SEQUENTIAL, Options
+from nbbatch.client.packing.digest import CONTENT_VARIABLE
 from nbbatch.client.pipelines.dependencies import merged, with_dependencies
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
 from nbbatch.client.store import DryStore
@@ -29,6 +32,41 @@ from nbbatch.errors import BackendUnreachableError, ClientException
 _NEWEST = 100
 FIRST_CHILD_ONLY = {INDEXES: "0"}
 """Environment of an array of one, which AWS Batch runs as a plain job; see `nbbatch.client.arrays.array_jobs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """Nothing is sent for now: one only wants to see what would be; `chunk` items to a child, if said."""
+
+    chunk: int | None = None
+
+
+class _WeighedError(Exception):
+    """Ends a submission where the job would have been sent; never seen outside `content_of`."""
+
+
+weighing: ContextVar[Weighing | None] = ContextVar("weighing", default=None)
+"""Set while `content_of` looks."""
+
+
+def content_of(submit: Callable[[], object], *, chunk: int | None = None) -> str:
+    """Digest of code and inputs of the job that `submit` would send; empty where it sends a bare command.
+
+    Parameters
+    ----------
+    submit : callable
+        Any function that submits a job; it is called, and goes as far as packing.
+    chunk : int, optional
+        Items per child, in place of what would be decided now.
+    """
+    token = weighing.set(Weighing(chunk))
+    try:
+        submit()
+    except _WeighedError as end:
+        return str(end)
+    finally:
+        weighing.reset(token)
+    return ""
 
 
 def resolve(given: Mapping[str, Any]) -> Options:
@@ -46,7 +84,21 @@ def resolve(given: Mapping[str, Any]) -> Options:
 
 def complete(options: Options) -> Options:
     """Options of a line or call, with what was configured where they say nothing."""
+    options = _with_ids(with_like(options))
     return over(options, load_config().defaults(backend=options.backend, preset=options.preset))
+
+
+def _with_ids(options: Options) -> Options:
+    """The jobs to wait for by their full ids, where a name or the beginning of an id was given."""
+    if all(one == SEQUENTIAL or FULL_ID.fullmatch(one) for one in options.depends):
+        return options
+    from nbbatch.client.listing import find  # noqa: PLC0415 - it stands above this module
+
+    depends = tuple(
+        one if one == SEQUENTIAL or FULL_ID.fullmatch(one) else find(one, backend=options.backend).id
+        for one in options.depends
+    )
+    return replace(options, depends=depends)
 
 
 def pack_for(
@@ -86,7 +138,7 @@ def pack_for(
     is_same = backend.sees_this_python(options)
     packed = pack(
         payload,
-        DryStore() if is_dry else backend.store,
+        DryStore() if is_dry or weighing.get() else backend.store,
         namespace=namespace,
         files=files_of(options),
         preflight=lambda provided: Preflight(backend, suited, provided=provided),
@@ -116,6 +168,8 @@ def send(packed: Packed, options: Options, *, name: str) -> str:
     ClientException
         When the service refuses, in its words.
     """
+    if weighing.get():
+        raise _WeighedError(packed.environment.get(CONTENT_VARIABLE, ""))
     if options.cache and (found := find_cached(packed, options)) is not None:
         get_backend(options.backend).store.delete(packed.bundle_id)
         return found
@@ -143,6 +197,8 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
     UnknownNameError, DoesNotFitError
         As in `pack_for`: a command without a bundle has not come by there.
     """
+    if weighing.get():
+        raise _WeighedError("")
     spec = replace(spec, options=backend.suited(spec.options))
     check_fits(backend, spec.options)
     spec = with_dependencies(backend, spec, submit_spec)
@@ -194,13 +250,56 @@ def _mark(container: Mapping[str, Any]) -> dict[str, str]:
     return marks if BUNDLE_VARIABLE in marks else {}
 
 
-def submit_again(backend: Backend, request: Mapping[str, Any]) -> str:
+def submit_again(backend: Backend, request: Mapping[str, Any], options: Options | None = None) -> str:
     """SubmitJob of a request made by `spec.resubmission`; returns the new job's id.
+
+    Parameters
+    ----------
+    options : Options, optional
+        What shall be otherwise than it was: these, without defaults.
 
     Raises
     ------
     UnknownNameError, DoesNotFitError
         As in `pack_for`: the queue may have changed since.
     """
+    if options is not None:
+        request = _otherwise(backend, request, options)
     check_room(backend, request["jobQueue"], requirements_of(request["containerOverrides"]))
     return _submit(backend, request)
+
+
+def _otherwise(backend: Backend, request: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """The request with what the options say, and nothing else, in place of what it had."""
+    suited = backend.suited(options)
+    new = JobSpec(options=options, name=request["jobName"], command=(), environment=options.env).submission(
+        ""
+    )
+    mine, theirs = request["containerOverrides"], new.pop("containerOverrides")
+    overrides = {
+        **mine,
+        "environment": _by(mine, theirs, "environment", "name"),
+        "resourceRequirements": _by(mine, theirs, "resourceRequirements", "type"),
+    }
+    changed = {
+        **request,
+        **new,
+        "jobName": options.name or request["jobName"],
+        "containerOverrides": overrides,
+    }
+    changed["tags"] = {**request.get("tags", {}), **new.get("tags", {})}
+    changed["jobQueue"] = suited.queue if options.queue or options.spot is not None else request["jobQueue"]
+    changed["jobDefinition"] = _definition_again(backend, request, suited if options.image else options)
+    return changed
+
+
+def _by(mine: Mapping[str, Any], theirs: Mapping[str, Any], part: str, key: str) -> list[dict[str, str]]:
+    """A list of overrides in which theirs stand over mine of the same key."""
+    return list({one[key]: one for one in [*mine.get(part, ()), *theirs.get(part, ())]}.values())
+
+
+def _definition_again(backend: Backend, request: Mapping[str, Any], options: Options) -> str:
+    """The definition that the options name or whose image they name, else that of the request."""
+    if options.definition or not options.image:
+        return options.definition or str(request["jobDefinition"])
+    return definition_for(backend, backend.definition_request(options, has_bundle=True))

@@ -14,12 +14,12 @@ from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
 from nbbatch.client.queues import QueueTable, queues
 from nbbatch.client.told import Told
-from nbbatch.errors import OptionError
 from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
 from nbbatch.jupyter.errors import in_magic_words
+from nbbatch.jupyter.launcher.launch import show_launcher
 from nbbatch.jupyter.panels.open import panel
 from nbbatch.jupyter.panels.panel import Panel
 from nbbatch.jupyter.past import show_events, show_timeline
@@ -29,6 +29,8 @@ from nbbatch.jupyter.waiting import items_of
 from nbbatch.model.jobs import TERMINAL
 
 Action = Callable[[Any, Call, str | None], Any]
+_BOARDS = ("queue", "fleet", "cost")
+"""Panels of a backend."""
 _NEWEST = 20
 """Jobs that `%batch jobs` shows unless told otherwise."""
 
@@ -55,24 +57,19 @@ def show_job(shell: Any, call: Call, backend: str | None) -> Any:
 
 
 def show_logs(shell: Any, call: Call, backend: str | None) -> None:
-    """`%batch logs ID [-f] [--tail N]`: the log as text; `-f` goes on until the job has ended."""
+    """`%batch logs ID [-f] [--tail N]`: the log as text, an array's with `[index]`; `-f` goes on to the end."""
     job = find_job(call.job, shell.user_ns, backend)
     console = TextConsole()
-    if isinstance(job, ArrayJob):
-        raise OptionError(
-            f"Job {short_id(job.id)} is an array, and each item has a log of its own.",
-            cure=f"Name an item: %batch logs {short_id(job.id)}:0",
-        )
     if call.options.get("follow"):
-        _follow_log(job, console, shell)
+        _follow_log(job, console, shell, call.options.get("tail"))
         return
     text = str(job.logs(tail=call.options.get("tail")))
     console.log(text if text.endswith("\n") or not text else f"{text}\n")
 
 
-def _follow_log(job: Job, console: Console, shell: Any) -> None:
+def _follow_log(job: Job | ArrayJob, console: Console, shell: Any, tail: int | None) -> None:
     try:
-        for line in job.logs(follow=True):
+        for line in job.logs(follow=True, tail=tail):
             console.log(f"{line}\n")
     except KeyboardInterrupt:
         console_for(shell).line(f"job {short_id(job.id)} goes on")
@@ -98,8 +95,10 @@ def attach(shell: Any, call: Call, backend: str | None) -> None:
 
 
 def show_panel(shell: Any, call: Call, backend: str | None) -> None:
-    """`%batch panel ID`: a live panel; where nothing can be redrawn, the same as lines."""
-    shown = panel(find_job(call.job, shell.user_ns, backend))
+    """`%batch panel ID`, or `queue`, `fleet`, `cost`: a live panel; where nothing can be redrawn, as lines."""
+    is_board = call.job in _BOARDS and call.job not in shell.user_ns
+    what = call.job if is_board else find_job(call.job, shell.user_ns, backend)
+    shown = panel(what, backend=backend, **call.options)
     console = console_for(shell)
     if isinstance(console, TextConsole):
         for line in shown.look().lines:
@@ -159,6 +158,11 @@ def show_fleet(_shell: Any, _call: Call, backend: str | None) -> Panel:
     return panel("fleet", backend=backend)
 
 
+def show_form(shell: Any, call: Call, _backend: str | None) -> None:
+    """`%batch launch [options of %%batch]`: a form for the rest of them, and the line that it makes."""
+    show_launcher(shell, call.rest)
+
+
 def show_doctor(_shell: Any, call: Call, backend: str | None) -> Report:
     """`%batch doctor [NAME]`: every check with what was found, and what to do."""
     return doctor(call.job or backend)
@@ -185,6 +189,7 @@ ACTIONS: Mapping[str, Action] = {
     "interrupt": interrupt,
     "queues": show_queues,
     "fleet": show_fleet,
+    "launch": show_form,
     "cost": show_cost,
     "backend": use_backend,
     "config": show_config,

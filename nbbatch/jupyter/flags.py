@@ -48,6 +48,12 @@ FLAGS = (
     Flag(_TRAVELS, "in", "A,B", "variables the cell needs; left out: the free names of the cell", many=True),
     Flag(_TRAVELS, "out", "A,B", "variables that come back; left out: the names the cell assigns", many=True),
     Flag(
+        _TRAVELS,
+        "keep-handles",
+        "",
+        "handles stay handles; left out: a job's handle is its value in the cell, which waits for that job",
+    ),
+    Flag(
         _TRAVELS, "array", "ITEMS", "run the cell once per item of this Python expression, as one array job"
     ),
     Flag(_TRAVELS, "item", "NAME", "the variable that holds the item in an array cell (default: item)"),
@@ -70,6 +76,7 @@ FLAGS = (
     Flag(_TRAVELS, "fetch-to", "FOLDER", "where they come back to (default: the working directory)"),
     Flag(_WHERE, "backend", "NAME", "local, or another configured backend"),
     Flag(_WHERE, "preset", "NAME", "options that stand together under a name, as in %%NAME"),
+    Flag(_WHERE, "like", "JOB", "queue, image, resources and so on of this job; JOB.resized(): right-sized"),
     Flag(_WHERE, "queue", "NAME", "job queue; %batch queues lists them"),
     Flag(_WHERE, "vcpus", "N", "vCPUs: 0.25, 0.5 or a whole number"),
     Flag(_WHERE, "memory", "AMOUNT", "memory, such as 512M or 4G"),
@@ -117,6 +124,7 @@ _CELL_KEYS = frozenset(
         "panel",
         "no_panel",
         "local",
+        "keep_handles",
     )
 )
 _USAGE = """%%batch [options]
@@ -155,6 +163,8 @@ class CellLine:
         A live panel in the place of the status line; None: as the setting says.
     detach, dry_run, local, wants_help : bool
         Do not wait; do not send; run it here; only print the help.
+    keep_handles : bool
+        Handles among the variables are sent as such, not as the values of their jobs.
     """
 
     options: Options = field(default_factory=Options)
@@ -169,6 +179,7 @@ class CellLine:
     dry_run: bool = False
     local: bool = False
     wants_help: bool = False
+    keep_handles: bool = False
 
 
 def parse_cell_line(line: str, preset: str | None = None) -> CellLine:
@@ -203,6 +214,7 @@ def parse_cell_line(line: str, preset: str | None = None) -> CellLine:
         detach=bool(given["detach"] or (given["as"] and not given["wait"])),
         dry_run=given["dry_run"],
         local=given["local"],
+        keep_handles=given["keep_handles"],
     )
 
 

@@ -60,6 +60,8 @@ def run(place: Folder) -> int:
         entries, failure = _run_kind(payload, report, recorder, positions)
     except BaseException as error:
         return report.write_failure(error, recorder.finished())
+    if _probe_seconds():
+        return report.leave_items()
     code = failures.exit_code_of(failure) if failure is not None else 0
     try:
         report.write(
@@ -98,11 +100,16 @@ def _attempt() -> int:
     return base + int(os.environ.get("AWS_BATCH_JOB_ATTEMPT", "1"))
 
 
+def _probe_seconds() -> float:
+    """Of the job that runs an array's first items ahead: seconds in which it begins new ones; else 0."""
+    return float(os.environ.get("NBBATCH_PROBE_SECONDS", "0"))
+
+
 def _positions(manifest: dict[str, Any], index: int) -> range | None:
     items = manifest.get("items")
     if items is None:
         return None
-    chunk = manifest["chunk"]
+    chunk = items["count"] if _probe_seconds() else manifest["chunk"]
     return range(index * chunk, min(items["count"], (index + 1) * chunk))
 
 
@@ -116,20 +123,7 @@ def _run_kind(
         return _run_notebook(payload, report, positions)
     from . import script
 
-    error: BaseException | None = None
-    entries = []
-    for position in (None,) if positions is None else positions:
-        try:
-            if payload.manifest["kind"] == "command":
-                entries.append(script.run_command(payload, position))
-            else:
-                entries.append(script.run_script(payload, report, position))
-        except Exception as caught:
-            error = caught
-            entries.append({"error": failures.describe(caught, {})})
-            failures.print_failure(entries[-1]["error"])
-        report.collect(position)
-    return entries, error
+    return script.run_items(payload, report, positions)
 
 
 def _run_python(
@@ -141,7 +135,7 @@ def _run_python(
     shown = displays.Displays(recorder, payload.manifest.get("settings", {}))
     displays.install(shown, payload.manifest["sources"])
     run = python.Run(payload, report, shown, _done_before(report) if positions is not None else {})
-    return run.items(positions), run.error
+    return run.items(positions, _probe_seconds()), run.error
 
 
 def _run_notebook(
@@ -157,6 +151,15 @@ def _run_notebook(
 
 def _done_before(report: Report) -> dict[int, dict[str, Any]]:
     """Items that earlier attempts of this job have done, or with NBBATCH_KEEP those of whatever job."""
+    if report.is_first and os.environ.get("NBBATCH_PROBE"):
+        from . import resume
+
+        done = resume.done_by_probe(report.index_path)
+        return {**done, **_done_by_attempts(report)}
+    return _done_by_attempts(report)
+
+
+def _done_by_attempts(report: Report) -> dict[int, dict[str, Any]]:
     keeps_all = bool(os.environ.get("NBBATCH_KEEP"))
     first = 1 if keeps_all else int(os.environ.get("NBBATCH_ATTEMPT_BASE", "0")) + 1
     if report.attempt <= first:

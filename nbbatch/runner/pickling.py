@@ -245,6 +245,8 @@ def encode(value: Any, spill: Callable[[Dump], Any], rules: Rules, fatal: Any = 
     dict
         `data` (base64) or spill's keys, and `is_cloud` where cloudpickle is needed to read it.
     """
+    if type(value) in _SIMPLE and len(data := pickle.dumps(value, 5)) <= INLINE_BYTES:
+        return {"data": binascii.b2a_base64(data, newline=False).decode("ascii")}
 
     def keep(dump: Dump) -> dict[str, Any]:
         small = _Small()
@@ -260,6 +262,10 @@ def decode(entry: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Any]) -
         return pickle.loads(binascii.a2b_base64(entry["data"]))
     with read(entry) as file:
         return pickle.load(file)
+
+
+_SIMPLE = frozenset((int, float, bool, str, bytes, type(None)))
+"""Nothing in these is the notebook's: a million of them are kept without a pickler each."""
 
 
 class _OverflowError(Exception):

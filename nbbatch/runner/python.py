@@ -50,20 +50,24 @@ class Run:
         self._main: Main | None = None
         self._is_over = False
         self._started = 0.0
+        self._budget = self._until = 0.0
         self.error: BaseException | None = None
 
-    def items(self, positions: range | None) -> list[dict[str, Any]]:
+    def items(self, positions: range | None, budget: float = 0.0) -> list[dict[str, Any]]:
         """Run the payload for each position of the array, or once; gives one entry for each.
+
+        With a budget in seconds no item is begun after that.
 
         An item that fails does not keep the next ones from running, unless it ends the process.
         """
         entries: list[dict[str, Any]] = []
+        self._budget = budget
         for position in (None,) if positions is None else positions:
             entries.append(self._done[position] if position in self._done else self._entry(position))
             self._report.collect(position)
             if positions is not None and len(positions) > 1:
                 self._report.keep_item(positions[len(entries) - 1], entries[-1])
-            if self._is_over:
+            if self._is_over or (budget and time.monotonic() > self._until):
                 break
         return entries
 
@@ -180,6 +184,9 @@ class Run:
             }
         args, kwargs = ((), {}) if position is None else self._payload.item(position)
         self._started = time.monotonic()
+        if self._budget and not self._until:  # who waits for the first item waits from here on
+            self._report.lock()
+            self._until = self._started + self._budget
         value = main.function(*args, *main.args, **{**main.kwargs, **kwargs})
         self._displays.show_figures()
         try:

@@ -2,7 +2,7 @@
 
 `results/<index>.<attempt>.json` appears complete or not at all, and last, so a half-written result
 is never read as one. Values above a few kilobytes stand in `results/<index>.<attempt>.data`. A child
-with several items keeps each one that ended in `results/<index>.<attempt>.items`, a line of JSON, until
+with several items keeps those that ended in `results/<index>.<attempt>.items`, lines of JSON lists, until
 the manifest has them all: what a killed attempt had done is not done again.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 
 from . import failures, pickling, usage
 from .payload import StoreError
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 RESULT_VERSION = 1
 MOST_ATTEMPTS = 10
 """AWS Batch's limit; a later number is that of a job which repeats another, marked by `<index>.again`."""
+_GATHER = 0.05
+"""Seconds in which entries of quick items are gathered: so much work may be done again."""
+_AT_ONCE = 100
+"""The first of a child's items are not gathered: where there are no more, each is seen as it ends."""
 VALUE_LIMIT = 64 << 20
 """The last value of a cell that nobody asked for is left behind when its pickle is larger."""
 LAST_VALUE = "the last value"
@@ -52,6 +57,10 @@ class Report:
         self._path = f"{self.index_path}.{attempt}"
         self._data: Any = None
         self._items: Any = None
+        self._gathered: list[dict[str, Any]] = []
+        self._flushed, self._kept = 0.0, 0
+        self._lock: Any = None
+        self.is_first = index == 0
         self.files: dict[str, str] = {}
         self.collect: Callable[[int | None], None] = lambda _position: None
 
@@ -117,9 +126,35 @@ class Report:
         """Keep the entry of one of several items, before the others have ended."""
         if self._items is None:
             self._items = open(f"{self._path}.items", "w", encoding="utf-8")  # noqa: SIM115 - as the data
-        self._items.write(f"{json.dumps({'position': position, **entry})}\n")
+        self._gathered.append({"position": position, **entry})
+        now = time.monotonic()
+        self._kept += 1
+        if self._kept <= _AT_ONCE or now - self._flushed > _GATHER:
+            self._flushed = now
+            self._write_gathered()
+            self.share_at_times(f"{self._path}.data", f"{self._path}.items")
+
+    def _write_gathered(self) -> None:
+        """A line for all of them: a line each takes longer than what is kept."""
+        self._items.write(f"{json.dumps(self._gathered)}\n")
         self._items.flush()
-        self.share_at_times(f"{self._path}.data", f"{self._path}.items")
+        self._gathered.clear()
+
+    def lock(self) -> None:
+        """Hold a lock until this process is gone: who waits for these items waits for that."""
+        import fcntl
+
+        self._lock = open(f"{self.index_path}.lock", "ab")  # noqa: SIM115 - it is held to the end
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def leave_items(self) -> int:
+        """Leave the items that have ended, and no result; returns the exit code."""
+        if self._gathered:
+            self._write_gathered()
+        for file in (self._data, self._items):
+            if file is not None:
+                _settle(file)
+        return 0
 
     def share(self, path: str) -> None:
         """Make a file among the results last, and seen by others, before the job ends.

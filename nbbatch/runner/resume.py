@@ -35,6 +35,18 @@ def done_before(index_path: str, attempts: Iterable[int]) -> Entries:
     return found
 
 
+def done_by_probe(index_path: str) -> Entries:
+    """What the job that ran the array's first items ahead has done; waited for while it is at it.
+
+    It holds a lock as long as it lives, whatever ends it.
+    """
+    import fcntl
+
+    with open(f"{index_path}.lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return done_before(index_path, [0])
+
+
 def _entries(path: str) -> list[dict[str, Any]]:
     """Items in the manifest, and in the file that grew, which is there where the manifest has not all.
 
@@ -44,7 +56,7 @@ def _entries(path: str) -> list[dict[str, Any]]:
     with contextlib.suppress(FileNotFoundError), open(f"{path}.json", "rb") as file:
         found += json.load(file)["items"]
     with contextlib.suppress(FileNotFoundError), open(f"{path}.items", "rb") as file:
-        found += [json.loads(line) for line in file if line.endswith(b"\n")]
+        found += [entry for line in file if line.endswith(b"\n") for entry in json.loads(line)]
     return found
 
 

@@ -121,6 +121,100 @@ def test_only_what_failed_and_what_never_ran_is_repeated(tmp_path):
     assert last.result() == 3
 
 
+def _built(name, first, second, items=(0, 1, 2), **options):
+    """The same pipeline as a cell builds it each time it is run."""
+    p = nbbatch.pipeline(name)
+    array = p.map(first, items, name="first", **options)
+    p.step(load, 2, name="beside")
+    p.step(second, array, name="second")
+    return p
+
+
+@in_notebook
+def seldom(number, marker=None):
+    if number == 1:
+        raise ValueError("always")
+    return number
+
+
+def mended():
+    @in_notebook
+    def seldom(number, marker=None):
+        return number + 10
+
+    return seldom
+
+
+def test_a_step_whose_code_has_changed_reruns_whole_and_says_so():
+    """The old values would stand beside the new ones; what did not change keeps its job."""
+    p = _built("mended", seldom, total).run()
+    assert p.wait(DEADLINE)
+    kept = p["beside"].job
+    again = _built("mended", mended(), total).attach().retry()
+    assert again.results(DEADLINE) == {"first": [10, 11, 12], "beside": [0, 1], "second": 33}
+    assert again["beside"].job == kept
+    assert again.retried == {
+        "first": "whole, its code or inputs have changed",
+        "beside": "kept, it succeeded",
+        "second": "whole, it never ran",
+    }
+    told = again._repr_mimebundle_()
+    assert "retry · beside: kept, it succeeded" in told["text/plain"]
+    assert "retry · beside: kept" in told["image/svg+xml"]
+
+
+def test_a_step_that_did_not_change_repeats_its_failed_items_with_the_options_of_now(tmp_path):
+    """Also where the pipeline was built again, and at a second retry, too."""
+
+    def build(**options):
+        p = nbbatch.pipeline("same")
+        p.step(total, p.map(fragile, range(3), marker=str(marker), name="first", **options), name="last")
+        return p
+
+    marker = tmp_path / "now"
+    assert build().run().wait(DEADLINE)
+    for memory in ("300M", "512M"):
+        if memory == "512M":
+            marker.touch()
+        p = build(memory=memory, env={"A": "1"}).attach().retry()
+        assert p.retried["first"] == "failed items, 1 of 3"
+        assert p.wait(DEADLINE)
+    assert p.results() == {"first": [0, 1, 2], "last": 3}
+    container = p["first"].job.detail()["container"]
+    assert {"type": "MEMORY", "value": "512"} in container["resourceRequirements"]
+    assert {"name": "A", "value": "1"} in container["environment"]
+
+
+def test_what_depends_on_a_changed_step_runs_again_although_it_had_succeeded():
+    """And a step with other inputs is a changed one."""
+    p = nbbatch.pipeline("inputs")
+    p.step(double, p.step(total, [1, 2], name="sum"), name="twice")
+    assert p.run().wait(DEADLINE)
+    again = nbbatch.pipeline("inputs")
+    again.step(double, again.step(total, [1, 3], name="sum"), name="twice")
+    again.attach().retry()
+    assert again.retried == {
+        "sum": "whole, its code or inputs have changed",
+        "twice": "whole, it waits for sum",
+    }
+    assert again.results(DEADLINE) == {"sum": 4, "twice": 8}
+
+
+def test_a_retry_takes_other_options():
+    """More memory for what had too little, and nothing else."""
+    failed = nbbatch.map(seldom, range(3), env={"A": "1"}, tags={"team": "a"})
+    assert failed.wait(DEADLINE)
+    again = failed.retry_failed(memory="512M", env={"B": "2"}, timeout="2m")
+    detail = again.detail()
+    values = {one["name"]: one["value"] for one in detail["container"]["environment"]}
+    assert (values["A"], values["B"]) == ("1", "2")
+    assert {"type": "MEMORY", "value": "512"} in detail["container"]["resourceRequirements"]
+    assert detail["timeout"] == {"attemptDurationSeconds": 120}
+    assert again.tags == {"team": "a"}
+    with pytest.raises(OptionError, match="no option 'memori'"):
+        failed.retry_failed(memori="1G")
+
+
 def test_a_failed_step_raises_what_its_code_raised(tmp_path):
     """And steps behind it say that they were not run."""
     with nbbatch.pipeline("broken") as p:

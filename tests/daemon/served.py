@@ -34,6 +34,7 @@ from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.private import Private
 from nbbatch.daemon.private_children import ChildrenRoutes
 from nbbatch.daemon.private_feed import FeedRoutes
+from nbbatch.daemon.private_listing import ListingRoutes
 from nbbatch.daemon.private_now import NowRoutes
 from nbbatch.daemon.private_numbers import NumberRoutes
 from nbbatch.daemon.prometheus import is_token
@@ -150,6 +151,7 @@ class Served:
                 **numbers.routes,
                 **ChildrenRoutes(self.loop, self.store).routes,
                 **NowRoutes(self.loop, self.store).routes,
+                **ListingRoutes(views, watch, Arns(REGION, "123456789012")).routes,
             },
         )
         self.server = Server(

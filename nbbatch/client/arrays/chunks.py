@@ -3,7 +3,7 @@
 Starting a child costs a good part of a second, so quick items are better packed; but the hosts must
 all have work, and AWS Batch allows 10,000 children. What items of a function took is noted whenever
 an array's results are read, in a small file of the home folder. A function never measured gets one
-item per child as long as that is allowed. Failed items are repeated alone whatever the chunk.
+item per child as long as that is allowed, unless a probe can be run (`probe.py`). Failed items are repeated alone whatever the chunk.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ _REMEMBERED = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """What was decided: so many items to a child, and why in words, empty where nobody would ask."""
+    """What was decided: so many items to a child, and why in words, empty where nobody would ask.
+
+    `is_guess`: nobody asked for it, and nothing is known of how long an item takes.
+    """
 
     size: int
     why: str = ""
+    is_guess: bool = False
 
 
 def packing_words(items: int, chunk: Chunk) -> str:
@@ -71,16 +75,19 @@ def choose_chunk(
     if asked != "auto":
         return Chunk(size=_checked(asked, items, least))
     if seconds is None:
-        return Chunk(size=least, why="as few to a child as AWS Batch allows" if least > 1 else "")
+        why = "as few to a child as AWS Batch allows" if least > 1 else ""
+        return Chunk(size=least, why=why, is_guess=True)
     most = [WORTH_A_CHILD / max(seconds, 1e-6), items / max(1, CHILDREN_PER_SLOT * slots)]
     if timeout is not None:
         most.append(SHARE_OF_TIMEOUT * timeout / max(seconds, 1e-6))
     size = max(least, int(min(*most)), 1)
-    took = "less than 1 ms" if seconds < 1e-3 else _in_words(seconds)  # noqa: PLR2004 - a millisecond
-    return Chunk(size=size, why=f"an item took {took} last time")
+    return Chunk(size=size, why=f"an item took {in_words(seconds)} last time")
 
 
-def _in_words(seconds: float) -> str:
+def in_words(seconds: float) -> str:
+    """How long an item took: `3 ms`."""
+    if seconds < 1e-3:  # noqa: PLR2004 - a millisecond
+        return "less than 1 ms"
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else duration_in_words(seconds)
 
 

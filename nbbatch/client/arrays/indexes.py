@@ -14,6 +14,8 @@ from typing import Any
 INDEXES = "NBBATCH_INDEXES"
 RETRY_BASE = "NBBATCH_ATTEMPT_BASE"
 KEEP = "NBBATCH_KEEP"
+PROBE = "NBBATCH_PROBE"
+"""Of an array: id of the job that ran its first items ahead; see `nbbatch.client.arrays.probe`."""
 ATTEMPTS_PER_RETRY = 10
 """AWS Batch makes no more attempts than these, so bases so far apart never meet."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from nbbatch.client.arrays.array_jobs import ArrayJob, map_packed
 from nbbatch.client.arrays.chunks import Chunk, Durations, choose_chunk, key_of, packing_words
 from nbbatch.client.arrays.inputs import Calls, Spread, list_items
+from nbbatch.client.arrays.probe import block_of, is_worthwhile, probe
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call
 from nbbatch.client.capacity import capacity_of
@@ -15,7 +16,7 @@ from nbbatch.client.config import home
 from nbbatch.client.jobs import check_call, name_of
 from nbbatch.client.options import Options, split_options
 from nbbatch.client.spec import queue_of, resources_of
-from nbbatch.client.submission import pack_for, resolve
+from nbbatch.client.submission import pack_for, resolve, weighing
 from nbbatch.errors import OptionError
 
 
@@ -34,8 +35,10 @@ def map(  # noqa: A001 - the word that everybody looks for
         mapping of names to lists is a grid: the function gets every combination as keyword arguments.
     chunk : int or "auto"
         Items per child, one after the other. "auto" goes by what the function took when its results
-        were last read here: quick items are packed, so that starting children costs little. Before
-        that it takes one, or as many as keep the array within AWS Batch's 10,000 children.
+        were last read here: quick items are packed, so that starting children costs little. Of one
+        never measured the first of 200 items and more are run ahead on this machine, as a job named
+        `...-probe`, for a third of a second; their results count. On AWS it then takes one item, or as
+        many as keep the array within AWS Batch's 10,000 children.
     **kwargs
         Options as in `submit`; the rest are keyword arguments of every call.
 
@@ -79,10 +82,16 @@ def map_call(
     calls = Calls(inputs, Spread.NAMED if isinstance(items, Mapping) else spread)
     _check(function, calls, kwargs)
     options = resolve(given)
-    decided = chunk_of(chunk, len(inputs), options, key_of(function))
-    packed = pack_for(Call(function=function, kwargs=kwargs, calls=calls, chunk=decided.size), options)
+    decided, name = chunk_of(chunk, len(inputs), options, key_of(function)), name_of(function)
+    is_probed = is_worthwhile(decided, len(inputs), options)
+    size = block_of(decided) if is_probed else decided.size
+    packed = pack_for(Call(function=function, kwargs=kwargs, calls=calls, chunk=size), options)
+    if is_probed:
+        slots = slots_of(options)
+        probed = probe(packed, options, name=name, items=len(inputs), guess=decided, slots=slots)
+        packed, decided = probed.packed, probed.chunk
     packing = packing_words(len(inputs), decided)
-    return map_packed(packed, options, name=name_of(function), inputs=inputs, packing=packing)
+    return map_packed(packed, options, name=name, inputs=inputs, packing=packing)
 
 
 def chunk_of(asked: int | str, items: int, options: Options, key: str) -> Chunk:
@@ -99,14 +108,19 @@ def chunk_of(asked: int | str, items: int, options: Options, key: str) -> Chunk:
     key : str
         By what the items' durations are remembered: `key_of`.
     """
+    if (looked := weighing.get()) is not None and looked.chunk:
+        return Chunk(size=looked.chunk)
     seconds = Durations(home()).get(key) if asked == "auto" else None
-    slots = 0
-    if seconds is not None:
-        backend = get_backend(options.backend)
-        options = backend.suited(options)
-        vcpus = max(resources_of(options).vcpus, 0.25)
-        slots = int(capacity_of(backend, queue_of(options)).max_vcpus / vcpus)
+    slots = slots_of(options) if seconds is not None else 0
     return choose_chunk(asked, items, seconds=seconds, slots=slots, timeout=options.timeout)
+
+
+def slots_of(options: Options) -> int:
+    """Children with these options that the queue can run at once."""
+    backend = get_backend(options.backend)
+    options = backend.suited(options)
+    vcpus = max(resources_of(options).vcpus, 0.25)
+    return int(capacity_of(backend, queue_of(options)).max_vcpus / vcpus)
 
 
 def _check(function: Callable[..., Any], calls: Calls, kwargs: Mapping[str, Any]) -> None:

@@ -108,6 +108,14 @@ class S3Store:
                 )
         return self.url(bundle_id)
 
+    def replace_manifest(self, bundle_id: str, manifest: bytes) -> None:
+        """Give a bundle another manifest; see `Store`."""
+        key = self._key(bundle_id, MANIFEST)
+        with self._explained(key):
+            self.client.put_object(
+                Bucket=self._bucket, Key=key, Body=manifest, ContentType="application/json"
+            )
+
     def url(self, bundle_id: str) -> str:
         """`s3://`, bucket and prefix of the bundle."""
         return f"s3://{self._bucket}/{self._key(bundle_id, '')}".rstrip("/")

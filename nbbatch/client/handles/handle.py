@@ -29,6 +29,7 @@ from nbbatch.client.handles.resize import Advice, resize_advice
 from nbbatch.client.handles.shown import shown
 from nbbatch.client.handles.timeline import timeline
 from nbbatch.client.handles.usage import Use, own_usage, use_of
+from nbbatch.client.like import Resized
 from nbbatch.client.moments import moment_of
 from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.results import Usage
@@ -39,6 +40,8 @@ from nbbatch.model.jobs import ACTIVE, TERMINAL
 
 CANCEL_REASON = "Cancelled from the notebook"
 TERMINATE_REASON = "Terminated from the notebook"
+_REASON = 1024
+"""Characters of a reason, at most."""
 _MIB = 1 << 20
 
 
@@ -210,7 +213,7 @@ class Handle(Referable):
         """
         if self._final is None:
             with self.backend.errors():
-                self.backend.batch.cancel_job(jobId=self.id, reason=reason)
+                self.backend.batch.cancel_job(jobId=self.id, reason=reason[:_REASON] or CANCEL_REASON)
         detail = self.detail()
         is_waiting = detail["status"] not in ACTIVE | TERMINAL and not self.running()
         return is_waiting or outcome(detail) is Outcome.CANCELLED
@@ -219,7 +222,7 @@ class Handle(Referable):
         """Stop the job wherever it is: SIGTERM, and SIGKILL after 30 seconds."""
         if self._final is None:
             with self.backend.errors():
-                self.backend.batch.terminate_job(jobId=self.id, reason=reason)
+                self.backend.batch.terminate_job(jobId=self.id, reason=reason[:_REASON] or TERMINATE_REASON)
 
     def why(self) -> str:
         """Why the job is waiting, or why it failed and what to do, in words."""
@@ -283,6 +286,10 @@ class Handle(Referable):
             It has not ended, or nobody measured what it used.
         """
         return resize_advice(self)
+
+    def resized(self) -> Resized:
+        """The job with the vCPUs and memory that `resize_advice` names, for `like=`; raises as that does."""
+        return Resized(self, resize_advice(self))
 
     def events(self, *, follow: bool = False) -> Iterator[Event]:
         """The job's state changes, of an array those of its children too, in EventBridge's shape.

@@ -139,9 +139,9 @@ class Sweep(ArrayJob):
             self._save(item.position)
         return [self._saved[position] for position in sorted(self._saved)]
 
-    def retry_failed(self) -> Sweep:
+    def retry_failed(self, **options: Any) -> Sweep:
         """Submit the runs that failed again, and only those; see `ArrayJob.retry_failed`."""
-        again = super().retry_failed()
+        again = super().retry_failed(**options)
         assert isinstance(again, Sweep)  # noqa: S101 - it is of this handle's own class
         if again is not self:
             again.collect_in_background()

@@ -15,9 +15,13 @@ from typing import Any
 
 CODE_VARIABLE = "NBBATCH_CODE"
 """The job's variable by which later runs of the same code find it."""
+CONTENT_VARIABLE = "NBBATCH_CONTENT"
+"""The job's variable that tells whether a step of a pipeline would do the same again."""
 _LENGTH = 16
 _NOT_CODE = ("client", "held_back", "label", "sources")
 """Parts of a manifest that change nothing of what the job does."""
+_NOT_CONTENT = (*_NOT_CODE, "version", "chunk", "measured_as", "path", "python", "cloudpickle", "settings")
+"""Nor these, which another kernel, or what was measured since, may change."""
 
 
 def function_digest(thing: Any) -> str:
@@ -50,6 +54,13 @@ def manifest_digest(manifest: Mapping[str, Any], functions: Mapping[str, str]) -
         Digests of functions by `entry_key` of their entries, which are compared by them.
     """
     return digest({key: _stable(value, functions) for key, value in manifest.items() if key not in _NOT_CODE})
+
+
+def content_digest(manifest: Mapping[str, Any], functions: Mapping[str, str]) -> str:
+    """Digest of code and inputs alone: the same in every kernel that packs the same, with the same chunk."""
+    return digest(
+        {key: _stable(value, functions) for key, value in manifest.items() if key not in _NOT_CONTENT}
+    )
 
 
 def entry_key(entry: Mapping[str, Any]) -> str:

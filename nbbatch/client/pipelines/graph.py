@@ -11,11 +11,14 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 
 from nbbatch.client.colours import colour_of
 from nbbatch.errors import OptionError
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 148, 44, 40, 18, 12
+_NOTE = 18
+"""Height of a line below the picture."""
 _LONGEST = 21
 """Letters of a name or a state that fit into a box."""
 _MARKS = {"SUCCEEDED": "✓", "FAILED": "✗", "RUNNING": "▶", "STARTING": "▶"}
@@ -52,13 +55,16 @@ def in_order(after: Mapping[str, Sequence[str]]) -> list[str]:
         ) from None
 
 
-def as_text(nodes: Sequence[Node]) -> str:
-    """A line for each step, in an order in which they may run."""
+def as_text(nodes: Sequence[Node], retried: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A line for each step, in an order in which they may run, and what a retry did with each."""
     by_name = {node.name: node for node in nodes}
     width = max((len(node.name) for node in nodes), default=0)
-    return "\n".join(
-        _line(by_name[name], width) for name in in_order({node.name: node.after for node in nodes})
-    )
+    lines = [_line(by_name[name], width) for name in in_order({node.name: node.after for node in nodes})]
+    return "\n".join([*lines, *_said(retried)])
+
+
+def _said(retried: Mapping[str, str]) -> list[str]:
+    return [f"retry · {name}: {what}" for name, what in retried.items()]
 
 
 def _line(node: Node, width: int) -> str:
@@ -66,13 +72,15 @@ def _line(node: Node, width: int) -> str:
     return f"{_MARKS.get(node.status, '·')} {node.name:<{width}}  {node.state or 'not submitted'}{after}"
 
 
-def as_svg(nodes: Sequence[Node]) -> str:
-    """A picture of the graph."""
+def as_svg(nodes: Sequence[Node], retried: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A picture of the graph, and below it what a retry did with each step."""
     places = _places(nodes)
     columns = 1 + max((column for column, _ in places.values()), default=0)
     rows = 1 + max((row for _, row in places.values()), default=0)
     width = columns * (_WIDTH + _GAP_X) - _GAP_X + 2 * _EDGE
     height = rows * (_HEIGHT + _GAP_Y) - _GAP_Y + 2 * _EDGE
+    notes = [_note(text, height + number * _NOTE) for number, text in enumerate(_said(retried))]
+    width, height = max([width, *(7 * len(text) for text in _said(retried))]), height + len(notes) * _NOTE
     arrows = [_arrow(places[before], places[node.name]) for node in nodes for before in node.after]
     boxes = [_box(node, places[node.name]) for node in nodes]
     return (
@@ -81,8 +89,12 @@ def as_svg(nodes: Sequence[Node]) -> str:
         'style="max-width:100%;height:auto">'
         '<defs><marker id="a" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="#757575"/></marker></defs>'
-        f"{''.join(arrows)}{''.join(boxes)}</svg>"
+        f"{''.join(arrows)}{''.join(boxes)}{''.join(notes)}</svg>"
     )
+
+
+def _note(text: str, y: int) -> str:
+    return f'<text x="{_EDGE}" y="{y + 8}" fill="#757575">{html.escape(text)}</text>'
 
 
 def _places(nodes: Sequence[Node]) -> dict[str, tuple[int, int]]:

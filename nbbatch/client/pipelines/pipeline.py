@@ -23,6 +23,7 @@ from nbbatch.client.handles.shown import state_of
 from nbbatch.client.jobs import name_of
 from nbbatch.client.listing import find, jobs
 from nbbatch.client.options import Options, split_options
+from nbbatch.client.pipelines.again import decide
 from nbbatch.client.pipelines.graph import Node, as_svg, as_text, in_order
 from nbbatch.client.pipelines.steps import (
     Step,
@@ -39,6 +40,18 @@ from nbbatch.errors import NbbatchError, OptionError, UnknownNameError, UserErro
 from nbbatch.model.jobs import TERMINAL
 
 PIPELINE_TAG, RUN_TAG, STEP_TAG = "nbbatch:pipeline", "nbbatch:run", "nbbatch:step"
+_OF_THE_FIRST_RUN = (
+    "after",
+    "backend",
+    "cache",
+    "preset",
+    "files",
+    "workdir",
+    "fetch",
+    "fetch_to",
+    "value_limit",
+)
+"""Options that decided what was packed and where: items that run again have the bundle of the first run."""
 
 
 class Pipeline:
@@ -51,6 +64,8 @@ class Pipeline:
         Options.parse(given)
         self.name = job_name(name)
         self.run_id = ""
+        self.retried: dict[str, str] = {}
+        """What the last `retry` did with each step, and why."""
         self._given = dict(given)
         self._steps: dict[str, Step] = {}
 
@@ -135,17 +150,19 @@ class Pipeline:
         """
         self._refuse_going(self._details())
         order = self._checked()
-        self.run_id = uuid.uuid4().hex[:12]
+        self.run_id, self.retried = uuid.uuid4().hex[:12], {}
         for step in self._steps.values():
             step.job = step.job if step.kind == "job" else None
         self._submit([name for name in order if self._steps[name].job is None])
         return self
 
     def retry(self) -> Pipeline:
-        """Run again what failed and what therefore never ran; what succeeded is kept.
+        """Run again what failed, what therefore never ran, and what would not do the same now.
 
-        Of an array only the failed items run again. Code is that of now: a step whose function was
-        defined anew under its name runs the new one when the pipeline was built with it.
+        A step whose code or inputs are others than when it ran, because the pipeline was built again
+        with them, runs whole, and so does what depends on it. Of an array that would do the same only
+        the failed items run again. Image, memory and other options are those of now. `retried` says of
+        each step what is done and why, and the pipeline's display has it, too.
 
         Raises
         ------
@@ -157,12 +174,12 @@ class Pipeline:
             raise UserError(f"Pipeline {self.name} has not run.", cure="run() it.")
         self._refuse_going(details)
         order = self._checked()
-        failed = [name for name in order if details.get(name, {"status": "FAILED"})["status"] == "FAILED"]
-        again = [name for name in failed if self._steps[name].kind != "job"]
-        kept = {name: self._steps[name].job for name in again if _has_run(details.get(name))}
+        plan = decide([self._steps[name] for name in order], details, self._submitted)
+        self.retried = {name: str(plan[name]) for name in order}
+        again = [name for name in order if not plan[name].is_kept]
         for name in again:
             self._steps[name].job = None
-        self._submit(again, repeats={name: job for name, job in kept.items() if isinstance(job, ArrayJob)})
+        self._submit(again, repeats={name: plan[name].array for name in again})
         return self
 
     def attach(self) -> Pipeline:
@@ -241,7 +258,7 @@ class Pipeline:
             self.run()
 
     def __repr__(self) -> str:
-        return f"pipeline {self.name}\n{as_text(self._nodes({}))}"
+        return f"pipeline {self.name}\n{as_text(self._nodes({}), self.retried)}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """How it stands now, as text and as a picture."""
@@ -249,7 +266,10 @@ class Pipeline:
         with suppress(NbbatchError):  # a backend that does not answer must not break the display
             details = self._details()
         nodes = self._nodes(details)
-        return {"text/plain": f"pipeline {self.name}\n{as_text(nodes)}", "image/svg+xml": as_svg(nodes)}
+        return {
+            "text/plain": f"pipeline {self.name}\n{as_text(nodes, self.retried)}",
+            "image/svg+xml": as_svg(nodes, self.retried),
+        }
 
     def _add(self, given: Mapping[str, Any], make: Callable[[str], Step], usual: str) -> Step:
         step = make(self._unique(given.get("name"), usual))
@@ -289,20 +309,28 @@ class Pipeline:
             check_options(step, {**self._given, **step.given})
         return in_order({name: step.after for name, step in self._steps.items()})
 
-    def _submit(self, names: Sequence[str], repeats: Mapping[str, ArrayJob] | None = None) -> None:
+    def _submit(self, names: Sequence[str], repeats: Mapping[str, ArrayJob | None] | None = None) -> None:
         """Submit steps one behind the other; all or none of them."""
         done: list[Step] = []
         try:
             for name in names:
                 step = self._steps[name]
                 array = (repeats or {}).get(name)
-                step.job = step.submit(self._options(step)) if array is None else array.retry_failed()
+                step.job = self._submitted(step) if array is None else self._repeated(step, array)
                 done.append(step)
         except BaseException:
             for step in done:
                 with suppress(NbbatchError):
                     step.job.terminate(f"Pipeline {self.name} could not be submitted as a whole")
             raise
+
+    def _submitted(self, step: Step) -> Handle:
+        return step.submit(self._options(step))
+
+    def _repeated(self, step: Step, array: ArrayJob) -> ArrayJob:
+        """Failed items again, with the options of now; what they wait for has succeeded."""
+        given = {key: value for key, value in self._options(step).items() if key not in _OF_THE_FIRST_RUN}
+        return array.retry_failed(**given)
 
     def _refuse_going(self, details: Mapping[str, Detail]) -> None:
         own = [one for name, one in details.items() if self._steps[name].kind != "job"]
@@ -344,12 +372,6 @@ def _state(detail: Detail | None) -> str:
     counts = (detail.get("arrayProperties") or {}).get("statusSummary")
     done = f" {counts.get('SUCCEEDED', 0)}/{detail['arrayProperties']['size']}" if counts else ""
     return f"{state_of(detail)}{done}" + (f" {duration_in_words(ran)}" if ran is not None else "")
-
-
-def _has_run(detail: Detail | None) -> bool:
-    """Whether some of it ran: then an array has items that need not run again."""
-    counts = ((detail or {}).get("arrayProperties") or {}).get("statusSummary") or {}
-    return bool(counts.get("SUCCEEDED"))
 
 
 def _apart(

@@ -104,8 +104,16 @@ function initialize({ model }) {
     send(target.dataset.act, { ...target.dataset, ...where });
   };
   const observer = new MutationObserver(fill);
-  observer.observe(document.body, { childList: true, subtree: true });
-  document.addEventListener("click", onClick);
+  const enter = () => {
+    observer.observe(document.body, { childList: true, subtree: true });
+    document.addEventListener("click", onClick);
+    fill();
+  };
+  let isLive = true;
+  model.on("comm_live_update", () => { // a kernel that restarts lets go of its models without closing them
+    isLive = !isLive;
+    (isLive ? enter : leave)();
+  });
   model.on("change:disabled", disable);
   model.on("change:buttons", () => {
     const focused = document.activeElement?.closest(`${place} [data-nbbatch-action]`)?.dataset.nbbatchAction;
@@ -121,7 +129,7 @@ function initialize({ model }) {
   };
   model.on("destroy", leave);
   model.on("comm:close", leave);
-  fill();
+  enter();
   return leave;
 }
 

@@ -113,8 +113,13 @@ class Panel:
             raise NotImplementedError
         self.show()
 
-    def show(self) -> None:
+    def show(self, shell: Any = None) -> None:
         """Draw it in the output of the cell that runs, and keep it drawn; showing it again moves it.
+
+        Parameters
+        ----------
+        shell : InteractiveShell, optional
+            Whose displays are the place for it; the notebook's own without it.
 
         Raises
         ------
@@ -122,7 +127,7 @@ class Panel:
             When the backend does not answer the first time.
         """
         self.close()
-        shell = current_shell()
+        shell = shell or current_shell()
         self._publish = shell.display_pub.publish
         self._id, self._is_closed, self._shown, self._figure_due = uuid4().hex, False, "", 0
         self._figure_shown = _EMPTY

@@ -208,10 +208,10 @@ class WhatIfPanel(Panel):
 
     view: WhatIfView
 
-    def show(self) -> None:
+    def show(self, shell: Any = None) -> None:
         """Draw it in the output of the cell that runs, and simulate in a thread."""
         self.view.hurry()
-        super().show()
+        super().show(shell)
 
 
 def what_if(workload: Any, worlds: Any = None, *, seeds: int | Iterable[int] = 5) -> WhatIfPanel:
