@@ -26,8 +26,8 @@ JupyterLab asks these routes of the Jupyter server, which asks Batch, so that it
   as by every client; one that the user stopped is not.
 - Bodies are JSON. Members are camelCase, times epoch milliseconds, memory MiB, money dollars. Unknown members
   of a request are refused.
-- A path is one of the server's contents, from its root. None leads out of it, by a link neither, and what
-  the contents manager hides is hidden here.
+- A path is one of the server's contents, from its root, and reaches as far as the contents manager does: none
+  leads out of the root, what it hides is not there, and links are followed where it follows them.
 - A mistake of the user's is answered with 400, 403, 404, 409 or 413, a backend that does not answer with 503, and the body
   is a [`Problem`](#problem).
 

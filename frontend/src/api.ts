@@ -101,7 +101,8 @@ export class Client {
 }
 
 function request<R extends Route>(method: string, { body, signal }: IAsk<R>): RequestInit {
-  const wanted: RequestInit = signal ? { method, signal } : { method };
+  // with 'no-store' JupyterLab adds the time to each address, which is no parameter of ours
+  const wanted: RequestInit = { method, cache: 'no-cache', ...(signal ? { signal } : {}) };
   if (method === 'GET') {
     return wanted;
   }

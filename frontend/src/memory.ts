@@ -1,4 +1,7 @@
-/** What the panel remembers over a reload: small values in JupyterLab's state database. */
+/**
+ * What the panel remembers over a reload: small values in JupyterLab's state database. That answers only
+ * when the application has started, which waits for its plugins: nobody may wait for it to be activated.
+ */
 
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from '@lumino/coreutils';
@@ -6,20 +9,15 @@ import type { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from '@lumin
 const KEY = 'nbbatch:sidebar';
 
 export class Memory {
+  /** Resolves when what was kept is there. */
+  readonly ready: Promise<void>;
   private readonly database: IStateDB | null;
   private values: Record<string, ReadonlyPartialJSONValue> = {};
 
-  constructor(database: IStateDB | null) {
+  /** Reads what was kept once `started` has come to pass; without a database there is nothing. */
+  constructor(database: IStateDB | null, started: Promise<unknown>) {
     this.database = database;
-  }
-
-  /** Read what was kept; until then, and without a database, nothing is remembered. */
-  async load(): Promise<this> {
-    const kept = await this.database?.fetch(KEY);
-    if (kept && typeof kept === 'object' && !Array.isArray(kept)) {
-      this.values = { ...(kept as Record<string, ReadonlyPartialJSONValue>) };
-    }
-    return this;
+    this.ready = started.then(() => this.load());
   }
 
   get<T extends ReadonlyPartialJSONValue>(name: string, otherwise: T): T {
@@ -28,6 +26,13 @@ export class Memory {
 
   set(name: string, value: ReadonlyPartialJSONValue): void {
     this.values[name] = value;
-    void this.database?.save(KEY, this.values as ReadonlyPartialJSONObject);
+    void this.ready.then(() => this.database?.save(KEY, this.values as ReadonlyPartialJSONObject));
+  }
+
+  private async load(): Promise<void> {
+    const kept = await this.database?.fetch(KEY);
+    if (kept && typeof kept === 'object' && !Array.isArray(kept)) {
+      this.values = { ...(kept as Record<string, ReadonlyPartialJSONValue>), ...this.values };
+    }
   }
 }

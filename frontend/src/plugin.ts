@@ -53,14 +53,15 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
   ): Promise<ISidebar> => {
-    const memory = await new Memory(database).load();
+    const memory = new Memory(database, app.restored);
     const settings = await followSettings(registry, ID);
     const trans = (translator ?? nullTranslator).load('nbbatch');
     const store = new Store(
       new Client(app.serviceManager.serverSettings),
       new Attention(),
-      memory.get('backend', settings.value.backend),
+      settings.value.backend,
     );
+    void memory.ready.then(() => store.choose(memory.get('backend', settings.value.backend)));
     const services: IServices = { app, store, memory, rendermime, documents, notebooks, settings, trans };
     const panel = new SidebarPanel(services);
     panel.title.icon = sidebarIcon;
@@ -73,18 +74,19 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
 };
 
 function addCommands(app: JupyterFrontEnd, panel: SidebarPanel, palette: ICommandPalette | null): void {
+  const { trans } = panel.services;
   app.commands.addCommand(Commands.open, {
-    label: 'Show Jobs, Queues and Costs',
-    caption: 'Open the sidebar of nbbatch',
+    label: trans.__('Show Jobs, Queues and Costs'),
+    caption: trans.__('Open the sidebar of nbbatch'),
     describedBy: { args: { type: 'object', properties: { section: { type: 'string' } } } },
     execute: ({ section }) => panel.open(typeof section === 'string' ? section : ''),
   });
   app.commands.addCommand(Commands.refresh, {
-    label: 'Refresh Jobs',
+    label: trans.__('Refresh Jobs'),
     describedBy: { args: {} },
     execute: () => panel.services.store.retry(),
   });
-  for (const command of Object.values(Commands)) {
+  for (const command of [Commands.open, Commands.refresh]) {
     palette?.addItem({ command, category: 'nbbatch' });
   }
 }

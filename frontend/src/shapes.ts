@@ -129,7 +129,7 @@ export interface IJobs {
   backend: string;
   /** A page; with `since` those that changed after it, in no order of pages. */
   jobs: IJobRow[];
-  /** Asks for the next page; empty on the last one. */
+  /** Given as `page` it asks for the next one; empty on the last one. */
   token: string;
   /** To be given as `since` here, or to `news`. */
   cursor: string;
@@ -349,9 +349,9 @@ export interface ILogLine {
 export interface ILogPage {
   /** Notes of nbbatch itself left out. */
   lines: ILogLine[];
-  /** Tokens for what comes after and what was before; empty `backward`: this is the beginning. */
+  /** Given as `page`: what comes after, what was before; empty `backward`: this is the beginning. */
   forward: string;
-  /** Tokens for what comes after and what was before; empty `backward`: this is the beginning. */
+  /** Given as `page`: what comes after, what was before; empty `backward`: this is the beginning. */
   backward: string;
   /** Of which attempt; 0 where there is no log yet. */
   attempt: number;
@@ -369,8 +369,8 @@ export interface IReason {
 
 /** POST `jobs/<id>/retry`: submit the same again, of an array only what failed. */
 export interface IRetry {
-  /** For symmetry with the other actions; not kept. */
-  reason?: string;
+  /** Of an array all items, not only those that failed. */
+  whole?: boolean;
 }
 
 /** What an action did. */
@@ -737,15 +737,15 @@ export interface IRoutes {
   /** Start a local daemon that does not run; answers when it does. */
   'POST backends/start': { request: IStartBackend; answer: IBackendRow; query: never };
   /** The newest jobs first; an array is one row. */
-  'GET jobs': { request: null; answer: IJobs; query: 'queue' | 'status' | 'text' | 'limit' | 'token' | 'since' };
+  'GET jobs': { request: null; answer: IJobs; query: 'queue' | 'status' | 'text' | 'limit' | 'page' | 'since' };
   /** All about one job. */
   'GET jobs/{id}': { request: null; answer: IJobDetail; query: never };
   /** All children of an array, a digit each. */
   'GET jobs/{id}/children': { request: null; answer: IChildren; query: never };
   /** One child of an array. */
   'GET jobs/{id}/children/{index}': { request: null; answer: IJobDetail; query: never };
-  /** A page of one attempt's log; without a token its last lines. */
-  'GET jobs/{id}/logs': { request: null; answer: ILogPage; query: 'token' | 'limit' | 'attempt' | 'head' | 'wait' };
+  /** A page of one attempt's log, by default its last lines. */
+  'GET jobs/{id}/logs': { request: null; answer: ILogPage; query: 'page' | 'limit' | 'attempt' | 'head' | 'wait' };
   /** Ask that a job that waits does not start. */
   'POST jobs/{id}/cancel': { request: IReason; answer: IDone; query: never };
   /** Stop a job wherever it is. */

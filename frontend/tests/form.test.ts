@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { INotebook, IOptionField, IParameter } from '../src/shapes';
 import {
   complaintsOf,
+  defaultOf,
   estimateOf,
   fieldNamed,
   NOTHING,
@@ -87,14 +88,22 @@ test('lines of an option become a list, other options stay as typed', () => {
 });
 
 test('the server’s name of a field is found among options and parameters', () => {
-  expect(fieldNamed('memory', notebook)).toBe('option-memory');
-  expect(fieldNamed('lr', notebook)).toBe('parameter-lr');
-  expect(fieldNamed('path', notebook)).toBe('path');
+  expect(fieldNamed('options.memory', notebook)).toBe('option-memory');
+  expect(fieldNamed('grid.lr', notebook)).toBe('parameter-lr');
+  expect(fieldNamed('kernel', notebook)).toBe('option-kernel');
+  expect(fieldNamed('path', notebook)).toBe('');
 });
 
 test('of a remembered choice what the notebook no longer has is dropped', () => {
   const old = withOption(withText(NOTHING, { ...lr, name: 'gone' }, '5'), 'preset', 'x');
   expect(stillKnown(old, notebook)).toEqual(NOTHING);
+});
+
+test('a default without a unit is told with one', () => {
+  expect(defaultOf({ ...option('memory', 'memory'), default: '2048' })).toBe('2G');
+  expect(defaultOf({ ...option('memory', 'memory'), default: '700' })).toBe('700M');
+  expect(defaultOf({ ...option('timeout', 'duration'), default: '90' })).toBe('90s');
+  expect(defaultOf({ ...option('vcpus', 'number'), default: '1' })).toBe('1');
 });
 
 class Keeper {

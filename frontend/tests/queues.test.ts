@@ -50,6 +50,8 @@ test('depth is told in words, with a plus where there may be more', () => {
 test('vCPUs are told as far as the backend knows them', () => {
   const known = queue({ usedVcpus: 3, provisionedVcpus: 4, maxVcpus: 16, wantedVcpus: 12 });
   expect(capacityInWords(known, trans)).toBe('3 of 4 vCPU used · up to 16 · 12 wanted');
+  const scaledIn = queue({ usedVcpus: 0, provisionedVcpus: 0, maxVcpus: 8, wantedVcpus: 0 });
+  expect(capacityInWords(scaledIn, trans)).toBe('no vCPU yet · up to 8');
   expect(capacityInWords(queue({ maxVcpus: 16 }), trans)).toBe('up to 16 vCPU');
   expect(capacityOf(queue({ maxVcpus: 16 }))).toBeNull();
 });

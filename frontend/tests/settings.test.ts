@@ -1,15 +1,11 @@
-import { readFileSync } from 'node:fs';
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { Signal } from '@lumino/signaling';
 import { expect, test } from 'vitest';
+import schema from '../schema/sidebar.json';
 import { DEFAULTS, followSettings } from '../src/settings/settings';
 
-const schema = JSON.parse(readFileSync('schema/sidebar.json', 'utf-8'));
-
 test('what holds without a registry is what the schema says', () => {
-  const defaults = Object.entries<{ default: unknown }>(schema.properties).map(
-    ([name, { default: value }]) => [name, value],
-  );
+  const defaults = Object.entries(schema.properties).map(([name, { default: value }]) => [name, value]);
   expect(Object.fromEntries(defaults)).toEqual(DEFAULTS);
 });
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nbbatch.client.config import BackendConfig, home, load_config
+from nbbatch.client.cures import cure_of
 from nbbatch.client.options import Options
 from nbbatch.client.store import Store
 from nbbatch.errors import (
@@ -277,7 +278,7 @@ def translate(error: Exception) -> NbbatchError:
             told = error.response.get("Error", {})
             return of_code(str(told.get("Code", "")), str(told.get("Message", error)))
         case exceptions.ParamValidationError():
-            return ClientException(str(error))
+            return ClientException(str(error), cure=cure_of(str(error)))
         case (
             exceptions.NoCredentialsError()
             | exceptions.PartialCredentialsError()
@@ -310,7 +311,7 @@ def of_code(code: str, message: str) -> NbbatchError:
     """The error for one of the services' codes, with the service's message."""
     match code:
         case "ClientException" | "ResourceNotFoundException" | "InvalidParameterException":
-            return ClientException(message)
+            return ClientException(message, cure=cure_of(message))
         case "ServerException" | "ServiceUnavailableException":
             return ServerException(message)
         case "UnknownOperationException":

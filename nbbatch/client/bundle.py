@@ -427,6 +427,7 @@ def _add_script(parcel: Parcel, cell: Cell) -> None:
     parcel.back = tuple(cell.outputs or ())
     if cell.items is not None:
         parcel.keep_items(cell.item_name, cell.items, cell.chunk)
+        parcel.manifest["measured_as"] = key_of(cell.source)
 
 
 def _shell_text(name: str, value: Any) -> str:
@@ -475,6 +476,7 @@ def _add_command(parcel: Parcel, command: Command) -> None:
     }
     if command.items is not None:
         parcel.keep_items("ITEM", command.items, command.chunk)
+        parcel.manifest["measured_as"] = key_of(shlex.join(command.argv))
 
 
 def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:

@@ -25,7 +25,7 @@ from nbbatch.client.options import Options
 from nbbatch.client.spec import queue_of, resources_of
 from nbbatch.errors import DoesNotFitError, UnknownNameError
 from nbbatch.model.fleet import Catalogue
-from nbbatch.model.resources import Resources
+from nbbatch.model.resources import NOTHING, Resources
 
 _FRESH = 30.0
 """Seconds for which what is known is believed."""
@@ -79,18 +79,33 @@ class Capacity:
         kinds = [str(_resources(one).get("type", "")) for one in self.environments]
         return bool(kinds) and all(kind.endswith("SPOT") for kind in kinds)
 
+    @property
+    def largest(self) -> Resources | None:
+        """What its largest host has for one job, as far as that is known; None where it is not."""
+        rooms = self._rooms() if self.machine is not None else self._kinds()
+        return max(rooms, key=lambda room: (room.gpus, room.vcpus, room.memory), default=None)
+
+    def _rooms(self) -> list[Resources]:
+        here = self.machine
+        if here is None:
+            return []
+        return [_on(here, room) for one in self.environments for room in _rooms(one, here)]
+
+    def _kinds(self) -> list[Resources]:
+        """Of the instance types that its environments name."""
+        return [kind.resources for kind in catalogue().expand(self.instance_types)]
+
     def refusal(self, wanted: Resources) -> str:
         """Why no host of it can ever give this to one attempt, in words; empty when one can."""
         if self.machine is None:
             return ""
-        rooms = [_on(self.machine, room) for one in self.environments for room in _rooms(one, self.machine)]
+        rooms = self._rooms()
         if any(wanted.fits(room) for room in rooms):
             return ""
-        asks = f"The job asks for {_in_words(wanted)}, and"
+        asks = f"The job asks for {in_words(wanted)}, and"
         if not rooms:
             return f"{asks} queue {self.queue} has no hosts on this machine."
-        largest = max(rooms, key=lambda room: (room.gpus, room.vcpus, room.memory))
-        return f"{asks} on this machine the largest host of queue {self.queue} has {_in_words(largest)}."
+        return f"{asks} on this machine the largest host of queue {self.queue} has {in_words(self.largest or NOTHING)}."
 
 
 _known: dict[tuple[str, ...], Capacity] = {}
@@ -279,7 +294,7 @@ def _unknown_definition(backend: Backend, definition: str) -> UnknownNameError:
     )
 
 
-def _in_words(amount: Resources) -> str:
+def in_words(amount: Resources) -> str:
     """Exact, and in the words of the options: `2 vCPU, 4 GB`, `1 vCPU, 3968 MB, 1 GPU`."""
     whole, rest = divmod(amount.memory, _MIB_PER_GIB)
     memory = f"{amount.memory} MB" if rest else f"{whole} GB"

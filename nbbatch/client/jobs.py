@@ -158,6 +158,7 @@ class Job(Handle):
             Only lines from then on: `"10m"` ago, a point in time, or epoch seconds.
         """
         start = None if since is None else epoch_ms(since)
+        check_tail(tail)
         if follow:
             return self._follow(tail, start)
         detail, backend = self.detail(), self.backend
@@ -236,6 +237,12 @@ class Job(Handle):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self.id, self.backend_name, self._name)
+
+
+def check_tail(tail: Any) -> None:
+    """Refuse a number of lines that is none."""
+    if tail is not None and (isinstance(tail, bool) or not isinstance(tail, int) or tail < 0):
+        raise OptionError(f"tail does not understand {tail!r}.", cure="It takes a whole number of lines.")
 
 
 class Text(str):

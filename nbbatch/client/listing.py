@@ -19,19 +19,19 @@ from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.bundle import KIND_VARIABLE
 from nbbatch.client.capacity import queue_names, unknown_queue
+from nbbatch.client.files.script_arrays import ScriptArray
 from nbbatch.client.files.scripts import ScriptJob
 from nbbatch.client.handles.handle import describe
 from nbbatch.client.handles.outcome import Detail, Outcome, exit_code, outcome, seconds, short_id
 from nbbatch.client.jobs import Job
 from nbbatch.client.moments import Moment, epoch_ms
-from nbbatch.client.options import suggestion
+from nbbatch.client.options import FULL_ID, suggestion
 from nbbatch.client.spec import SCRIPT_VARIABLE
 from nbbatch.client.summaries import EVERY_STATUS, IDS_PER_CALL, batches, describe_all, named, summaries
 from nbbatch.client.tables import Table, TableOf
 from nbbatch.errors import ClientException, OptionError, ResultLostError, UnknownNameError
 from nbbatch.model.jobs import TERMINAL, JobStatus
 
-_FULL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}([:#]\d+)?")
 _START_OF_ID = re.compile(r"[0-9a-f-]{4,36}([:#]\d+)?")
 _TOLD = 5
 _SAME_NAME = 20
@@ -144,10 +144,12 @@ def jobs(
     Raises
     ------
     OptionError
-        There is no such state.
+        There is no such state, or the limit is no number from 1.
     UnknownNameError
         There is no such queue.
     """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise OptionError(f"limit does not understand {limit!r}.", cure="It takes a whole number from 1.")
     place = get_backend(backend)
     names = [queue] if queue else queue_names(place)
     wanted = Wanted.read(status=status, name=name, since=since, tag=tag)
@@ -258,7 +260,7 @@ def find(id_or_name: str, *, backend: str | None = None) -> Job | ArrayJob:
     """
     place = get_backend(backend)
     wanted = id_or_name.rstrip("…").strip()
-    detail = describe(place, wanted if _FULL_ID.fullmatch(wanted) else _search(place, wanted))
+    detail = describe(place, wanted if FULL_ID.fullmatch(wanted) else _search(place, wanted))
     return _kind_of(place, detail)(detail["jobId"], backend=place.name, name=detail["jobName"])
 
 
@@ -267,8 +269,9 @@ def _kind_of(backend: Backend, detail: Detail) -> type[Job | ArrayJob]:
     is_array = _is_array(backend, detail)
     variables = environment_of(detail)
     if KIND_VARIABLE not in variables:
-        single = ScriptJob if SCRIPT_VARIABLE in variables else Job
-        return ArrayJob if is_array else single
+        is_script = SCRIPT_VARIABLE in variables
+        array, single = (ScriptArray, ScriptJob) if is_script else (ArrayJob, Job)
+        return array if is_array else single
     from nbbatch.client.notebooks.handles import NotebookJob  # noqa: PLC0415 - most jobs are no notebooks
     from nbbatch.client.notebooks.sweeps import Sweep  # noqa: PLC0415
 

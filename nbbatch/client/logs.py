@@ -23,6 +23,8 @@ LOG_GROUP = "/aws/batch/job"
 LOOK_AGAIN = 1.0
 """Seconds between two looks at a stream of which nobody tells when it grows, or that has half a line."""
 _SHORT = 2000
+_PAGE = 10_000
+"""Lines in a page, at most: GetLogEvents allows no more."""
 GATHER = 0.03
 """Seconds in which lines are gathered before a follower shows them: nobody reads faster."""
 
@@ -63,6 +65,7 @@ class _Backwards:
 
     def more(self, wanted: int) -> bool:
         """Put the lines before those read so far in front of them; False when there are none."""
+        wanted = min(wanted, _PAGE)
         given = {"nextToken": self._token} if self._token else {"startFromHead": False}
         many = wanted if self._token is None else max(wanted, _SHORT)
         page, _, self._token = _page(self.backend, self.group, self.stream, limit=many, **given)

@@ -146,13 +146,13 @@ def _search(backend: Backend, detail: Detail, since: int | None) -> Iterator[Not
         "startTime": max(0, (detail["createdAt"] if since is None else since) - _SLACK),
     }
     if "size" in (detail.get("arrayProperties") or {}):
-        yield from _pages(backend, {**request, "logStreamNamePrefix": _beginning(detail)})
+        yield from _pages(backend, {**request, "logStreamNamePrefix": beginning_of(detail)})
         return
     for stream in streams_of(detail):
         yield from _pages(backend, {**request, "logStreamNames": [stream]})
 
 
-def _beginning(detail: Detail) -> str:
+def beginning_of(detail: Detail) -> str:
     """What the names of all streams of an array's children begin with."""
     configuration = (detail.get("container") or {}).get("logConfiguration") or {}
     prefix = (configuration.get("options") or {}).get("awslogs-stream-prefix")

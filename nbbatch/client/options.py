@@ -26,11 +26,14 @@ MOST_DEPENDENCIES = 20
 MOST_TAGS = 50
 HIGHEST_PRIORITY = 9999
 
+FULL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}([:#]\d+)?")
+"""A job's id, also of a child or a node."""
 SEQUENTIAL = "SEQUENTIAL"
 """As a dependency of an array: each child waits for the one before it."""
 
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _SHARE = re.compile(r"[A-Za-z0-9]{1,255}")
+_TAG, _TAG_VALUE = re.compile(r"[\w\s.:/=+\-@]{1,128}"), re.compile(r"[\w\s.:/=+\-@]{0,256}")
 _VARIABLE = re.compile(r"[^=\0\s]+")
 _WORDS = {
     "true": True,
@@ -90,6 +93,9 @@ class Options:
         Patterns of files that come back from there.
     fetch_to : str or None
         Folder they come back to; None: the working directory.
+    like : handle, str or None
+        An earlier job, by its handle, id or name, or `job.resized()`: where these options say nothing,
+        those of that job hold.
     """
 
     backend: str | None = None
@@ -116,6 +122,7 @@ class Options:
     workdir: str | None = None
     fetch: tuple[str, ...] | None = None
     fetch_to: str | None = None
+    like: Any = None
 
     def __post_init__(self) -> None:
         if self.image and self.definition:
@@ -202,7 +209,10 @@ def _read_text(option: str, value: Any) -> str:
 
 def _read_image(option: str, value: Any) -> str:
     """A name, or what `nbbatch.image` gave."""
-    return _read_text(option, str(value) if isinstance(value, Image) else value)
+    name = _read_text(option, str(value) if isinstance(value, Image) else value)
+    if re.search(r"\s", name):
+        raise _refuse(option, value, "the name of one image, such as python:3.12-slim, without blanks")
+    return name
 
 
 def _read_name(option: str, value: Any) -> str:
@@ -296,6 +306,12 @@ def _read_tags(option: str, value: Any) -> dict[str, str]:
     pairs = _read_pairs(option, value)
     if len(pairs) > MOST_TAGS:
         raise OptionError(f"{len(pairs)} tags; AWS Batch allows {MOST_TAGS}.", cure="Give fewer tags.")
+    for key, tag in pairs.items():
+        if not _TAG.fullmatch(key) or key.lower().startswith("aws:"):
+            wanted = "names of up to 128 letters, digits, blanks and _.:/=+-@ that do not begin with aws:"
+            raise _refuse(option, key, wanted)
+        if not _TAG_VALUE.fullmatch(tag):
+            raise _refuse(f"{option} ({key})", tag, "up to 256 letters, digits, blanks and _.:/=+-@")
     return pairs
 
 
@@ -312,6 +328,11 @@ def _read_size(option: str, value: Any) -> int:
         return parse_memory(value) << 20
     except OptionError as error:
         raise OptionError(f"Option {option}: {error.message}", cure=error.cure) from error
+
+
+def _read_like(option: str, value: Any) -> Any:
+    """A handle, what `resized()` of one gave, or an id or name."""
+    return value if hasattr(value, "id") or hasattr(value, "advice") else _read_text(option, value)
 
 
 _READERS: dict[str, Callable[[str, Any], Any]] = {
@@ -339,7 +360,8 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "cache": _read_flag,
     "value_limit": _read_size,
     "preset": _read_text,
+    "like": _read_like,
 }
 _ALIASES = {"after": "depends"}
-NOT_DEFAULTS = ("name", "depends", "after", "preset")
+NOT_DEFAULTS = ("name", "depends", "after", "preset", "like")
 """Options that belong to one job, and make no sense ahead of it."""

@@ -21,7 +21,8 @@ from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
 from nbbatch.client.files.workdir import Files
 from nbbatch.client.images.preflight import Preflight
-from nbbatch.client.options import Options
+from nbbatch.client.like import with_like
+from nbbatch.client.options import FULL_ID, SEQUENTIAL, Options
 from nbbatch.client.packing.digest import CONTENT_VARIABLE
 from nbbatch.client.pipelines.dependencies import merged, with_dependencies
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
@@ -83,7 +84,21 @@ def resolve(given: Mapping[str, Any]) -> Options:
 
 def complete(options: Options) -> Options:
     """Options of a line or call, with what was configured where they say nothing."""
+    options = _with_ids(with_like(options))
     return over(options, load_config().defaults(backend=options.backend, preset=options.preset))
+
+
+def _with_ids(options: Options) -> Options:
+    """The jobs to wait for by their full ids, where a name or the beginning of an id was given."""
+    if all(one == SEQUENTIAL or FULL_ID.fullmatch(one) for one in options.depends):
+        return options
+    from nbbatch.client.listing import find  # noqa: PLC0415 - it stands above this module
+
+    depends = tuple(
+        one if one == SEQUENTIAL or FULL_ID.fullmatch(one) else find(one, backend=options.backend).id
+        for one in options.depends
+    )
+    return replace(options, depends=depends)
 
 
 def pack_for(

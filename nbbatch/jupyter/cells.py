@@ -7,7 +7,7 @@ anything is sent, and whatever fails later raises, so that Run All stops.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -22,6 +22,7 @@ from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import in_words, short_id
 from nbbatch.client.images.built import Image
 from nbbatch.client.jobs import Job, submit_packed
+from nbbatch.client.like import RESIZED, Resized
 from nbbatch.client.listing import find
 from nbbatch.client.options import SEQUENTIAL, Options
 from nbbatch.client.packing.guards import Chosen, choose_inputs, named_values
@@ -34,6 +35,7 @@ from nbbatch.jupyter.errors import no_python
 from nbbatch.jupyter.finish import Ending, finish
 from nbbatch.jupyter.flags import CellLine
 from nbbatch.jupyter.local import run_here
+from nbbatch.jupyter.panels.cell import with_panel
 from nbbatch.jupyter.places import place_of
 from nbbatch.jupyter.receipts import (
     cost_lines,
@@ -45,13 +47,22 @@ from nbbatch.jupyter.receipts import (
 )
 from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
 from nbbatch.jupyter.syntax import check_magics
-from nbbatch.jupyter.waiting import follow
+from nbbatch.jupyter.upstream import value_notes, with_values_here
+from nbbatch.jupyter.waiting import HeldInterrupts, follow, nothing_sent_yet
 
 _BINDS_UNSEEN = frozenset({"exec", "globals", "setattr", "get_ipython", "update"})
 """Words of cells that may assign names that do not stand there."""
 
 
-def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
+def run_cell(
+    shell: Any,
+    line: CellLine,
+    source: str,
+    console: Console,
+    *,
+    has_panel: bool | None = None,
+    on_job: Callable[[Handle], None] = lambda _: None,
+) -> Any:
     """Run a cell as a job.
 
     Parameters
@@ -64,6 +75,10 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         The cell below it.
     console : Console
         Where the story is told.
+    has_panel : bool or None
+        Whether a panel takes the place of the status line where the line does not say so; None: an array's.
+    on_job : callable
+        Gets the handle as soon as there is one.
 
     Returns
     -------
@@ -79,26 +94,33 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
     DetachedError
         When interrupted while waiting; the job goes on.
     """
-    options = options_of(line, shell.user_ns)
     if line.local:
-        run_here(shell, make_cell(shell, line, source, options), options, line.outputs, console)
+        options = options_of(line, shell.user_ns)
+        cell = make_cell(shell, line, source, options)
+        run_here(shell, with_values_here(cell, console), options, line.outputs, console)
         return None
-    backend = get_backend(options.backend)
-    place = place_of(backend, options)
-    cell = make_cell(shell, line, source, options)
-    packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=line.dry_run)
-    _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
-    if line.dry_run:
-        _tell_cost(console, packed, cell, options)
-        return None
-    job = _submit(cell, packed, options)
-    if job.is_cached:
-        console.line(f"nothing was sent: {in_words(job.detail())} It did the same, so its result is taken")
-    if line.bind:
-        shell.user_ns[line.bind] = job
-    if line.detach:
-        return _say_detached(console, job, line.bind)
-    watched = follow(job, console)
+    with nothing_sent_yet(console):
+        options = options_of(line, shell.user_ns)
+        place = place_of(get_backend(options.backend), options)
+        cell = make_cell(shell, line, source, options)
+        packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=line.dry_run)
+        _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
+        if line.dry_run:
+            _tell_cost(console, packed, cell, options)
+            return None
+    with HeldInterrupts() as held:
+        job = _submit(cell, packed, options)
+        on_job(job)
+        if line.bind:
+            shell.user_ns[line.bind] = job
+        if job.is_cached:
+            console.line(
+                f"nothing was sent: {in_words(job.detail())} It did the same, so its result is taken"
+            )
+        if line.detach:
+            return _say_detached(console, job, line.bind)
+        console = with_panel(console, job, wanted=has_panel if line.panel is None else line.panel)
+        watched = follow(job, console, held)
     if not job.is_cached:
         remember(job, packed, cell, watched.detail)
     finish(Ending(shell, console, job, watched, line.outputs))
@@ -116,12 +138,13 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
         When interrupted while waiting; the job goes on.
     """
     console.line(f"job {short_id(job.id)} {job.name} on {job.backend_name}")
+    console = with_panel(console, job, wanted=True)
     finish(Ending(shell, console, job, follow(job, console), outputs))
 
 
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     """The line's options over the configured ones, with dependencies as full ids."""
-    options = complete(_with_image(line.options, namespace))
+    options = complete(_with_like(_with_image(line.options, namespace), namespace))
     depends = tuple(
         text if text == SEQUENTIAL else find_job(text, namespace, options.backend).id
         for text in options.depends
@@ -133,6 +156,17 @@ def _with_image(options: Options, namespace: Mapping[str, Any]) -> Options:
     """An image named by the variable that holds it, as `env` or `$env`, by its real name."""
     held = namespace.get((options.image or "").removeprefix("$"))
     return replace(options, image=str(held)) if isinstance(held, Image) else options
+
+
+def _with_like(options: Options, namespace: Mapping[str, Any]) -> Options:
+    """A job that `--like` names by the variable of its handle, as that handle."""
+    name = str(options.like).removesuffix(RESIZED)
+    held = namespace.get(name)
+    if not isinstance(held, Handle | Resized):
+        return options
+    if isinstance(held, Handle) and name != options.like:
+        held = held.resized()
+    return replace(options, like=held)
 
 
 def find_job(text: str, namespace: Mapping[str, Any], backend: str | None) -> Any:
@@ -152,7 +186,7 @@ def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell, es
     receipt = receipt_of(packed, cell)
     packing = packing_words(items or 0, Chunk(size=cell.chunk, why=cell.chunk_why))
     console.line(receipt_line(receipt, place, items, packing=packing, estimate=estimate))
-    for note in (*filter(None, [place.aside]), *receipt_notes(receipt)):
+    for note in (*filter(None, [place.aside]), *value_notes(cell), *receipt_notes(receipt)):
         console.line(note)
 
 
@@ -220,6 +254,7 @@ def make_cell(shell: Any, line: CellLine, source: str, options: Options) -> Cell
         chunk_why=chunk.why,
         item_name=line.item,
         label=label,
+        takes_values=not line.keep_handles,
     )
 
 

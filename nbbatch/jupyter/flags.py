@@ -48,6 +48,12 @@ FLAGS = (
     Flag(_TRAVELS, "in", "A,B", "variables the cell needs; left out: the free names of the cell", many=True),
     Flag(_TRAVELS, "out", "A,B", "variables that come back; left out: the names the cell assigns", many=True),
     Flag(
+        _TRAVELS,
+        "keep-handles",
+        "",
+        "handles stay handles; left out: a job's handle is its value in the cell, which waits for that job",
+    ),
+    Flag(
         _TRAVELS, "array", "ITEMS", "run the cell once per item of this Python expression, as one array job"
     ),
     Flag(_TRAVELS, "item", "NAME", "the variable that holds the item in an array cell (default: item)"),
@@ -70,6 +76,7 @@ FLAGS = (
     Flag(_TRAVELS, "fetch-to", "FOLDER", "where they come back to (default: the working directory)"),
     Flag(_WHERE, "backend", "NAME", "local, or another configured backend"),
     Flag(_WHERE, "preset", "NAME", "options that stand together under a name, as in %%NAME"),
+    Flag(_WHERE, "like", "JOB", "queue, image, resources and so on of this job; JOB.resized(): right-sized"),
     Flag(_WHERE, "queue", "NAME", "job queue; %batch queues lists them"),
     Flag(_WHERE, "vcpus", "N", "vCPUs: 0.25, 0.5 or a whole number"),
     Flag(_WHERE, "memory", "AMOUNT", "memory, such as 512M or 4G"),
@@ -93,6 +100,8 @@ FLAGS = (
     Flag(_FLOW, "wait", "", "wait for the job and show its outputs here (default)"),
     Flag(_FLOW, "detach", "", "submit and go on with the next cell"),
     Flag(_FLOW, "as", "NAME", "bind the job's handle to this variable and go on"),
+    Flag(_FLOW, "panel", "", "show a live panel in the place of the status line (default of an array)"),
+    Flag(_FLOW, "no-panel", "", "keep the status line"),
     Flag(_FLOW, "cache", "", "take the result of an earlier job of the same code, inputs and image"),
     Flag(_FLOW, "no-cache", "", "run it, although a setting says --cache"),
     Flag(_FLOW, "local", "", "run the cell here, in a process of its own, as a job would run it"),
@@ -112,7 +121,10 @@ _CELL_KEYS = frozenset(
         "dry_run",
         "on_demand",
         "no_cache",
+        "panel",
+        "no_panel",
         "local",
+        "keep_handles",
     )
 )
 _USAGE = """%%batch [options]
@@ -147,8 +159,12 @@ class CellLine:
         Program that runs the cell; None for Python.
     bind : str or None
         Variable that gets the handle.
+    panel : bool or None
+        A live panel in the place of the status line; None: as the setting says.
     detach, dry_run, local, wants_help : bool
         Do not wait; do not send; run it here; only print the help.
+    keep_handles : bool
+        Handles among the variables are sent as such, not as the values of their jobs.
     """
 
     options: Options = field(default_factory=Options)
@@ -158,10 +174,12 @@ class CellLine:
     item: str = "item"
     language: str | None = None
     bind: str | None = None
+    panel: bool | None = None
     detach: bool = False
     dry_run: bool = False
     local: bool = False
     wants_help: bool = False
+    keep_handles: bool = False
 
 
 def parse_cell_line(line: str, preset: str | None = None) -> CellLine:
@@ -192,9 +210,11 @@ def parse_cell_line(line: str, preset: str | None = None) -> CellLine:
         item=_one_name("--item", given["item"] or "item"),
         language=None if given["lang"] in (None, "python") else given["lang"],
         bind=None if given["as"] is None else _one_name("--as", given["as"]),
+        panel=True if given["panel"] else False if given["no_panel"] else None,
         detach=bool(given["detach"] or (given["as"] and not given["wait"])),
         dry_run=given["dry_run"],
         local=given["local"],
+        keep_handles=given["keep_handles"],
     )
 
 
@@ -271,6 +291,7 @@ def _check_together(given: Mapping[str, Any]) -> None:
         ("local", "as"),
         ("local", "cache"),
         ("cache", "no_cache"),
+        ("panel", "no_panel"),
         ("local", "depends"),
         ("local", "after"),
         ("local", "dry_run"),

@@ -7,10 +7,13 @@ the job back. Letting go any other way (a kernel restart, a closed browser) neve
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.handles.handle import Account, Handle
@@ -47,6 +50,54 @@ class DetachedError(KeyboardInterrupt):
         return [f"KeyboardInterrupt: {self}"]
 
 
+@contextmanager
+def nothing_sent_yet(console: Console) -> Iterator[None]:
+    """While a cell is read and packed: an interrupt stops it, and it is said that there is no job.
+
+    Raises
+    ------
+    DetachedError
+        When interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.line("interrupted: nothing was sent")
+        raise DetachedError("nothing was sent") from None
+
+
+class HeldInterrupts:
+    """Keeps interrupts back while a job is sent: whether it arrived must be known before anything is said.
+
+    Off the main thread none ever comes.
+    """
+
+    def __init__(self) -> None:
+        self._before: Any = None
+        self._has_come = False
+
+    def release(self) -> None:
+        """Let them through from here on; one that has come by now is raised."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+        if self._has_come:
+            self._has_come = False
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self._has_come = True
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """A job watched to its end.
@@ -66,8 +117,8 @@ class Watched:
     held: str = ""
 
 
-def follow(job: Handle, console: Console) -> Watched:
-    """Tell how a job goes until it has ended.
+def follow(job: Handle, console: Console, held: HeldInterrupts | None = None) -> Watched:
+    """Tell how a job goes until it has ended; interrupts `held` until here count as its own.
 
     Raises
     ------
@@ -77,6 +128,8 @@ def follow(job: Handle, console: Console) -> Watched:
         When the job cannot be watched any more.
     """
     try:
+        if held is not None:
+            held.release()
         return _follow(job, console)
     except KeyboardInterrupt:
         raise let_go(job, console) from None

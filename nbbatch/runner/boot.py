@@ -123,20 +123,7 @@ def _run_kind(
         return _run_notebook(payload, report, positions)
     from . import script
 
-    error: BaseException | None = None
-    entries = []
-    for position in (None,) if positions is None else positions:
-        try:
-            if payload.manifest["kind"] == "command":
-                entries.append(script.run_command(payload, position))
-            else:
-                entries.append(script.run_script(payload, report, position))
-        except Exception as caught:
-            error = caught
-            entries.append({"error": failures.describe(caught, {})})
-            failures.print_failure(entries[-1]["error"])
-        report.collect(position)
-    return entries, error
+    return script.run_items(payload, report, positions)
 
 
 def _run_python(

@@ -24,9 +24,10 @@ class StopSignal(BaseException):
 class ExitCodeError(Exception):
     """A command exited with another code than 0, which becomes the job's."""
 
-    def __init__(self, code: int, text: str) -> None:
+    def __init__(self, code: int, text: str, left: Mapping[str, Any] | None = None) -> None:
         super().__init__(text)
         self.code = code
+        self.left = left or {}
 
 
 def refuse_to_ask(prompt: object = "", *_others: object, **_options: object) -> str:

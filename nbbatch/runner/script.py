@@ -10,8 +10,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
-from . import pickling
+from . import failures, pickling
 from .failures import ExitCodeError, StopSignal
 from .payload import UnpicklableError
 
@@ -25,12 +26,38 @@ if TYPE_CHECKING:
 _OWN = ".nbbatch"
 """Folder in the working directory for what is not the script's; it is never fetched."""
 _OUT = os.path.join(_OWN, "out")
+_TAIL = 4096
+"""Bytes of an item's output that are kept."""
+_REST = 1.0
+"""Seconds that are waited for the rest of the output of a program that has ended."""
 _KEEP_VARIABLES = """\
 trap 'for _name in {names}; do
   if [ -n "${{!_name+x}}" ]; then printf %s "${{!_name}}" > "{folder}/$_name"; fi
 done' EXIT
 . "{script}"
 """
+
+
+def run_items(
+    payload: Payload, report: Report, positions: range | None
+) -> tuple[list[dict[str, Any]], BaseException | None]:
+    """Run it for each position of the array, or once; gives an entry for each and the error that counts."""
+    run = run_command if payload.manifest["kind"] == "command" else run_script
+    error: BaseException | None = None
+    entries = []
+    for position in (None,) if positions is None else positions:
+        started = time.monotonic()
+        try:
+            entry = run(payload, report, position)
+        except Exception as caught:
+            error = caught
+            entry = {"error": failures.describe(caught, {}), **getattr(caught, "left", {})}
+            failures.print_failure(entry["error"])
+        if position is not None:
+            entry["seconds"] = round(time.monotonic() - started, 6)
+        entries.append(entry)
+        report.collect(position)
+    return entries, error
 
 
 def run_script(payload: Payload, report: Report, position: int | None) -> dict[str, Any]:
@@ -43,22 +70,22 @@ def run_script(payload: Payload, report: Report, position: int | None) -> dict[s
         environment["ITEM"] = environment[manifest["item_name"]] = item
         arguments = [item]
     argv = [*manifest["argv"], _written(manifest), *arguments]
-    _run(argv, environment, stdin=manifest.get("stdin"))
+    left = _run(argv, environment, report, position, stdin=manifest.get("stdin"))
     return {
+        **left,
         "variables": {
             name: report.keep(_output(name), pickling.Rules({}, {})) for name in manifest["outputs"] or ()
-        }
+        },
     }
 
 
-def run_command(payload: Payload, position: int | None) -> dict[str, Any]:
+def run_command(payload: Payload, report: Report, position: int | None) -> dict[str, Any]:
     """Run a program; gives the entry of its one item."""
     manifest = payload.manifest
     environment: dict[str, str] = {}
     if position is not None:
         environment["ITEM"] = environment[manifest["item_name"]] = _text(payload.item(position))
-    _run(manifest["argv"], environment, stdin=manifest.get("stdin"))
-    return {}
+    return _run(manifest["argv"], environment, report, position, stdin=manifest.get("stdin"))
 
 
 def _text(item: Any) -> str:
@@ -94,8 +121,14 @@ def _as_text(data: bytes) -> str | bytes:
         return data
 
 
-def _run(argv: list[str], environment: dict[str, str], *, stdin: str | None) -> None:
-    """Run a program to its end; signals that ask the job to stop go on to it, even as it starts."""
+def _run(
+    argv: list[str], environment: dict[str, str], report: Report, position: int | None, *, stdin: str | None
+) -> dict[str, Any]:
+    """Run a program to its end; signals that ask the job to stop go on to it, even as it starts.
+
+    Of an item the entry has its exit code and the end of its output, whether it went well or not.
+    """
+    copy = _Copy() if position is not None and os.environ.get("NBBATCH_SCRIPT") else None
     child: subprocess.Popen[bytes] | None = None
     received: list[int] = []
 
@@ -108,7 +141,12 @@ def _run(argv: list[str], environment: dict[str, str], *, stdin: str | None) -> 
     sys.stdout.flush()
     try:
         with _input(stdin) as file:
-            child = subprocess.Popen(argv, env={**os.environ, **environment}, stdin=file)
+            streams: dict[str, Any] = (
+                {} if copy is None else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            )
+            child = subprocess.Popen(argv, env={**os.environ, **environment}, stdin=file, **streams)
+        if copy is not None:
+            copy.start(child.stdout)
         for number in received:
             child.send_signal(number)
         code = child.wait()
@@ -119,9 +157,38 @@ def _run(argv: list[str], environment: dict[str, str], *, stdin: str | None) -> 
             signal.signal(number, handler)
     if received:
         raise StopSignal("the job was stopped")
+    status = code if code >= 0 else 128 - code  # a shell's way to say "killed by signal n"
+    left = None if copy is None else {"exit_code": status, "output": copy.end()}
+    entry = {} if left is None else {"value": report.keep(left, pickling.Rules({}, {}))}
     if code:
-        # A shell's way to say "killed by signal n".
-        raise ExitCodeError(code if code > 0 else 128 - code, _ending(argv[0], code))
+        raise ExitCodeError(status, _ending(argv[0], code), entry)
+    return entry
+
+
+class _Copy:
+    """Passes a program's output on to the log, as it comes, and keeps its end."""
+
+    def __init__(self) -> None:
+        import threading
+
+        self._tail = b""
+        self._thread = threading.Thread(target=self._pass_on, daemon=True)
+        self._pipe: Any = None
+
+    def start(self, pipe: Any) -> None:
+        self._pipe = pipe
+        self._thread.start()
+
+    def end(self) -> str:
+        """The end of the output; what a process left behind may still write is not waited for."""
+        self._thread.join(_REST)
+        return self._tail.decode("utf-8", "replace")
+
+    def _pass_on(self) -> None:
+        while data := os.read(self._pipe.fileno(), 1 << 16):
+            self._tail = (self._tail + data)[-_TAIL:]
+            while data:
+                data = data[os.write(1, data) :]
 
 
 def _ending(program: str, code: int) -> str:

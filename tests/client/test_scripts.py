@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import nbbatch
+from nbbatch.client.arrays import array_logs
 from nbbatch.client.backend import get_backend
 from nbbatch.client.files.scripts import ScriptJob
 from nbbatch.client.images.facts import facts_of
@@ -87,8 +88,53 @@ def test_a_program_gets_its_words_as_they_are(shared_daemon, here) -> None:
 def test_items_are_an_array(shared_daemon, here) -> None:
     """Each item is $ITEM, and its files have a folder of their own."""
     array = nbbatch.script("echo $ITEM > r", items=["a", "b", "c"], fetch="r", name="many")
-    assert array.results() == [None, None, None]
+    results = array.results()
+    assert [one.exit_code for one in results] == [0, 0, 0]
+    assert [[path.read_text() for path in one.files] for one in results] == [["a\n"], ["b\n"], ["c\n"]]
     assert [(here / "many" / str(n) / "r").read_text() for n in range(3)] == ["a\n", "b\n", "c\n"]
+
+
+def test_each_item_of_a_script_has_its_exit_code_and_output(shared_daemon, here) -> None:
+    """In its result or its error, in the table, and when the array is found again by its id."""
+    text = "echo out $ITEM; echo err >&2; word=w$ITEM; [ $ITEM != 2 ] || exit 7"
+    array = nbbatch.script(text, items=[1, 2, 3], outputs=["word"], chunk=2, name="codes")
+    first, second, third = array.results(return_exceptions=True)
+    assert (first.exit_code, first.output, first.variables) == (0, "out 1\nerr", {"word": "w1"})
+    assert third.output == "out 3\nerr"
+    assert second.exit_code == 7
+    assert "out 2\nerr" in str(second)
+    assert str(second).startswith("item 1 of 3 (2): bash exited with code 7.")
+    with pytest.raises(JobFailedError, match="code 7"):
+        array.results()
+    again = nbbatch.job(array.id)
+    assert {item.position for item in again.as_completed()} == {0, 1, 2}
+    table = again.frame()
+    assert list(table["output"].dropna()) == ["out 1\nerr", "out 3\nerr"]
+    assert list(table["word"].dropna()) == ["w1", "w3"]
+    assert table["error"].notna().tolist() == [False, True, False]
+    assert nbbatch.command(["echo"], items=["x"]).results()[0].output == ""
+
+
+def test_the_logs_of_an_array_are_one(shared_daemon, here, monkeypatch) -> None:
+    """By time, each line with its child; one child's alone; the last lines; as they come."""
+    array = nbbatch.script("echo one $ITEM; echo two $ITEM", items=["a", "b", "c"], chunk=1)
+    followed = list(array.logs(follow=True))
+    text = array.logs()
+    assert sorted(followed) == sorted(text.splitlines())
+    assert sorted(text.splitlines())[:2] == ["[0] one a", "[0] two a"]
+    assert len(text.splitlines()) == 6
+    assert array.logs(index=1) == "one b\ntwo b"
+    assert len(array.logs(tail=2).splitlines()) == 2
+    assert list(array.logs(True, index=2)) == ["one c", "two c"]
+    with pytest.raises(IndexError, match="no child 3, but 0-2"):
+        array.logs(index=3)
+    monkeypatch.setattr(array_logs, "MOST_NAMED", 1)  # as for more than a hundred streams
+    other = nbbatch.script("echo other", items=["x", "y"])
+    assert other.wait(60)
+    assert array.logs() == text
+    alone = nbbatch.script("echo $ITEM", items=["x"])
+    assert alone.wait(60)
+    assert alone.logs() == "x"
 
 
 def test_a_handle_is_found_again(shared_daemon, here) -> None:

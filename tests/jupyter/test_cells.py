@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 
 import pytest
 
-from nbbatch.errors import JobFailedError, NbbatchError, RemoteError, UnknownNameError, UserError
+import nbbatch
+from nbbatch.client.backend import get_backend
+from nbbatch.errors import (
+    DependencyFailedError,
+    JobFailedError,
+    NbbatchError,
+    RemoteError,
+    UnknownNameError,
+    UserError,
+)
+from nbbatch.jupyter.waiting import DetachedError
 
 
 def run(shell, cell):
@@ -145,6 +157,82 @@ def test_a_job_waits_for_the_one_it_depends_on(batch_shell):
     run(batch_shell, "%%batch --as first\nraise SystemExit(3)")
     with pytest.raises(NbbatchError, match="depends on failed"):
         run(batch_shell, "%%batch --depends first\n1")
+
+
+def test_a_handle_in_a_cell_is_its_value_and_is_waited_for(batch_shell, capsys):
+    """As an argument of `submit` would be; the receipt says so, and how to have the handle itself."""
+    run(batch_shell, "import nbbatch\ndef slowly(x):\n    import time; time.sleep(0.3); return x * 2")
+    run(batch_shell, "job = nbbatch.submit(slowly, 21)\narr = nbbatch.map(slowly, [1, 2], chunk=1)")
+    run(batch_shell, "%%batch --as after\ntotal = job + sum(arr)\ntotal")
+    job, arr, after = (batch_shell.user_ns[name] for name in ("job", "arr", "after"))
+    assert after.result(60) == 48
+    assert {one["jobId"] for one in after.detail()["dependsOn"]} == {job.id, arr.id}
+    said = capsys.readouterr().out
+    assert f"job is the value of job {job.id[:8]} (slowly), which the cell waits for" in said
+    assert "--keep-handles sends the handle itself" in said
+    run(batch_shell, "%%batch\nboth = [job, 1]\nboth")
+    assert batch_shell.user_ns["both"] == [42, 1]
+    run(batch_shell, "%%batch --local\njob + 1")
+    assert batch_shell.user_ns["_"] == 43
+    run(batch_shell, "%%batch --keep-handles\nkind = type(job).__name__")
+    assert batch_shell.user_ns["kind"] == "Job"
+
+
+def test_a_cell_like_an_earlier_job(batch_shell):
+    """By the variable of its handle, right-sized where that is asked for, or by its id."""
+    run(batch_shell, "%%batch --as first --vcpus 2 --memory 3G --env A=1\n1")
+    first = batch_shell.user_ns["first"]
+    assert first.result(60) == 1
+    asked = []
+    for like in ("first", first.id[:8], "first.resized()"):
+        run(batch_shell, f"%%batch --as next --like {like}\n2")
+        container = batch_shell.user_ns["next"].detail()["container"]
+        asked.append({one["type"]: one["value"] for one in container["resourceRequirements"]})
+    assert asked[0] == asked[1] == {"VCPU": "2", "MEMORY": "3072"}
+    assert int(asked[2]["MEMORY"]) < 3072
+
+
+def _interrupt(**_):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupt_while_packing_says_that_nothing_was_sent(batch_shell, capsys):
+    """There is no job then."""
+
+    class Slow:
+        def __reduce__(self):
+            _interrupt()
+            return int, ()
+
+    batch_shell.user_ns["slow"] = Slow()
+    before = len(nbbatch.jobs())
+    with pytest.raises(DetachedError, match="nothing was sent"):
+        run(batch_shell, "%%batch\nslow")
+    assert "interrupted: nothing was sent" in capsys.readouterr().out
+    assert len(nbbatch.jobs()) == before
+
+
+@pytest.mark.parametrize("moment", ["before-send.batch.SubmitJob", "after-call.batch.SubmitJob"])
+def test_an_interrupt_while_the_job_is_sent_detaches(batch_shell, capsys, moment):
+    """The job may have arrived already: the cell waits until it knows, and says how to find it again."""
+    run(batch_shell, "%%batch\n1")  # the definition is there
+    events = get_backend().batch.meta.events
+    events.register(moment, _interrupt, unique_id="once")
+    try:
+        with pytest.raises(DetachedError, match="goes on without this cell"):
+            run(batch_shell, "%%batch --name held\n2")
+    finally:
+        events.unregister(moment, unique_id="once")
+    job = nbbatch.job("held")
+    assert f"interrupted: job {job.id[:8]} goes on · %batch attach {job.id[:8]}" in capsys.readouterr().out
+    assert job.result(60) == 2
+
+
+def test_a_cell_that_needs_the_value_of_a_failed_job_is_not_sent(batch_shell):
+    """It could never run."""
+    run(batch_shell, "import nbbatch\nbroken = nbbatch.submit(int, 'x')\nbroken.wait(60)")
+    with pytest.raises(DependencyFailedError, match="whose value is needed, has failed"):
+        run(batch_shell, "%%batch\nbroken + 1")
 
 
 def test_a_cell_that_ran_before_is_answered_from_the_cache(batch_shell, capsys):

@@ -16,6 +16,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from aws_account import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-the-tests"
@@ -125,6 +126,8 @@ def serve(folder: Path, environment: dict[str, str], *settings: str) -> Site:
         "JUPYTER_RUNTIME_DIR": str(runtime),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_PLATFORM_DIRS": "1",
+        **KEYS,
+        "AWS_EC2_METADATA_DISABLED": "true",
         **environment,
     }
     with log.open("wb") as file:

@@ -79,6 +79,9 @@ function Shares({ costs, active }: { readonly costs: ICosts; readonly active: bo
   const jobs = useFresh('GET jobs', { limit: 1000 }, active).answer;
   const names = jobs ? byName(jobs.jobs, firstDay(costs, span)) : [];
   const queues = byQueue(costs, span);
+  if (byQueue(costs, DAYS).length === 0) {
+    return <Hint text={trans.__('Nothing ran in the last days, so nothing cost anything.')} />;
+  }
   return (
     <>
       <fieldset className="nb-Choice">
@@ -95,7 +98,7 @@ function Shares({ costs, active }: { readonly costs: ICosts; readonly active: bo
           </button>
         ))}
       </fieldset>
-      {queues.length === 0 && <Hint text={trans.__('Nothing ran, so nothing cost anything.')} />}
+      {queues.length === 0 && <Hint text={trans.__('Nothing ran today.')} />}
       <Ranking title={trans.__('By queue')} id="queue" shares={queues} />
       <Ranking title={trans.__('By name')} id="name" shares={names} />
     </>

@@ -109,7 +109,7 @@ export class JobsModel implements IDisposable {
     const { signal } = this.request;
     this.update({ phase: this.state_.value.phase === 'first' ? 'first' : 'loading' });
     try {
-      const query = { ...this.filter, limit: PAGE, token };
+      const query = { ...this.filter, limit: PAGE, page: token };
       const page = await this.store.ask('GET jobs', { query, signal });
       this.onPage(page, token !== '');
     } catch (error) {

@@ -6,7 +6,7 @@ import { Commands } from '../commands';
 import { Documents } from '../documents';
 import { ISidebar } from '../sidebar';
 import { addJobCommands } from './commands';
-import { EVERYTHING, type IFilter } from './filter';
+import { EVERYTHING, type IFilter, isEverything } from './filter';
 import { JobsModel } from './model';
 import { jobsSection } from './section';
 
@@ -17,18 +17,43 @@ export const jobs: JupyterFrontEndPlugin<void> = {
   requires: [ISidebar],
   optional: [ICommandPalette, ILayoutRestorer],
   activate: (
-    _: JupyterFrontEnd,
+    app: JupyterFrontEnd,
     sidebar: ISidebar,
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
   ): void => {
     const { services } = sidebar;
     const { trans, memory, store } = services;
-    const filter = { ...EVERYTHING, ...memory.get<Partial<Record<keyof IFilter, string>>>('filter', {}) };
-    const model = new JobsModel(store, filter);
+    const model = new JobsModel(store);
+    void memory.ready.then(() => {
+      const kept = { ...EVERYTHING, ...memory.get<Partial<Record<keyof IFilter, string>>>('filter', {}) };
+      if (!isEverything(kept)) {
+        model.show(kept);
+      }
+    });
     const documents = new Documents(services);
     addJobCommands(services, model, documents, palette);
+    addShowJobs(app, sidebar, model);
     documents.restore(restorer, { detail: Commands.openJob, log: Commands.openLog });
     sidebar.add({ id: 'jobs', label: trans.__('Jobs'), rank: 10, component: jobsSection(model) });
   },
 };
+
+/** The command that brings the list to the front, filtered, with a job selected. */
+function addShowJobs(app: JupyterFrontEnd, sidebar: ISidebar, model: JobsModel): void {
+  const { memory, trans } = sidebar.services;
+  const text = { type: 'string' };
+  app.commands.addCommand(Commands.showJobs, {
+    label: trans.__('Show the Jobs of a Queue or State'),
+    describedBy: { args: { type: 'object', properties: { queue: text, status: text, select: text } } },
+    execute: ({ queue, status, select }) => {
+      const filter = { ...EVERYTHING, queue: String(queue ?? ''), status: String(status ?? '') };
+      memory.set('filter', filter);
+      model.show(filter);
+      if (typeof select === 'string') {
+        model.selected.set(select);
+      }
+      sidebar.open('jobs');
+    },
+  });
+}

@@ -131,7 +131,7 @@ export class LogModel implements IDisposable {
     }
     this.update({ phase: 'loading' });
     try {
-      const page = await this.page({ token: this.backward, limit });
+      const page = await this.page({ page: this.backward, limit });
       this.lines = [...page.lines, ...this.lines];
       this.starts = [PLAIN];
       this.backward = page.backward;
@@ -155,7 +155,7 @@ export class LogModel implements IDisposable {
 
   private async next(): Promise<void> {
     const isFirst = this.forward === '';
-    const query = isFirst ? { limit: FIRST_PAGE } : { token: this.forward, limit: LARGEST_PAGE, wait: WAIT };
+    const query = isFirst ? { limit: FIRST_PAGE } : { page: this.forward, limit: LARGEST_PAGE, wait: WAIT };
     const page = await this.page(query);
     if (isFirst) {
       this.backward = page.backward;
@@ -177,7 +177,7 @@ export class LogModel implements IDisposable {
     });
   }
 
-  private page(query: { token?: string; limit: number; wait?: number }): Promise<ILogPage> {
+  private page(query: { page?: string; limit: number; wait?: number }): Promise<ILogPage> {
     const { id, backend } = this.place;
     const whole = { ...query, attempt: this.wanted, backend };
     return this.store.ask('GET jobs/{id}/logs', { id, query: whole, signal: this.life.signal });

@@ -19,7 +19,8 @@ export class SidebarPanel extends LookedAtWidget implements ISidebar {
   constructor(services: IServices) {
     super(services.store.attention);
     this.services = services;
-    this.open_ = new Observable(services.memory.get(OPEN, ''));
+    this.open_ = new Observable('');
+    void services.memory.ready.then(() => this.open_.set(this.open_.value || services.memory.get(OPEN, '')));
     this.id = 'nbbatch-sidebar';
     this.addClass('nb-Sidebar');
     this.node.setAttribute('role', 'region');
@@ -32,22 +33,21 @@ export class SidebarPanel extends LookedAtWidget implements ISidebar {
   }
 
   open(section: string): void {
+    if (section) {
+      this.bringForward(section);
+    }
+    this.services.app.shell.activateById(this.id);
+  }
+
+  private bringForward(section: string): void {
     this.open_.set(section);
     this.services.memory.set(OPEN, section);
-    this.services.app.shell.activateById(this.id);
   }
 
   protected override render(): React.ReactElement {
     return (
       <ServicesProvider value={this.services}>
-        <Sidebar
-          sections={this.sections}
-          open={this.open_}
-          onOpen={id => {
-            this.open_.set(id);
-            this.services.memory.set(OPEN, id);
-          }}
-        />
+        <Sidebar sections={this.sections} open={this.open_} onOpen={id => this.bringForward(id)} />
       </ServicesProvider>
     );
   }

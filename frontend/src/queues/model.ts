@@ -101,7 +101,11 @@ export function capacityInWords(queue: IQueueRow | IEnvironment, trans: Translat
     return queue.maxVcpus ? trans.__('up to %1 vCPU', trimmed(queue.maxVcpus)) : '';
   }
   const { used, provisioned, max, wanted } = capacity;
-  const words = [trans.__('%1 of %2 vCPU used', trimmed(used), trimmed(provisioned))];
+  const words = [
+    provisioned > 0
+      ? trans.__('%1 of %2 vCPU used', trimmed(used), trimmed(provisioned))
+      : trans.__('no vCPU yet'),
+  ];
   if (max > provisioned) {
     words.push(trans.__('up to %1', trimmed(max)));
   }

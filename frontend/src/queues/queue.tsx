@@ -119,7 +119,9 @@ function Environments({
               <span className="nb-weak nb-Queue-depth">{hostsInWords(environment, trans)}</span>
             </div>
             <Capacity of={environment} />
-            {environment.reason && <p className="nb-weak">{environment.reason}</p>}
+            {environment.reason && environment.state !== 'ENABLED' && (
+              <p className="nb-weak">{environment.reason}</p>
+            )}
           </li>
         ))}
       </ul>

@@ -26,12 +26,22 @@ export function EstimatedCost({ estimate, runs }: IProps): React.ReactElement {
           <span className="nb-weak">{trans.__('as one array job')}</span>
         </p>
       )}
-      {estimate ? <Range estimate={estimate} /> : <p className="nb-weak">{trans.__('No estimate yet.')}</p>}
+      {estimate ? (
+        <Range estimate={estimate} isEach={runs > 1} />
+      ) : (
+        <p className="nb-weak">{trans.__('No estimate yet.')}</p>
+      )}
     </section>
   );
 }
 
-function Range({ estimate }: { readonly estimate: IEstimate }): React.ReactElement {
+function Range({
+  estimate,
+  isEach,
+}: {
+  readonly estimate: IEstimate;
+  readonly isEach: boolean;
+}): React.ReactElement {
   const { trans } = useServices();
   const { expected, low, high, perHour, worst } = estimate.chosen;
   const place = estimate.isSpot
@@ -45,7 +55,13 @@ function Range({ estimate }: { readonly estimate: IEstimate }): React.ReactEleme
         {expected !== null && isRange && (
           <span className="nb-weak"> {trans.__('(%1 to %2)', dollars(low), dollars(high))}</span>
         )}
-        {expected === null && perHour !== null && <strong>{trans.__('%1 an hour', dollars(perHour))}</strong>}
+        {expected === null && perHour !== null && (
+          <strong>
+            {isEach
+              ? trans.__('%1 an hour each', dollars(perHour))
+              : trans.__('%1 an hour', dollars(perHour))}
+          </strong>
+        )}
         {expected === null && perHour === null && <strong>{trans.__('No price is known')}</strong>}
         <span className="nb-weak"> · {place}</span>
       </p>

@@ -38,7 +38,7 @@ export function Field(props: IFieldProps): React.ReactElement {
       <div className="nb-Field-row">
         {props.children({
           id,
-          className: 'nb-Input jp-mod-styled',
+          className: 'nb-Input',
           'aria-invalid': wrong !== undefined,
           'aria-describedby': described || undefined,
         })}

@@ -183,14 +183,36 @@ function asGiven(option: IOptionField, text: string): unknown {
   return isLines ? text.split('\n').filter(line => line.trim() !== '') : text.trim();
 }
 
-/** The field that the server means; options first, because they have fixed names. */
-export function fieldNamed(name: string, notebook: INotebook): string {
-  if (notebook.options.some(option => option.name === name)) {
-    return fieldOfOption(name);
+/** The field that the server means: `options.memory`, `grid.lr`, `kernel`; empty where there is none. */
+export function fieldNamed(place: string, notebook: INotebook): string {
+  const [group = '', name = ''] = place.split('.', 2);
+  if (place === 'kernel') {
+    return fieldOfOption(place);
   }
-  return notebook.parameters.some(parameter => parameter.name === name) ? fieldOfParameter(name) : name;
+  if (group === 'options') {
+    return notebook.options.some(option => option.name === name) ? fieldOfOption(name) : '';
+  }
+  return notebook.parameters.some(parameter => parameter.name === name) ? fieldOfParameter(name) : '';
 }
 
 function swept(choice: Choice, notebook: INotebook): IParameter[] {
   return notebook.parameters.filter(parameter => entryOf(choice, parameter).isSweep);
+}
+
+const MIB_PER_GIB = 1024;
+
+/** What holds where an option is left empty, with the unit that the server's bare numbers have. */
+export function defaultOf({ kind, default: value }: IOptionField): string {
+  if (!/^\d+$/.test(value)) {
+    return value;
+  }
+  const number = Number(value);
+  switch (kind) {
+    case 'memory':
+      return number % MIB_PER_GIB === 0 ? `${number / MIB_PER_GIB}G` : `${number}M`;
+    case 'duration':
+      return `${number}s`;
+    default:
+      return value;
+  }
 }

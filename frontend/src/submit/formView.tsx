@@ -138,6 +138,10 @@ function Fields({ model, state, notebook }: IFieldsProps): React.ReactElement {
     <OptionField key={each.name} model={model} option={each} choice={choice} complaints={complaints} />
   );
   const advanced = notebook.options.filter(each => each.isAdvanced);
+  const parameters = React.useRef<HTMLFieldSetElement>(null);
+  React.useEffect(() => {
+    parameters.current?.closest('form')?.querySelector<HTMLElement>('.nb-Input')?.focus();
+  }, []);
   const isUsed = (name: string) =>
     choice.options[name] !== undefined || complaints.some(({ field }) => field === fieldOfOption(name));
   const isOpen = advanced.some(each => isUsed(each.name)) || choice.kernel !== '';
@@ -148,7 +152,7 @@ function Fields({ model, state, notebook }: IFieldsProps): React.ReactElement {
           {warning}
         </p>
       ))}
-      <fieldset className="nb-Fields" data-fields="parameters">
+      <fieldset className="nb-Fields" data-fields="parameters" ref={parameters}>
         <legend>{trans.__('Parameters')}</legend>
         {notebook.parameters.map(parameter => (
           <ParameterField
@@ -176,7 +180,6 @@ function Fields({ model, state, notebook }: IFieldsProps): React.ReactElement {
           {advanced.map(option)}
         </div>
       </details>
-      <EstimatedCost estimate={state.estimate} runs={state.runs} />
     </>
   );
 }
@@ -217,6 +220,7 @@ function Foot({ state, isUnsaved, onClose }: IFootProps): React.ReactElement {
   const label = isUnsaved ? trans.__('Save and Submit') : trans.__('Submit');
   return (
     <div className="nb-Form-foot">
+      {state.notebook && <EstimatedCost estimate={state.estimate} runs={state.runs} />}
       <p className="nb-Form-reason" id="nbbatch-reason" role="status" data-reason="">
         {against?.message} {against?.cure}
       </p>

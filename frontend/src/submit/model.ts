@@ -174,7 +174,7 @@ export class SubmitModel implements IDisposable {
   }
 
   private refuse(notebook: INotebook, { message, cure, field }: ApiError): void {
-    this.refused = [{ field: field === '' ? '' : fieldNamed(field, notebook), message, cure }];
+    this.refused = [{ field: fieldNamed(field, notebook), message, cure }];
     this.check();
   }
 

@@ -4,7 +4,7 @@ import * as React from 'react';
 import { useServices } from '../services';
 import type { IOptionField } from '../shapes';
 import { Field, type IAttributes } from './field';
-import { type Choice, type Complaint, fieldOfOption } from './form';
+import { type Choice, type Complaint, defaultOf, fieldOfOption } from './form';
 import type { SubmitModel } from './model';
 
 interface IProps {
@@ -16,18 +16,13 @@ interface IProps {
 
 /** Options whose choices are all there are; of the others they are only proposals. */
 const CLOSED = new Set(['queue', 'preset']);
-const UNITS: Partial<Record<IOptionField['kind'], string>> = {
-  memory: '4G, 512M',
-  duration: '90s, 2h',
-};
 
 export function OptionField({ model, option, choice, complaints }: IProps): React.ReactElement {
   const text = choice.options[option.name] ?? '';
   return (
     <Field
       id={fieldOfOption(option.name)}
-      label={option.name}
-      note={UNITS[option.kind]}
+      label={option.name.replaceAll('_', ' ')}
       help={option.help}
       complaints={complaints}
     >
@@ -78,7 +73,7 @@ function Input({ attributes, option, text, onText }: IInputProps): React.ReactEl
         autoComplete="off"
         spellCheck={false}
         list={option.choices.length > 0 ? list : undefined}
-        placeholder={option.default}
+        placeholder={defaultOf(option)}
         value={text}
         onChange={event => onText(event.currentTarget.value)}
       />

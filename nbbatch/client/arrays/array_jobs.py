@@ -9,10 +9,11 @@ results stand where the missing ones would have stood.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, overload
+from typing import Any, Literal, TypeVar, overload
 
+from nbbatch.client.arrays.array_logs import ArrayLogs
 from nbbatch.client.arrays.chunks import Chunk, Durations, packing_words
 from nbbatch.client.arrays.coming import Coming, failed_count
 from nbbatch.client.arrays.indexes import (
@@ -24,8 +25,10 @@ from nbbatch.client.arrays.indexes import (
     environment_of,
     read_indexes,
     retry_environment,
+    write_indexes,
 )
 from nbbatch.client.arrays.inputs import labels_of
+from nbbatch.client.arrays.item_jobs import ItemJob
 from nbbatch.client.arrays.items import Item, Reader, failed_children, first_error
 from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.arrays.table import frame_of
@@ -35,16 +38,19 @@ from nbbatch.client.config import home
 from nbbatch.client.handles.handle import TERMINATE_REASON, Handle
 from nbbatch.client.handles.outcome import Detail, short_id
 from nbbatch.client.handles.references import Reference
-from nbbatch.client.jobs import Job, value_of
+from nbbatch.client.jobs import Job, Text, check_tail
+from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.news import News
 from nbbatch.client.notes import Note
 from nbbatch.client.options import Options
-from nbbatch.client.results import ItemResult, Plain
+from nbbatch.client.results import Plain
 from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
 from nbbatch.client.submission import send, submit_again
 from nbbatch.client.told import Progress
-from nbbatch.errors import ResultLostError, UserError
+from nbbatch.errors import UserError
 from nbbatch.model.jobs import TERMINAL
+
+_Array = TypeVar("_Array", bound="ArrayJob")
 
 
 class ArrayJob(Handle):
@@ -239,6 +245,71 @@ class ArrayJob(Handle):
         items = self._items(self._still_failed(failures), failures)
         return [item for item in items if item.error is not None]
 
+    @overload
+    def logs(
+        self,
+        follow: Literal[False] = False,  # noqa: FBT002 - as a job's
+        *,
+        index: int | None = None,
+        tail: int | None = None,
+        since: Moment | None = None,
+    ) -> str: ...
+    @overload
+    def logs(
+        self,
+        follow: Literal[True],
+        *,
+        index: int | None = None,
+        tail: int | None = None,
+        since: Moment | None = None,
+    ) -> Iterator[str]: ...
+    def logs(
+        self,
+        follow: bool = False,  # noqa: FBT001, FBT002
+        *,
+        index: int | None = None,
+        tail: int | None = None,
+        since: Moment | None = None,
+    ) -> str | Iterator[str]:
+        """The logs of all children by time, each line behind its child's `[index]`.
+
+        Parameters
+        ----------
+        follow : bool
+            Give an iterator of lines that waits for more until the array has ended.
+        index : int, optional
+            Only this child's, as `%batch logs ID:INDEX`; where a child runs one item, that item's.
+        tail : int, optional
+            Only the last so many; with `follow`, of those that are there already.
+        since : str, datetime or float, optional
+            Only lines from then on: `"10m"` ago, a point in time, or epoch seconds.
+
+        Raises
+        ------
+        IndexError
+            There is no such child.
+        """
+        if index is not None or len(self.places) == 1:
+            return self._log_of(index, follow, tail, since)
+        start = None if since is None else epoch_ms(since)
+        check_tail(tail)
+        ids = {self._child_id(one): one for one in self.places}
+        lines = ArrayLogs(self, ids, start).lines(follow=follow, tail=tail)
+        return lines if follow else Text("\n".join(deque(lines, tail)))
+
+    def _log_of(
+        self,
+        index: int | None,
+        follow: bool,  # noqa: FBT001
+        tail: int | None,
+        since: Moment | None,
+    ) -> str | Iterator[str]:
+        """Of one child."""
+        if index is not None and index not in self.places:
+            raise IndexError(f"{self!r} has no child {index}, but {write_indexes(self.places)}.")
+        job = Job(self.id if index is None else self._child_id(index), backend=self.backend_name)
+        return job.logs(follow, tail=tail, since=since)  # type: ignore[call-overload, no-any-return]
+
     def retry_failed(self, **options: Any) -> ArrayJob:
         """Submit the children with failed items again, and in them run only those items.
 
@@ -363,39 +434,6 @@ class ArrayJob(Handle):
         return _again, (type(self), self.id, self.backend_name, self._name)
 
 
-class ItemJob(Job):
-    """A child of an array as the handle of one of its items, the one at `place` in its chunk."""
-
-    def __init__(self, job_id: str, *, backend: str, name: str = "", place: int = 0) -> None:
-        super().__init__(job_id, backend=backend, name=name)
-        self.place = place
-        self.array: ArrayJob | None = None
-        self.index = 0
-
-    def reference(self, variable: str | None = None) -> Reference:
-        """What stands for the item's value as an argument of another job; its array is asked only once."""
-        if self.array is None:
-            return replace(super().reference(variable), place=self.place)
-        url, base = self.array.origin()
-        return replace(self._refer(url, self.index, base, variable), place=self.place)
-
-    def result(self, timeout: float | None = None) -> Any:
-        """The item's value; see `Job.result`."""
-        self._wait_for_end(timeout)
-        if self.place < len(items := self._items_left()) and items[self.place].error is None:
-            return value_of(items[self.place], self.id)
-        return super().result(timeout)
-
-    def _items_left(self) -> Sequence[ItemResult]:
-        try:
-            return self.load().items
-        except ResultLostError:
-            return ()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)
-
-
 def _completed(summary: Detail, array: Detail) -> Detail:
     """A child's summary with what only its array says: what it asked for, and who ended it.
 
@@ -412,10 +450,6 @@ def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJ
     return kind(job_id, backend=backend, name=name)
 
 
-def _item_again(kind: type[ItemJob], job_id: str, backend: str, name: str, place: int) -> ItemJob:
-    return kind(job_id, backend=backend, name=name, place=place)
-
-
 def map_packed(
     packed: Packed,
     options: Options,
@@ -423,13 +457,14 @@ def map_packed(
     name: str = "array",
     inputs: Sequence[Any] | None = None,
     packing: str = "",
-) -> ArrayJob:
+    kind: type[_Array] = ArrayJob,  # type: ignore[assignment]
+) -> _Array:
     """Submit what `pack_for` made of a payload with items; `inputs` saves reading them back.
 
     `packing` is what the handle says of its items, from `packing_words`.
     """
     job_id = send(packed, options, name=name)
-    array = ArrayJob(
+    array = kind(
         job_id,
         backend=options.backend or get_backend().name,
         name=options.name or name,

@@ -70,6 +70,8 @@ class Item:
         How long it took.
     metrics : mapping
         The last value of each metric it has logged.
+    variables : mapping
+        Names that came back of a cell or a script.
     """
 
     position: int
@@ -79,6 +81,7 @@ class Item:
     error: BaseException | None = None
     seconds: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def input(self) -> Any:
@@ -261,6 +264,7 @@ class Reader:
             value=found.value if found is not None else None,
             seconds=found.seconds if found is not None else None,
             metrics=found.metrics if found is not None else {},
+            variables=found.variables if found is not None else {},
         )
         if found is not None and found.error is None and left is None:
             return item

@@ -10,6 +10,7 @@ from typing import Any
 
 from nbbatch.client.arrays.inputs import Rows, Values
 from nbbatch.client.arrays.items import Item
+from nbbatch.client.files.script_result import ScriptResult
 
 
 def frame_of(items: Sequence[Item], inputs: Sequence[Any]) -> Any:
@@ -68,6 +69,8 @@ def _columns(word: str, values: Sequence[Any], index: Any) -> dict[str, Any]:
 def _row(word: str, value: Any) -> Mapping[str, Any]:
     if value is _MISSING:
         return {}
+    if isinstance(value, ScriptResult):
+        return value.row()
     if hasattr(value, "to_dict") and hasattr(value, "name"):  # a Series
         value = value.to_dict()
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nbbatch.client.arrays.array_jobs import ArrayJob, map_packed
+from nbbatch.client.arrays.array_jobs import map_packed
 from nbbatch.client.arrays.chunks import key_of
 from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Command
+from nbbatch.client.files.script_arrays import ScriptArray
+from nbbatch.client.files.script_result import ScriptResult
 from nbbatch.client.handles.outcome import error_of
 from nbbatch.client.images.facts import ImageFacts, facts_of
 from nbbatch.client.jobs import TAIL, Job
@@ -40,28 +42,6 @@ _BY_SUFFIX = {
     ".pl": "perl",
     ".jl": "julia",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptResult:
-    """What a script or a program that succeeded left.
-
-    Parameters
-    ----------
-    exit_code : int
-        Always 0; another one raises JobFailedError, which has it.
-    output : str
-        What it wrote to standard output and error, as in the log.
-    files : tuple of Path
-        Where files that `fetch=` asked for are now.
-    variables : mapping
-        Text by the names in `outputs=`.
-    """
-
-    exit_code: int
-    output: str
-    files: tuple[Path, ...] = ()
-    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class ScriptJob(Job):
@@ -114,7 +94,7 @@ def script(
     items: Any = None,
     chunk: int | str = "auto",
     **options: Any,
-) -> ScriptJob | ArrayJob:
+) -> ScriptJob | ScriptArray:
     """Run a script as a job.
 
     Parameters
@@ -135,8 +115,8 @@ def script(
 
     Returns
     -------
-    ScriptJob or ArrayJob
-        `result()` waits and gives exit code, output and files.
+    ScriptJob or ScriptArray
+        `result()` waits and gives exit code, output and files, of an array those of each item.
 
     Raises
     ------
@@ -169,7 +149,7 @@ def command(
     items: Any = None,
     chunk: int | str = "auto",
     **options: Any,
-) -> ScriptJob | ArrayJob:
+) -> ScriptJob | ScriptArray:
     """Run a program as a job: one of an image, or your own with `files=`.
 
     Parameters
@@ -181,8 +161,8 @@ def command(
 
     Returns
     -------
-    ScriptJob or ArrayJob
-        `result()` waits and gives exit code, output and files.
+    ScriptJob or ScriptArray
+        `result()` waits and gives exit code, output and files, of an array those of each item.
 
     Raises
     ------
@@ -294,11 +274,11 @@ def _shell(options: Options, argv: Sequence[str]) -> Sequence[str]:
     return ["sh", *argv[1:]] if facts is not None and facts.shell == "sh" and argv[0] == "bash" else argv
 
 
-def _submit(payload: Cell | Command, options: Options, name: str) -> ScriptJob | ArrayJob:
+def _submit(payload: Cell | Command, options: Options, name: str) -> ScriptJob | ScriptArray:
     packed = pack_for(payload, options)
     packed = replace(packed, environment={**packed.environment, SCRIPT_VARIABLE: "1"})
     if payload.items is not None:
-        return map_packed(packed, options, name=name, inputs=payload.items)
+        return map_packed(packed, options, name=name, inputs=payload.items, kind=ScriptArray)
     return _handle(send(packed, options, name=name), options, name)
 
 

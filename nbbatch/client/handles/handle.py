@@ -29,6 +29,7 @@ from nbbatch.client.handles.resize import Advice, resize_advice
 from nbbatch.client.handles.shown import shown
 from nbbatch.client.handles.timeline import timeline
 from nbbatch.client.handles.usage import Use, own_usage, use_of
+from nbbatch.client.like import Resized
 from nbbatch.client.moments import moment_of
 from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.results import Usage
@@ -39,6 +40,8 @@ from nbbatch.model.jobs import ACTIVE, TERMINAL
 
 CANCEL_REASON = "Cancelled from the notebook"
 TERMINATE_REASON = "Terminated from the notebook"
+_REASON = 1024
+"""Characters of a reason, at most."""
 _MIB = 1 << 20
 
 
@@ -210,7 +213,7 @@ class Handle(Referable):
         """
         if self._final is None:
             with self.backend.errors():
-                self.backend.batch.cancel_job(jobId=self.id, reason=reason)
+                self.backend.batch.cancel_job(jobId=self.id, reason=reason[:_REASON] or CANCEL_REASON)
         detail = self.detail()
         is_waiting = detail["status"] not in ACTIVE | TERMINAL and not self.running()
         return is_waiting or outcome(detail) is Outcome.CANCELLED
@@ -219,7 +222,7 @@ class Handle(Referable):
         """Stop the job wherever it is: SIGTERM, and SIGKILL after 30 seconds."""
         if self._final is None:
             with self.backend.errors():
-                self.backend.batch.terminate_job(jobId=self.id, reason=reason)
+                self.backend.batch.terminate_job(jobId=self.id, reason=reason[:_REASON] or TERMINATE_REASON)
 
     def why(self) -> str:
         """Why the job is waiting, or why it failed and what to do, in words."""
@@ -255,19 +258,19 @@ class Handle(Referable):
 
     def account(self) -> Account | None:
         """Cost and use so far; None on a backend that keeps no account of it."""
-        account = self._told_account()
+        account = self.told_account()
         if account is None or self._final is None or not self.backend.is_sampled:
             return account
         return account.at_least(own_usage(self.backend.store, self._final))
 
-    def _told_account(self) -> Account | None:
-        """As the backend keeps it."""
+    def told_account(self) -> Account | None:
+        """The same as the backend keeps it, in one call at any size: short runs used more than it says."""
         rows = self.backend.private("accounts", {"jobIds": [self.id]})["jobs"]
         return _account(rows[0]) if rows else None
 
     def cost(self) -> float | None:
         """Dollars so far on demand, at the prices its attempts were placed with; None where unknown."""
-        account = self._told_account()
+        account = self.told_account()
         return None if account is None else account.on_demand
 
     def usage(self) -> Use:
@@ -283,6 +286,10 @@ class Handle(Referable):
             It has not ended, or nobody measured what it used.
         """
         return resize_advice(self)
+
+    def resized(self) -> Resized:
+        """The job with the vCPUs and memory that `resize_advice` names, for `like=`; raises as that does."""
+        return Resized(self, resize_advice(self))
 
     def events(self, *, follow: bool = False) -> Iterator[Event]:
         """The job's state changes, of an array those of its children too, in EventBridge's shape.
@@ -440,6 +447,10 @@ class Handle(Referable):
         """Since when a result is there that was taken from the cache."""
         stopped = moment_of((self._final or {}).get("stoppedAt")) if self.is_cached else None
         return "" if stopped is None else f" · cached, of {stopped.astimezone():%Y-%m-%d %H:%M:%S}"
+
+    def _ipython_display_(self, **_: Any) -> None:
+        """IPython's hook: a live panel where a front end shows one; else IPython takes the picture of now."""
+        nbbatch.panel(self)._ipython_display_()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: how the job stands now, as text and as a small static table."""

@@ -117,7 +117,8 @@ def know_references() -> None:
 
 
 def _handle_of(facts: Mapping[str, Any]) -> Any:
-    from nbbatch.client.arrays.array_jobs import ArrayJob, ItemJob  # noqa: PLC0415 - stands above this module
+    from nbbatch.client.arrays.array_jobs import ArrayJob  # noqa: PLC0415 - stands above this module
+    from nbbatch.client.arrays.item_jobs import ItemJob  # noqa: PLC0415
     from nbbatch.client.jobs import Job  # noqa: PLC0415
 
     made = {"backend": facts["backend"], "name": facts["name"]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbatch.client.arrays.array_jobs import ItemJob
+from nbbatch.client.arrays.item_jobs import ItemJob
 from nbbatch.client.notebooks.executed import Cell, ExecutedNotebook, NotebookBundle, read_bundle
 from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.jobs import remote_error

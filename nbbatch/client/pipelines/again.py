@@ -58,26 +58,22 @@ def decide(
     found: dict[str, Again] = {}
     for step in steps:
         before = [name for name in step.after if name in found and not found[name].is_kept]
-        found[step.name] = _decide(step, details.get(step.name), before, submit)
+        found[step.name] = _decide(step, details.get(step.name, {}), before, submit)
     return found
 
 
-def _decide(
-    step: Step, detail: Detail | None, before: Sequence[str], submit: Callable[[Step], object]
-) -> Again:
+def _decide(step: Step, detail: Detail, before: Sequence[str], submit: Callable[[Step], object]) -> Again:
     if step.kind == "job":
         return Again(why="it was submitted elsewhere", is_kept=True)
-    if detail is None or outcome(detail) is Outcome.DEPENDENCY_FAILED:
-        return Again(why="it never ran")
-    if before:
-        return Again(why=f"it waits for {', '.join(before)}")
+    has_run = bool(detail) and outcome(detail) is not Outcome.DEPENDENCY_FAILED
+    if before or not has_run:
+        return Again(why=f"it waits for {', '.join(before)}" if has_run else "it never ran")
     if _has_changed(step, detail, submit):
         return Again(why="its code or inputs have changed")
     if detail["status"] != "FAILED":
         return Again(why="it succeeded", is_kept=True)
-    if isinstance(step.job, ArrayJob) and (items := step.job.to_repeat()):
-        return Again(why=f"{items} of {len(step.job)}", array=step.job)
-    return Again(why="it failed")
+    items = step.job.to_repeat() if isinstance(step.job, ArrayJob) else 0
+    return Again(why=f"{items} of {len(step.job)}", array=step.job) if items else Again(why="it failed")
 
 
 def _has_changed(step: Step, detail: Detail, submit: Callable[[Step], object]) -> bool:

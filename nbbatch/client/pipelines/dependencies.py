@@ -59,7 +59,7 @@ class Upstream:
         for detail in describe_all(backend, dict.fromkeys(one.job_id for one in self.references)):
             if detail["status"] == "FAILED":
                 raise DependencyFailedError(
-                    f"Job {detail['jobName']} ({detail['jobId']}), whose value is an argument, has failed.",
+                    f"Job {detail['jobName']} ({detail['jobId']}), whose value is needed, has failed.",
                     job_id=detail["jobId"],
                     cure=f"nbbatch.job({detail['jobId']!r}).why() says how.",
                 )
@@ -117,6 +117,11 @@ def with_dependencies(backend: Backend, spec: JobSpec, submit: Submit) -> JobSpe
     wanted = list(dict.fromkeys(spec.options.depends))
     if not wanted:
         return spec
+    if SEQUENTIAL in wanted and spec.size is None:
+        raise OptionError(
+            'after="SEQUENTIAL" is for arrays: their items run one after the other.',
+            cure="Name the job that this one shall wait for.",
+        )
     sizes = _sizes(backend, wanted) if spec.size is not None else {}
     by_item = [job_id for job_id in wanted if _is_by_item(job_id, sizes, spec.size)]
     chain = [job_id for job_id in wanted if job_id == SEQUENTIAL]

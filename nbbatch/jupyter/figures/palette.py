@@ -169,7 +169,7 @@ def upright(x: float, colour: str, *, layer: str = "below", **line: Any) -> dict
 
 def legend_height(data: Sequence[Any]) -> int:
     """Pixels: entries stand in one row if there is room, otherwise in columns as wide as the widest."""
-    names = [trace.name for trace in data if trace.showlegend]
+    names = [trace.name for trace in data if getattr(trace, "showlegend", None)]
     if not names:
         return 0
     widths = [_KEY_WIDTH + _LETTER * len(name) for name in names]

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nbbatch.jupyter.console import has_widgets
+
 Act = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -31,11 +33,11 @@ class Button:
         What stands on it, and what a person reads who rests on it.
     kind : str
         `button`; `copy`, which puts `value` on the clipboard; `number`, a field with a button, for a whole
-        number below `most`; `choice`, one of `choices`.
+        number below `most`; `choice`, one of `choices`; `slider`, one of `choices`, which have an order.
     value : str
         What is copied or chosen at first.
     choices : tuple of str
-        Of a `choice`.
+        Of a `choice` or `slider`.
     most : int
         Of a `number`.
     """
@@ -57,7 +59,7 @@ class Controls:
     panel : str
         Id of the panel, which stands in its HTML.
     buttons : tuple of Button
-        In their order; without any there is no widget at all.
+        In their order; without any, or where the front end has no widgets, there is none.
     act : callable
         Called with the name of an action and the values of the fields, on whatever thread.
     """
@@ -66,7 +68,7 @@ class Controls:
         self._panel = panel
         self._act = act
         self._lock = threading.Lock()
-        self.widget: Any = _make(panel, buttons) if buttons else None
+        self.widget: Any = _make(panel, buttons) if buttons and has_widgets() else None
         if self.widget is not None:
             self.widget.on_msg(self._on_message)
 
@@ -79,6 +81,12 @@ class Controls:
         with self._lock:
             if self.widget is not None and self.widget.disabled != (wanted := sorted(names)):
                 self.widget.disabled = wanted
+
+    def offer(self, buttons: tuple[Button, ...]) -> None:
+        """Have other buttons, where they are others."""
+        with self._lock:
+            if self.widget is not None and self.widget.buttons != (wanted := _plain(buttons)):
+                self.widget.buttons = wanted
 
     def close(self) -> None:
         """Take the buttons away."""
@@ -95,7 +103,11 @@ class Controls:
 
 
 def _make(panel: str, buttons: tuple[Button, ...]) -> Any:
-    return _kind()(panel=panel, buttons=[asdict(button) for button in buttons])
+    return _kind()(panel=panel, buttons=_plain(buttons))
+
+
+def _plain(buttons: tuple[Button, ...]) -> list[dict[str, Any]]:
+    return [{**asdict(button), "choices": list(button.choices)} for button in buttons]
 
 
 @cache

@@ -6,6 +6,8 @@ const STYLE = `
 .nbbatch-controls button, .nbbatch-controls select, .nbbatch-controls input { font: inherit; color: inherit; height: 24px;
   padding: 0 9px; border: 1px solid var(--jp-border-color1, #bbb); border-radius: 3px; background: var(--jp-layout-color1, transparent); }
 .nbbatch-controls input { width: 5.5em; padding: 0 4px; }
+.nbbatch-controls input[type="range"] { width: 9em; padding: 0; }
+.nbbatch-controls output { min-width: 3em; }
 .nbbatch-controls button:hover:enabled, .nbbatch-controls select:hover { background: var(--jp-layout-color2, #eee); }
 .nbbatch-controls button:enabled { cursor: pointer; }
 .nbbatch-controls :disabled { opacity: 0.45; }
@@ -30,6 +32,17 @@ function control(button, send) {
     const go = () => field.value !== "" && send(button.name, { [button.name]: Number(field.value) });
     field.onkeydown = (event) => { event.stopPropagation(); if (event.key === "Enter") go(); };
     node = element("label", {}, field, press({ onclick: go }));
+  } else if (button.kind === "slider") {
+    const said = element("output", { textContent: button.value });
+    const field = element("input", { type: "range", min: 0, max: button.choices.length - 1, step: 1, name: button.name });
+    field.value = button.choices.indexOf(button.value);
+    field.title = button.title;
+    field.setAttribute("aria-label", button.label);
+    field.setAttribute("aria-valuetext", button.value);
+    field.oninput = () => { said.textContent = button.choices[field.value]; field.setAttribute("aria-valuetext", said.textContent); };
+    field.onchange = () => send(button.name, { [button.name]: button.choices[field.value] });
+    field.onkeydown = (event) => event.stopPropagation();
+    node = element("label", {}, button.label, field, said);
   } else if (button.kind === "choice") {
     const options = button.choices.map((text) => element("option", { value: text, textContent: text || "none" }));
     const select = element("select", { name: button.name, title: button.title }, ...options);
@@ -86,13 +99,29 @@ function initialize({ model }) {
     const target = event.target.closest?.(`[data-nbbatch-of="${panel}"] [data-act]`);
     if (!target) return;
     const box = target.getBoundingClientRect();
-    const share = box.width ? Math.min(0.999999, Math.max(0, (event.clientX - box.left) / box.width)) : 0;
-    send(target.dataset.act, { ...target.dataset, share });
+    const part = (at, length) => (length ? Math.min(0.999999, Math.max(0, at / length)) : 0);
+    const where = { across: part(event.clientX - box.left, box.width), down: part(event.clientY - box.top, box.height) };
+    send(target.dataset.act, { ...target.dataset, ...where });
   };
   const observer = new MutationObserver(fill);
-  observer.observe(document.body, { childList: true, subtree: true });
-  document.addEventListener("click", onClick);
+  const enter = () => {
+    observer.observe(document.body, { childList: true, subtree: true });
+    document.addEventListener("click", onClick);
+    fill();
+  };
+  let isLive = true;
+  model.on("comm_live_update", () => { // a kernel that restarts lets go of its models without closing them
+    isLive = !isLive;
+    (isLive ? enter : leave)();
+  });
   model.on("change:disabled", disable);
+  model.on("change:buttons", () => {
+    const focused = document.activeElement?.closest(`${place} [data-nbbatch-action]`)?.dataset.nbbatchAction;
+    for (const where of document.querySelectorAll(place)) where.replaceChildren();
+    fill();
+    const again = focused && document.querySelector(`${place} [data-nbbatch-action="${focused}"]`);
+    (again?.querySelector("input, select") ?? again)?.focus();
+  });
   const leave = () => {
     observer.disconnect();
     document.removeEventListener("click", onClick);
@@ -100,7 +129,7 @@ function initialize({ model }) {
   };
   model.on("destroy", leave);
   model.on("comm:close", leave);
-  fill();
+  enter();
   return leave;
 }
 

@@ -66,7 +66,6 @@ class CostView(Unheard):
     """
 
     def __init__(self, backend: Backend, days: int = 7) -> None:
-        super().__init__("days", "spot")
         self._backend = backend
         self._days = days
 

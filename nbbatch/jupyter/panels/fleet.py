@@ -73,14 +73,13 @@ class FleetView(Unheard):
     """
 
     def __init__(self, backend: Backend, since: str = "1h") -> None:
-        super().__init__("vcpus")
         parse_duration(since)
         self._backend = backend
         self._since = since
 
     def look(self) -> Frame:
         """Three calls, however many hosts there are."""
-        return fleet_frame(ask_fleet(self._backend, self._since), self._since)
+        return fleet_frame(ask_fleet(self._backend, self._since))
 
 
 def ask_fleet(backend: Backend, since: str = "1h") -> FleetNow:
@@ -125,7 +124,7 @@ def _described(backend: Backend) -> list[dict[str, Any]]:
     ]
 
 
-def fleet_frame(now: FleetNow, since: str = "1h") -> Frame:
+def fleet_frame(now: FleetNow) -> Frame:
     """A frame of the panel of hosts."""
     total = sum(one.get("hosts", 0) for one in now.environments)
     running = sum(host["running"] for host in now.hosts)
@@ -134,7 +133,7 @@ def fleet_frame(now: FleetNow, since: str = "1h") -> Frame:
         html=page(
             "fleet",
             facts(_facts(now)),
-            _picture(now, since),
+            _picture(now),
             _environments(now),
             _hosts(now),
             note("" if now.hosts or now.unknown else "no host is there: the next job brings one"),
@@ -165,11 +164,11 @@ def _facts(now: FleetNow) -> list[tuple[str, str]]:
     ]
 
 
-def _picture(now: FleetNow, since: str) -> str:
+def _picture(now: FleetNow) -> str:
     if now.vcpus is None or not any(now.vcpus.provisioned):
         return ""
     most = max(value or 0 for value in now.vcpus.provisioned)
-    said = f"vCPUs over the last {since}: used, there (at most {most:,.4g}), wanted (dotted)"
+    said = f"vCPUs since {now.vcpus.times[0]:%H:%M:%S}: used, there (at most {most:,.4g}), wanted (dotted)"
     colours = (RUNNING.colour, WAITING.colour, WANTED.colour)
     return heading(said) + capacity(now.vcpus.used, now.vcpus.provisioned, now.vcpus.wanted, colours, said)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from nbbatch.client.handles.handle import Handle
-from nbbatch.client.handles.outcome import Detail, short_id
+from nbbatch.client.handles.outcome import Detail, Outcome, exit_code, outcome, short_id
 from nbbatch.client.watch import Watch
 from nbbatch.errors import NbbatchError, OptionError
 from nbbatch.jupyter.panels.actions import Button
@@ -14,6 +14,8 @@ from nbbatch.model.jobs import TERMINAL
 
 H = TypeVar("H", bound=Handle)
 _CLICKED = "with a button of its panel"
+_WIDEST = 400
+"""Letters of a line of a log that are shown."""
 CANCEL, TERMINATE = (
     Button(name="cancel", label="cancel", title="Take it back before it starts; a running one is left alone"),
     Button(
@@ -25,7 +27,7 @@ CANCEL, TERMINATE = (
 class Ring(Protocol):
     """`Panel.ring`."""
 
-    def __call__(self, *, now: bool = False) -> None: ...
+    def __call__(self, *, now: bool = False) -> None: ...  # noqa: D102
 
 
 class Followed(Generic[H]):
@@ -35,13 +37,13 @@ class Followed(Generic[H]):
     ----------
     handle : Handle
         The newest.
-    said : str
-        What the last button did, for the panel to show.
+    origin : str
+        Which job this one repeats, in words.
     """
 
     def __init__(self, handle: H) -> None:
         self.handle = handle
-        self.said = ""
+        self.origin = self._said = ""
         self._ring: Ring | None = None
         self._watch: Watch | None = None
 
@@ -54,7 +56,7 @@ class Followed(Generic[H]):
     def turn_to(self, handle: H, said: str) -> None:
         """Show another handle from here on."""
         self._let_go()
-        self.handle, self.said = handle, said
+        self.handle, self.origin, self._said = handle, said, ""
         self._follow()
 
     def stop(self, name: str) -> bool:
@@ -63,15 +65,19 @@ class Followed(Generic[H]):
         match name:
             case "cancel":
                 is_back = handle.cancel(f"Cancelled {_CLICKED}")
-                self.said = (
+                self._said = (
                     "" if is_back else "it runs already, and cancelling leaves it alone: terminate stops it"
                 )
             case "terminate":
                 handle.terminate(f"Terminated {_CLICKED}")
-                self.said = "it is being stopped: SIGTERM, and SIGKILL after 30 s"
+                self._said = "it is being stopped: SIGTERM, and SIGKILL after 30 s"
             case _:
                 return False
         return True
+
+    def said_of(self, detail: Detail) -> str:
+        """Which job this one repeats, and while it goes on, what the last button did."""
+        return " · ".join(filter(None, [self.origin, "" if _has_ended(detail) else self._said]))
 
     def _follow(self) -> None:
         ring = self._ring
@@ -85,6 +91,23 @@ class Followed(Generic[H]):
 
 def _has_ended(detail: Detail) -> bool:
     return detail["status"] in TERMINAL
+
+
+def state_in_words(detail: Detail) -> str:
+    """The status, and where it failed how; of an array whose children failed only the status."""
+    ended, code = outcome(detail), exit_code(detail)
+    match ended:
+        case None | Outcome.SUCCEEDED | Outcome.CHILDREN_FAILED:
+            return str(detail["status"])
+        case Outcome.EXITED if code is not None:
+            return f"FAILED (exit code {code})"
+        case _:
+            return f"FAILED ({ended})"
+
+
+def cut(text: str) -> str:
+    """A log without lines that are longer than anybody reads: a saved notebook is no archive of logs."""
+    return "\n".join(line if len(line) <= _WIDEST else f"{line[:_WIDEST]}…" for line in text.splitlines())
 
 
 def reattach_line(handle: Handle) -> str:

@@ -15,7 +15,6 @@ from nbbatch.client.handles.outcome import (
     Detail,
     Outcome,
     duration_in_words,
-    exit_code,
     outcome,
     requirement,
     short_id,
@@ -33,9 +32,11 @@ from nbbatch.jupyter.panels.handles import (
     Followed,
     Ring,
     copy_button,
+    cut,
     quietly,
     reattach_line,
     repeats,
+    state_in_words,
 )
 from nbbatch.jupyter.panels.parts import Share, facts, log, meter, note, page
 from nbbatch.jupyter.story import cost_in_words
@@ -44,8 +45,6 @@ from nbbatch.model.jobs import TERMINAL
 _WAITING = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING")
 _LINES, _MANY_LINES = 12, 200
 """Lines of the log that are shown, and that are shown when more are asked for."""
-_WIDEST = 400
-"""Letters of a line of the log: a saved notebook is no archive of logs."""
 _FULL, _MOST_OF_IT = "#c34108", 0.9
 
 
@@ -87,11 +86,11 @@ class JobNumbers:
 
 
 class JobView:
-    """Looks at one job for a panel."""
+    """Looks at one job for a panel; `has_log` is no where its log stands below anyway."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, has_log: bool = True) -> None:
         self._followed = Followed(job)
-        self._lines = _LINES
+        self._lines = _LINES if has_log else 0
         self._heard = _Heard()
 
     @property
@@ -102,7 +101,8 @@ class JobView:
     @property
     def buttons(self) -> tuple[Button, ...]:
         """What can be done to a job."""
-        return (CANCEL, TERMINATE, _RETRY, _LOG, copy_button(self.handle))
+        more_log = (_LOG,) if self._lines else ()
+        return (CANCEL, TERMINATE, _RETRY, *more_log, copy_button(self.handle))
 
     def listen(self, ring: Ring) -> Callable[[], None]:
         """The shared watcher rings."""
@@ -122,8 +122,10 @@ class JobView:
             why=self._heard.why(job, detail),
             told=str(told),
             share=told.progress.share if told.progress else None,
-            log="" if is_waiting else quietly(lambda: tail(backend, detail, self._lines), ""),
-            said=self._followed.said,
+            log=""
+            if is_waiting or not self._lines
+            else quietly(lambda: tail(backend, detail, self._lines), ""),
+            said=self._followed.said_of(detail),
             reattach=reattach_line(job),
             now=time.time(),
         )
@@ -216,18 +218,6 @@ class _Drawing:
         return f"job {self._detail['jobName']} {short_id(self._detail['jobId'])}"
 
     @cached_property
-    def state(self) -> str:
-        """The status, and where it failed how."""
-        ended, code = outcome(self._detail), exit_code(self._detail)
-        match ended:
-            case None | Outcome.SUCCEEDED:
-                return str(self._detail["status"])
-            case Outcome.EXITED if code is not None:
-                return f"FAILED (exit code {code})"
-            case _:
-                return f"FAILED ({ended})"
-
-    @cached_property
     def facts(self) -> dict[str, str]:
         """What is known, by its title."""
         account, attempts = self._numbers.account, self._detail.get("attempts") or ()
@@ -276,8 +266,8 @@ class _Drawing:
         """The same as text."""
         numbers = self._numbers
         known = [f"{title} {value}" for title, value in self.facts.items() if value]
-        head = " · ".join(filter(None, [f"{self.title} {self.state}", *known]))
-        text = [head, numbers.said, numbers.told, numbers.why, *_cut(numbers.log).splitlines()]
+        head = " · ".join(filter(None, [f"{self.title} {state_in_words(self._detail)}", *known]))
+        text = [head, numbers.said, numbers.told, numbers.why, *cut(numbers.log).splitlines()]
         return (*filter(None, text), numbers.reattach)
 
     def page(self) -> str:
@@ -289,10 +279,10 @@ class _Drawing:
             self._use(),
             self._progress(),
             note(numbers.why, is_weak=not self._is_over),
-            log(_cut(numbers.log), title="log, its end"),
+            log(cut(numbers.log), title="log, its end"),
             note(numbers.reattach),
             colour=colour_of(self._detail["status"], outcome(self._detail)),
-            state=self.state,
+            state=state_in_words(self._detail),
             aside=numbers.said,
         )
 
@@ -301,7 +291,7 @@ class _Drawing:
         if numbers.share is None:
             return note(numbers.told)
         bar = meter([Share(colour_of("RUNNING"), "progress", numbers.share, f"{numbers.share:.0%}")], 1.0)
-        return bar + note(numbers.told)
+        return bar + note(numbers.told.lstrip("█░ "))
 
     def _use(self) -> str:
         """Memory against what was asked for: what goes wrong without a word otherwise."""
@@ -323,8 +313,3 @@ def _rate(account: Account | None) -> str:
     if account is None or not account.seconds or not account.on_demand:
         return ""
     return f"{dollars(3600 * account.on_demand / account.seconds)}/h on demand"
-
-
-def _cut(text: str) -> str:
-    """A log without lines that are longer than anybody reads."""
-    return "\n".join(line if len(line) <= _WIDEST else f"{line[:_WIDEST]}…" for line in text.splitlines())

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.jobs import Job
-from nbbatch.client.notebooks.sweeps import Sweep
 from nbbatch.errors import OptionError
-from nbbatch.jupyter.panels.boards import board
+from nbbatch.jupyter.panels.array import ArrayView
 from nbbatch.jupyter.panels.job import JobView
 from nbbatch.jupyter.panels.panel import Panel
-from nbbatch.jupyter.panels.sweep import SweepView
+
+
+def panel_below(job: Job | ArrayJob) -> Panel:
+    """The panel of a job whose log and outputs stand in the same cell."""
+    match job:
+        case ArrayJob():
+            return Panel(ArrayView(job))
+        case _:
+            return Panel(JobView(job, has_log=False))
 
 
 def panel(what: Any, *, name: str | None = None, since: str = "", backend: str | None = None) -> Panel:
@@ -49,12 +57,24 @@ def panel(what: Any, *, name: str | None = None, since: str = "", backend: str |
     >>> nbbatch.panel("fleet")
     """
     match what:
-        case Sweep():
-            return Panel(SweepView(what))
         case Job():
             return Panel(JobView(what))
+        case ArrayJob():
+            return _of_array(what)
         case str():
+            from nbbatch.jupyter.panels.boards import board  # noqa: PLC0415 - it draws figures at once
+
             return board(what, name=name, since=since, backend=backend)
     raise OptionError(
         f"There is no panel of {type(what).__name__}.", cure="Give a handle, such as nbbatch.submit gives."
     )
+
+
+def _of_array(array: ArrayJob) -> Panel:
+    from nbbatch.client.notebooks.sweeps import Sweep  # noqa: PLC0415 - most arrays are no sweeps
+
+    if not isinstance(array, Sweep):
+        return Panel(ArrayView(array), figure="throughput")
+    from nbbatch.jupyter.panels.sweep import SweepView  # noqa: PLC0415 - it draws figures
+
+    return Panel(SweepView(array))

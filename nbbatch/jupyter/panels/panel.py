@@ -25,8 +25,11 @@ from nbbatch.jupyter.panels.shown import forget, remember
 
 _LINGER = 900.0
 """Seconds for which buttons work after nothing moves any more."""
+_LONGEST_SETTLING = 10.0
+"""Seconds for which a cell that has ended waits for the last frame of its panel."""
 _FIGURES_REST = 5
 """Frames between two drawings of a figure, which costs more than all the rest."""
+_EMPTY = {"text/plain": "", "text/html": ""}
 _log = logging.getLogger(__name__)
 
 Publish = Callable[..., Any]
@@ -85,6 +88,7 @@ class Panel:
         self._is_rung = self._is_urgent = self._is_closed = False
         self._trouble = ""
         self._shown = ""
+        self._figure_shown: Mapping[str, Any] = _EMPTY
         self._thread: threading.Thread | None = None
 
     def __repr__(self) -> str:
@@ -109,8 +113,13 @@ class Panel:
             raise NotImplementedError
         self.show()
 
-    def show(self) -> None:
+    def show(self, shell: Any = None) -> None:
         """Draw it in the output of the cell that runs, and keep it drawn; showing it again moves it.
+
+        Parameters
+        ----------
+        shell : InteractiveShell, optional
+            Whose displays are the place for it; the notebook's own without it.
 
         Raises
         ------
@@ -118,16 +127,17 @@ class Panel:
             When the backend does not answer the first time.
         """
         self.close()
-        shell = current_shell()
+        shell = shell or current_shell()
         self._publish = shell.display_pub.publish
         self._id, self._is_closed, self._shown, self._figure_due = uuid4().hex, False, "", 0
+        self._figure_shown = _EMPTY
         frame = self.look()
-        self._controls = Controls(self._id, self.view.buttons, self._on_action)
+        self._controls = Controls(self._id, self._buttons(frame), self._on_action)
         self._place("frame", self._bundle(frame))
-        if self.view.buttons:
+        if self._controls.widget is not None:
             self._place("buttons", self._controls.bundle())
         if frame.figures:
-            self._place("figure", {"text/plain": "", "text/html": ""})
+            self._place("figure", _EMPTY)
         self._draw(frame)
         remember(self, shell)
         self._thread = threading.Thread(target=self._run, args=[self._id], name="nbbatch-panel", daemon=True)
@@ -149,11 +159,14 @@ class Panel:
             self._controls.close()
         forget(self)
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is drawn any more; False when the time was up first."""
-        if self._thread is not None:
-            self._thread.join(timeout)
-        return not (self._thread and self._thread.is_alive())
+    def settle(self, timeout: float = _LONGEST_SETTLING) -> bool:
+        """Wait until the last frame is drawn, of something that has ended; False when the time was up first."""
+        self.ring(now=True)
+        with self._news:
+            return self._news.wait_for(lambda: self._is_closed or self._is_settled(), timeout)
+
+    def _is_settled(self) -> bool:
+        return self.frame is not None and self.frame.is_last
 
     def choose_figure(self, name: str) -> None:
         """Show another of the figures from the next frame on; an empty name: none."""
@@ -174,7 +187,7 @@ class Panel:
 
     def _goes_on(self, shown: str, age: float) -> bool:
         """Wait until it is time for another frame; False when there will be none."""
-        is_last = self.frame is not None and self.frame.is_last
+        is_last = self._is_settled()
         has_news = self._rest(self._pace.least(age), _LINGER if is_last else self._pace.most(age))
         is_wanted = self._id == shown and not self._is_closed
         return is_wanted and (has_news or not is_last)
@@ -202,7 +215,7 @@ class Panel:
         except NbbatchError as error:
             self._tell(str(error))
             return
-        except Exception as error:  # who looks at it must not look at a dead thread
+        except Exception as error:  # noqa: BLE001 - who looks at it must not look at a dead thread
             _log.exception("A panel could not be drawn")
             self._tell(f"This panel stopped: {error!r}. Please report it.")
             self.close()
@@ -218,15 +231,29 @@ class Panel:
             self._draw(self.frame)
 
     def _draw(self, frame: Frame) -> None:
-        self.frame = frame
         bundle = self._bundle(frame)
         if bundle["text/html"] != self._shown:
             self._shown = bundle["text/html"]
             self._place("frame", bundle, update=True)
         if self._controls is not None:
+            self._controls.offer(self._buttons(frame))
             self._controls.disable(frame.disabled)
         self._draw_figure(frame)
+        self.frame = frame
         self.drawn += 1
+        with self._news:
+            self._news.notify_all()
+
+    def _buttons(self, frame: Frame) -> tuple[Button, ...]:
+        """The view's, and which figure is shown."""
+        if not frame.figures:
+            return self.view.buttons
+        names = (*frame.figures, "")
+        about = "What plotly draws below, to be zoomed and read point by point"
+        choice = Button(
+            name="figure", label="figure", title=about, kind="choice", value=self._figure, choices=names
+        )
+        return (*self.view.buttons, choice)
 
     def _bundle(self, frame: Frame) -> dict[str, str]:
         """What is shown of a frame: `controls.js` finds clicks by the panel's id."""
@@ -239,8 +266,15 @@ class Panel:
             return
         self._figure_due = self.drawn + _FIGURES_REST
         make = frame.figures.get(self._figure)
-        empty = {"text/plain": "", "text/html": ""}
-        self._place("figure", empty if make is None else figure_bundle(make()), update=True)
+        figure = None if make is None else make()
+        told = _EMPTY if figure is None else figure_bundle(figure)
+        if told == self._figure_shown:
+            return
+        self._figure_shown = told
+        # plotly's renderer keeps the graph it has, so another kind of output comes in between, of its height
+        height = 0 if figure is None else int(figure.layout.height or 0)
+        self._place("figure", {**_EMPTY, "text/html": f'<div style="height:{height}px"></div>'}, update=True)
+        self._place("figure", told, update=True)
 
     def _place(self, part: str, bundle: Mapping[str, Any], *, update: bool = False) -> None:
         if self._publish is not None:

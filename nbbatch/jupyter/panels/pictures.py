@@ -157,10 +157,11 @@ def code(text: str) -> str:
 def _head(column: Column) -> str:
     style = _CELL.format(side="right" if column.is_number else "left") + f";color:{_WEAK};font-weight:normal"
     if not column.act:
-        return f'<th style="{style}">{escaped(column.word)}</th>'
+        rest = f' title="{html.escape(column.title)}"' if column.title else ""
+        return f'<th style="{style}"{rest}>{escaped(column.word)}</th>'
     told = html.escape(column.word.rstrip(" ▲▼"))
     return (
-        f'<th style="{style}"><span role="button" tabindex="0" data-act="{column.act}" data-column="{told}" '
+        f'<th style="{style};white-space:nowrap"><span role="button" tabindex="0" data-act="{column.act}" data-column="{told}" '
         f'title="{html.escape(column.title)}" style="cursor:pointer">{escaped(column.word)}</span></th>'
     )
 

@@ -39,7 +39,6 @@ class QueueView(Unheard):
     """
 
     def __init__(self, backend: Backend, name: str, since: str = "1h") -> None:
-        super().__init__("depth", "vcpus", "shares")
         parse_duration(since)
         self._backend = backend
         self._name = name
@@ -47,10 +46,10 @@ class QueueView(Unheard):
 
     def look(self) -> Frame:
         """Seven or eight calls, however much waits."""
-        return queue_frame(ask_queue(self._backend, self._name, self._since), self._since)
+        return queue_frame(ask_queue(self._backend, self._name, self._since))
 
 
-def queue_frame(now: QueueNow, since: str = "1h") -> Frame:
+def queue_frame(now: QueueNow) -> Frame:
     """A frame of the queue's panel."""
     marks = [
         Part(KINDS[status].colour, status.value, now.counts.get(status, 0), _counted(now, status))
@@ -65,7 +64,7 @@ def queue_frame(now: QueueNow, since: str = "1h") -> Frame:
             meter(marks) + legend(marks) if marks else note("nothing waits and nothing runs"),
             *_why(now),
             _front(now),
-            *_pictures(now, since),
+            *_pictures(now),
             _environments(now),
             _shares(now),
             note(now.unknown),
@@ -150,14 +149,14 @@ def _front(now: QueueNow) -> str:
     return table(head, body) + note(more)
 
 
-def _pictures(now: QueueNow, since: str) -> list[str]:
+def _pictures(now: QueueNow) -> list[str]:
     if now.depth is None or not any(any(values) for values in now.depth.jobs.values()):
         return []
     waiting = [
         sum(now.depth.jobs[status][place] or 0 for status in DEPTH[1:])
         for place in range(len(now.depth.times))
     ]
-    said = f"jobs over the last {since}: at most {max(waiting, default=0):,.0f} waited"
+    said = f"jobs since {now.depth.times[0]:%H:%M:%S}: at most {max(waiting, default=0):,.0f} waited"
     layers = [(KINDS[status].colour, now.depth.jobs[status]) for status in DEPTH]
     parts = [heading(said), stacked(layers, said)]
     if now.vcpus is not None and any(now.vcpus.provisioned):

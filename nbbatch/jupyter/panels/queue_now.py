@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nbbatch.client.backend import Backend
-from nbbatch.client.capacity import Capacity, capacity_of
+from nbbatch.client.capacity import Capacity, capacity_of, requirements_of
 from nbbatch.client.handles.outcome import Detail
-from nbbatch.errors import NbbatchError, NotOnAwsError, UnknownNameError
+from nbbatch.errors import NotOnAwsError, UnknownNameError
 from nbbatch.jupyter.figures.fleet import DEPTH, Depth, Share
 from nbbatch.jupyter.figures.fleet import Capacity as Series
 from nbbatch.jupyter.figures.fleet_numbers import ask_series, read_capacity, read_depth, shares
+from nbbatch.jupyter.panels.handles import quietly
 from nbbatch.model.arns import name_of
 from nbbatch.model.jobs import JobStatus
 
@@ -106,7 +107,7 @@ def ask_queue(backend: Backend, name: str, since: str = "1h") -> QueueNow:
     capacity = capacity_of(backend, name, is_fresh=True)
     with backend.errors():
         queue = backend.batch.describe_job_queues(jobQueues=[name])["jobQueues"][0]
-        snapshot = backend.batch.get_job_queue_snapshot(jobQueue=name)
+    snapshot = quietly(lambda: _snapshot(backend, name), {})
     policy = queue.get("schedulingPolicyArn") or ""
     front = snapshot.get("frontOfQueue", {}).get("jobs", ())
     ids = [one["jobArn"].rpartition("/")[2] for one in front]
@@ -174,6 +175,12 @@ def _environment(detail: Mapping[str, Any], series: Mapping[str, Any] | None) ->
     )
 
 
+def _snapshot(backend: Backend, name: str) -> Mapping[str, Any]:
+    with backend.errors():
+        snapshot: Mapping[str, Any] = backend.batch.get_job_queue_snapshot(jobQueue=name)
+    return snapshot
+
+
 def _state(queue: Mapping[str, Any]) -> str:
     if queue.get("status", "VALID") == "VALID":
         return str(queue["state"])
@@ -196,8 +203,6 @@ def _front(backend: Backend, ids: Sequence[str], front: Sequence[Mapping[str, An
 
 
 def _next(detail: Detail, since: int) -> NextJob:
-    from nbbatch.client.capacity import requirements_of  # noqa: PLC0415
-
     wants = requirements_of(detail.get("container") or {})
     gpus = f", {wants.gpus} GPU" if wants.gpus else ""
     return NextJob(
@@ -212,12 +217,11 @@ def _next(detail: Detail, since: int) -> NextJob:
 
 def _reasons(backend: Backend, first: Sequence[str]) -> tuple[str, ...]:
     """Why the head does not start; nothing where that may not be asked, or it has just started."""
-    try:
-        return tuple(
-            reason for job_id in first for reason in backend.private("why", {"jobId": job_id})["reasons"]
-        )
-    except NbbatchError:
-        return ()
+    return tuple(
+        reason
+        for job_id in first
+        for reason in quietly(lambda: backend.private("why", {"jobId": job_id})["reasons"], ())  # noqa: B023 - asked at once
+    )
 
 
 def _shares(backend: Backend, policy: str, snapshot: Mapping[str, Any]) -> list[Share]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -32,11 +34,11 @@ from nbbatch.jupyter.panels.sweep_now import Order, Row, SweepNow, SweepReader, 
 from nbbatch.model.jobs import TERMINAL
 
 _LONGEST = 40
-FIGURES = ("", "recorded", "progress", "throughput", "failures")
+_WHICH = re.compile(r"^item \d+ of \d+ \(.*?\): ")
+"""How the errors of items begin."""
 _RETRY = Button(
     name="retry", label="retry failed", title="Submit the failed runs again, and only those, as a new job"
 )
-_FIGURE = Button(name="figure", label="figure", kind="choice", choices=FIGURES)
 _ORDER = Button(
     name="order",
     label="order",
@@ -57,7 +59,7 @@ class SweepView:
     @property
     def buttons(self) -> tuple[Button, ...]:
         """What can be done to a sweep."""
-        return (CANCEL, TERMINATE, _RETRY, _ORDER, _FIGURE, copy_button(self._followed.handle))
+        return (CANCEL, TERMINATE, _RETRY, _ORDER, copy_button(self._followed.handle))
 
     def listen(self, ring: Ring) -> Callable[[], None]:
         """The shared watcher rings."""
@@ -66,7 +68,8 @@ class SweepView:
     def look(self) -> Frame:
         """Asked now; see `sweep_now`."""
         followed = self._followed
-        return sweep_frame(self._reader.look(said=followed.said, reattach=reattach_line(followed.handle)))
+        now = self._reader.look(reattach=reattach_line(followed.handle))
+        return sweep_frame(replace(now, said=followed.said_of(now.detail)))
 
     def act(self, name: str, values: Mapping[str, Any]) -> None:
         """Order the rows anew, stop the sweep, or submit its failed runs again."""
@@ -79,9 +82,7 @@ class SweepView:
             case "retry":
                 before = self._followed.handle
                 again = before.retry_failed()
-                if again is before:
-                    self._followed.said = "nothing has failed"
-                else:
+                if again is not before:
                     self._reader = SweepReader(again, self._reader.order)
                     self._followed.turn_to(again, repeats(before))
             case _:
@@ -124,7 +125,7 @@ def sweep_frame(now: SweepNow) -> Frame:
         ),
         is_last=is_last,
         figures={
-            **({} if now.outcomes is None else {"recorded": lambda: sweep_figures.recorded(now.outcomes)}),  # type: ignore[arg-type]
+            "recorded": lambda: sweep_figures.recorded(now.outcomes),
             "progress": lambda: job_figures.progress(progress_of(now.children)),
             "throughput": lambda: course_figures.throughput(pace_of(now.children)),
             "failures": lambda: job_figures.failures(reasons_of(now.children)),
@@ -198,11 +199,16 @@ def _cells(row: Row, names: tuple[str, ...]) -> list[Cell]:
     return [
         Cell(str(run.position)),
         *(Cell(_short(told.get(name, ""))) for name in names),
-        Cell(f"{run.status}{progress}", colour=colour_of(run.status), share=share, note=run.error),
+        Cell(f"{run.status}{progress}", colour=colour_of(run.status), share=share, note=_failure(run.error)),
         Cell("" if run.seconds is None else duration_in_words(run.seconds)),
         Cell("" if run.cost is None else dollars(run.cost)),
         Cell(run.notebook, link=link),
     ]
+
+
+def _failure(error: str) -> str:
+    """What it failed with and in which cell; which run it is and where its notebook is stands in the row."""
+    return _WHICH.sub("", error).partition(" The notebook up to there is ")[0]
 
 
 def _more(now: SweepNow) -> str:

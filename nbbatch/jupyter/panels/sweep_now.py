@@ -113,7 +113,7 @@ class SweepReader:
     _heard: int | None = None
     _is_over: bool = False
 
-    def look(self, *, said: str = "", reattach: str = "") -> SweepNow:
+    def look(self, *, reattach: str = "") -> SweepNow:
         """How it stands now."""
         sweep, detail = self.sweep, self.sweep.detail()
         self._take(detail)
@@ -133,7 +133,6 @@ class SweepReader:
             values=values,
             account=quietly(sweep.account, None),
             outcomes=self._outcomes(order, values),
-            said=said,
             reattach=reattach,
         )
 

@@ -9,23 +9,9 @@ from nbbatch.jupyter.panels.actions import Button
 
 
 class Unheard:
-    """A view that is only looked at; see `panel.View`.
+    """A view that is only looked at; see `panel.View`."""
 
-    Parameters
-    ----------
-    figures : tuple of str
-        Names of the figures that a person may choose; none at first.
-    """
-
-    def __init__(self, *figures: str) -> None:
-        self._figures = figures
-
-    @property
-    def buttons(self) -> tuple[Button, ...]:
-        """A choice among its figures."""
-        choices = ("", *self._figures)
-        title = "A figure under the panel, with numbers where the pointer rests"
-        return (Button(name="figure", label="figure", title=title, kind="choice", choices=choices),)
+    buttons: tuple[Button, ...] = ()
 
     def listen(self, _ring: Callable[..., None]) -> Callable[[], None]:
         """Nobody rings."""

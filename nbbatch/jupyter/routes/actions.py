@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.arrays.indexes import retry_environment
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.handles.outcome import in_words, short_id
 from nbbatch.client.listing import find
+from nbbatch.client.spec import resubmission
+from nbbatch.client.submission import submit_again
 from nbbatch.errors import UserError
 from nbbatch.jupyter.routes.asked import Asked
 from nbbatch.jupyter.routes.detail import handle_of, row
@@ -47,24 +52,32 @@ async def retry(asked: Asked) -> Done:
 
     def act() -> Done:
         handle = handle_of(asked)
-        again = handle
-        if hasattr(handle, "retry_failed"):
-            if handle.detail()["status"] not in TERMINAL:
-                raise UserError(
-                    f"Array {short_id(handle.id)} has not ended.", cure="Terminate it first, or wait for it."
-                )
-            again = handle.retry_failed()
-        else:
-            again = handle.retry()
-        if again.id == handle.id:
-            raise UserError(
-                f"No item of array {short_id(handle.id)} has failed.", cure="There is nothing to do again."
-            )
+        again = _retry_array(handle, whole=asked.body.whole) if is_array(handle) else handle.retry().id
         asked.lane.changed()
-        words = f"Job {short_id(again.id)} repeats {short_id(handle.id)}."
-        return Done(id=again.id, words=words, job=row(find(again.id, backend=asked.lane.backend.name)))
+        words = f"Job {short_id(again)} repeats {short_id(handle.id)}."
+        return Done(id=again, words=words, job=row(find(again, backend=asked.lane.backend.name)))
 
     return await asked.lane.run(asked.folder, act)
+
+
+def is_array(handle: Any) -> bool:
+    """Whether a handle is that of an array as a whole."""
+    return isinstance(handle, ArrayJob)
+
+
+def _retry_array(handle: ArrayJob, *, whole: bool) -> str:
+    """Id of an array that does all of it again, or what has failed."""
+    detail, name = handle.detail(), short_id(handle.id)
+    if detail["status"] not in TERMINAL:
+        raise UserError(f"Array {name} has not ended.", cure="Terminate it first, or wait for it.")
+    if whole:
+        size = (detail.get("arrayProperties") or {}).get("size")
+        request = resubmission(detail, environment=retry_environment(detail), size=size)
+        return submit_again(handle.backend, request)
+    again = handle.retry_failed()
+    if again.id == handle.id:
+        raise UserError(f"No item of array {name} has failed.", cure="Retry all of it, or nothing.")
+    return again.id
 
 
 def start(backend: Backend) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any, Protocol
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.routes.lanes import Lane, Lanes
 from nbbatch.jupyter.routes.problems import NotFoundError, at, number
+
+_WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}([:#](0|[1-9]\d{0,5}))?")
+"""Here nobody acts on a name, or on the first letters of an id."""
 
 
 class Contents(Protocol):
@@ -79,8 +83,7 @@ class Asked:
     @property
     def target(self) -> str:
         """The id of the job or of the array's child that is meant."""
-        if not self.index:
-            return self.job_id
-        if not self.index.isdecimal() or ":" in self.job_id:
-            raise NotFoundError(f"{self.index[:40]!r} is no index of a child of {self.job_id}.")
-        return f"{self.job_id}:{int(self.index)}"
+        target = f"{self.job_id}:{self.index}" if self.index else self.job_id
+        if not _WHOLE_ID.fullmatch(target):
+            raise NotFoundError(f"{target[:60]!r} is no job's whole id.", cure="The list has them.")
+        return target

@@ -155,6 +155,11 @@ class Board:
             place = (horizon, "")
         return Page(rows, place, len(matching), is_complete)
 
+    def count(self, wanted: Callable[[JobRow], bool]) -> tuple[int, bool]:
+        """How many rows are wanted of those that are loaded, and whether that are all."""
+        with self._lock:
+            return sum(map(wanted, self._known.rows.values())), self._is_complete()
+
     def changed_after(self, version: int) -> Changed:
         """What changed after a version."""
         with self._lock:
@@ -309,7 +314,7 @@ def parse_token(text: str) -> Place | None:
         return None
     created, _, job_id = text.partition(".")
     if not created.isdecimal() or len(created) > _DIGITS:
-        raise OptionError(f"token: {text[:60]!r} is not one that an earlier page gave.")
+        raise OptionError(f"page: {text[:60]!r} is not one that an earlier page gave.")
     return int(created), job_id
 
 

@@ -1,4 +1,4 @@
-"""The server extension: puts the routes into a Jupyter server when it loads, and lets go when it stops."""
+"""The server extension: puts the routes into a Jupyter server when it loads; its threads end with the process."""
 
 from __future__ import annotations
 
@@ -13,8 +13,3 @@ def _load_jupyter_server_extension(server: Any) -> None:
     web_app = server.web_app
     web_app.settings[LANES] = Lanes()
     web_app.add_handlers(".*$", handlers(web_app.settings["base_url"]))
-
-
-async def _unload_jupyter_server_extension(server: Any) -> None:
-    """Let all who wait go: the server stops."""
-    server.web_app.settings[LANES].close()

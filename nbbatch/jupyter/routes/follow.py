@@ -80,15 +80,6 @@ class Follower:
             with self._lock:
                 self._ears.discard(ear)
 
-    def close(self) -> None:
-        """Let everybody go: the server stops."""
-        with self._lock:
-            ears, self._ears = self._ears, set()
-            if self._poll is not None:
-                self._poll.wake()
-        for ear in ears:
-            ear.ring()
-
     def _run(self, poll: LongPoll) -> None:
         try:
             while self._is_wanted(poll):

@@ -7,11 +7,9 @@ its board, and answers that several tabs ask for at the same time.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,10 +18,13 @@ from nbbatch.client.config import working_in
 from nbbatch.errors import BackendUnreachableError
 from nbbatch.jupyter.routes.board import Board
 from nbbatch.jupyter.routes.follow import Follower
+from nbbatch.jupyter.routes.pool import Pool
 from nbbatch.jupyter.routes.problems import NoDaemon
 
 THREADS = 4
 MOST_WAITING = 64
+MOST_KEPT = 200
+"""Answers that are kept for others."""
 """Requests that may wait for one backend."""
 PATIENCE = 75.0
 """Seconds after which a backend counts as not answering."""
@@ -38,7 +39,7 @@ class Lane:
         self.backend = backend
         self.board = Board(backend)
         self.follower = Follower(self.board)
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix=f"nbbatch-{backend.name}")
+        self._pool = Pool(THREADS, f"nbbatch-{backend.name}")
         self._waiting = 0
         self._has_run = False
         self._kept: dict[Hashable, tuple[float, Any]] = {}
@@ -72,7 +73,7 @@ class Lane:
                 return function()
 
         self._waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(self._pool, contextvars.copy_context().run, work)
+        future = asyncio.wrap_future(self._pool.submit(work))
         future.add_done_callback(self._let_go)
         try:
             return await asyncio.wait_for(asyncio.shield(future), patience)
@@ -84,6 +85,9 @@ class Lane:
 
     def once(self, key: Hashable, seconds: float, ask: Callable[[], T]) -> T:
         """An answer that others may have got just now; asked for once when several want it."""
+        if len(self._kept) > MOST_KEPT:
+            self._kept.clear()
+            self._locks.clear()
         with self._locks.setdefault(key, threading.Lock()):
             at, answer = self._kept.get(key, (float("-inf"), None))
             if time.monotonic() - at > seconds:
@@ -95,11 +99,6 @@ class Lane:
         """Something was asked of the backend: what is kept is old."""
         self._kept.clear()
         self.board.expire()
-
-    def close(self) -> None:
-        """The server stops."""
-        self.follower.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _let_go(self, future: asyncio.Future[Any]) -> None:
         self._waiting -= 1
@@ -131,7 +130,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[int, Lane] = {}
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="nbbatch-settings")
+        self._pool = Pool(2, "nbbatch-settings")
 
     async def find(self, name: str, folder: Path) -> Lane:
         """The lane of a backend, by its name in the settings of a folder."""
@@ -147,10 +146,4 @@ class Lanes:
 
     async def aside(self, function: Callable[[], T]) -> T:
         """Call what asks no backend, but reads files."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function)
-
-    def close(self) -> None:
-        """The server stops."""
-        for lane in self._lanes.values():
-            lane.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        return await asyncio.wrap_future(self._pool.submit(function))

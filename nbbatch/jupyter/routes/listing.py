@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from nbbatch.client.handles.handle import describe
 from nbbatch.client.handles.outcome import Outcome, in_words
 from nbbatch.client.options import suggestion
+from nbbatch.client.summaries import describe_all
 from nbbatch.errors import OptionError, UnknownNameError
 from nbbatch.jupyter.routes.asked import Asked
 from nbbatch.jupyter.routes.board import (
@@ -26,6 +26,8 @@ LONGEST_WAIT = 25.0
 _LISTED = 100
 _WAIT = 20.0
 _ACTIVE = "active"
+_MOST_ENDED = 100
+"""Jobs whose end one answer tells; nobody reads more notifications."""
 
 Filter = Callable[[JobRow], bool]
 
@@ -34,8 +36,8 @@ async def jobs(asked: Asked) -> Jobs:
     """GET `jobs`."""
     wanted = filter_of(asked)
     limit = int(asked.number("limit", _LISTED, lowest=1, highest=MOST_ROWS))
-    with at("token"):
-        after = parse_token(asked.query.get("token", ""))
+    with at("page"):
+        after = parse_token(asked.query.get("page", ""))
     since = asked.query.get("since", "")
     board = asked.lane.board
 
@@ -63,14 +65,14 @@ async def jobs(asked: Asked) -> Jobs:
 
 def _changed(board: Board, news: Changed, wanted: Filter) -> Jobs:
     """Rows that changed and are wanted; those that are not any more are gone for who asks."""
-    page = board.page(wanted, 0)
+    total, is_exact = board.count(wanted)
     return Jobs(
         backend=board.backend.name,
         jobs=board.dressed([row for row in news.rows if wanted(row)]),
         gone=[*news.gone, *(row.id for row in news.rows if not wanted(row))],
         cursor=write_cursor(board, news.version),
-        total=page.total,
-        is_total_exact=page.is_exact,
+        total=total,
+        is_total_exact=is_exact,
         queues=board.queues,
     )
 
@@ -104,18 +106,17 @@ def _news(board: Board, version: int) -> News:
     )
 
 
-def _ended(board: Board, rows: Iterable[JobRow]) -> Iterable[Ended]:
-    for row in rows:
-        try:
-            words = in_words(describe(board.backend, row.id))
-        except UnknownNameError:
-            words = f"Job {row.name} is {row.words}."
+def _ended(board: Board, rows: Sequence[JobRow]) -> Iterable[Ended]:
+    """The newest ones, told by their details; those that are kept no longer by their rows."""
+    newest = rows[:_MOST_ENDED]
+    told = {one["jobId"]: in_words(one) for one in describe_all(board.backend, [row.id for row in newest])}
+    for row in newest:
         yield Ended(
             id=row.id,
             name=row.name,
             queue=row.queue,
             outcome=row.outcome or Outcome.EXITED,
-            words=words,
+            words=told.get(row.id, f"Job {row.name} is {row.words}."),
             stopped=row.stopped or row.created,
         )
 

@@ -31,8 +31,8 @@ async def logs(asked: Asked) -> LogPage:
     wait = asked.number("wait", 0.0, lowest=0, highest=LONGEST_WAIT)
     limit = int(asked.number("limit", _LINES, lowest=1, highest=MOST_LINES))
     attempt = int(asked.number("attempt", 0, lowest=1, highest=1000))
-    is_head, token = asked.flag("head"), asked.query.get("token", "")
-    with at("token"):
+    is_head, token = asked.flag("head"), asked.query.get("page", "")
+    with at("page"):
         attempt, token = _read_token(token) if token else (attempt, "")
     backend, deadline = asked.lane.backend, time.monotonic() + wait
 
@@ -117,7 +117,7 @@ def _line(event: Any) -> LogLine | None:
 def _read_token(token: str) -> tuple[int, str]:
     number, mark, rest = token.partition("~")
     if not (mark and number.isdecimal() and rest and len(token) < 1000 and number != "0"):  # noqa: PLR2004
-        raise OptionError(f"token: {token[:60]!r} is not one that an earlier page gave.")
+        raise OptionError(f"page: {token[:60]!r} is not one that an earlier page gave.")
     return int(number[:6]), rest
 
 

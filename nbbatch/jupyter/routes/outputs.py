@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +188,11 @@ def _folder(handle: NotebookJob, asked: Asked) -> Path:
             )
         return folder
     source = _source(handle)
-    is_here = source.is_absolute() and asked.contents.path(source) is not None and source.parent.is_dir()
-    return source.parent if is_here else asked.contents.root
+    path = asked.contents.path(source.parent) if source.is_absolute() else None
+    with suppress(NotFoundError):  # what a bundle says of its source is not to be trusted
+        folder = asked.contents.root if path is None else asked.contents.place(path)
+        return folder if folder.is_dir() else asked.contents.root
+    return asked.contents.root
 
 
 def _saved(handle: NotebookJob, contents: Contents) -> str | None:

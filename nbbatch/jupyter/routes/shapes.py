@@ -188,7 +188,7 @@ class Jobs(Answer, kw_only=True, frozen=True):
     jobs : list of JobRow
         A page; with `since` those that changed after it, in no order of pages.
     token : str
-        Asks for the next page; empty on the last one.
+        Given as `page` it asks for the next one; empty on the last one.
     cursor : str
         To be given as `since` here, or to `news`.
     gone : list of str

@@ -267,7 +267,7 @@ class LogPage(Answer, kw_only=True, frozen=True):
     lines : list of LogLine
         Notes of nbbatch itself left out.
     forward, backward : str
-        Tokens for what comes after and what was before; empty `backward`: this is the beginning.
+        Given as `page`: what comes after, what was before; empty `backward`: this is the beginning.
     attempt : int
         Of which attempt; 0 where there is no log yet.
     attempts : int
@@ -301,11 +301,11 @@ class Retry(Request, kw_only=True, frozen=True):
 
     Parameters
     ----------
-    reason : str
-        For symmetry with the other actions; not kept.
+    whole : bool
+        Of an array all items, not only those that failed.
     """
 
-    reason: str = ""
+    whole: bool = False
 
 
 class Done(Answer, kw_only=True, frozen=True):
