@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
-
-from msgspec import structs
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.config import home
