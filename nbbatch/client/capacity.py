@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
-
-from msgspec import structs
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.config import home
@@ -233,7 +231,7 @@ def _rooms(environment: Mapping[str, Any], machine: Resources) -> Iterator[Resou
         yield Resources(vcpus=most, memory=machine.memory)
         return
     names = tuple(resources.get("instanceTypes") or ())
-    own = {_WHOLE: structs.replace(machine, gpus=0), _WHOLE_WITH_GPUS: machine}
+    own = {_WHOLE: replace(machine, gpus=0), _WHOLE_WITH_GPUS: machine}
     rooms = [usable(kind.resources) for kind in catalogue().expand(names)]
     rooms += [room for name, room in own.items() if name in names]
     yield from (room for room in rooms if room.vcpus <= most)
@@ -241,7 +239,7 @@ def _rooms(environment: Mapping[str, Any], machine: Resources) -> Iterator[Resou
 
 def _on(machine: Resources, room: Resources) -> Resources:
     """As much of a host as there really is here; vCPUs are shares, so there may be more of them than cores."""
-    return structs.replace(room, memory=min(room.memory, machine.memory), gpus=min(room.gpus, machine.gpus))
+    return replace(room, memory=min(room.memory, machine.memory), gpus=min(room.gpus, machine.gpus))
 
 
 def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -257,7 +255,7 @@ def _wanted_of_definition(backend: Backend, options: Options) -> Resources | Non
     if container is None:
         return None
     named = {name: getattr(options, name) for name in ("vcpus", "memory", "gpus")}
-    return structs.replace(
+    return replace(
         requirements_of(container), **{name: value for name, value in named.items() if value is not None}
     )
 
