@@ -23,6 +23,7 @@ from nbbatch.client.packing.capture import size_text
 from nbbatch.client.packing.digest import (
     CODE_VARIABLE,
     CONTENT_VARIABLE,
+    OF_CELL,
     content_digest,
     digest,
     entry_key,
@@ -365,7 +366,8 @@ def _code_of(parcel: Parcel) -> str:
     if "function" in manifest:
         key = entry_key(manifest["function"])
         return parcel.functions.get(key) or digest(key)
-    return digest([manifest.get("source"), manifest.get("argv")])
+    kind = OF_CELL if manifest.get("source") is not None else ""
+    return kind + digest([manifest.get("source"), manifest.get("argv")])
 
 
 def _add_cell(parcel: Parcel, cell: Cell) -> None:
