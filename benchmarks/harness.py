@@ -40,8 +40,13 @@ class Bench:
     rounds: int = 5
     full: bool = False
 
-    def compare(self, title: str, sides: Mapping[str, Side], *, unit: str = "ms", warm: bool = True) -> None:
-        """Run the sides in turn and print a table; the last one is what the others are compared with."""
+    def compare(
+        self, title: str, sides: Mapping[str, Side], *, unit: str = "ms", warm: bool = True
+    ) -> list[float]:
+        """Run the sides in turn and print a table; the last one is what the others are compared with.
+
+        Returns the medians.
+        """
         if warm:
             for side in sides.values():
                 side()
@@ -50,6 +55,7 @@ class Bench:
             for name, side in sides.items():
                 taken[name].append(side())
         print_table(title, taken, unit)
+        return [statistics.median(values) for values in taken.values()]
 
 
 def print_table(title: str, taken: Mapping[str, list[float]], unit: str) -> None:
@@ -86,6 +92,22 @@ def timed(work: Callable[[], Any], *, per: int = 1) -> Side:
         started = time.perf_counter()
         work()
         return (time.perf_counter() - started) * 1000 / per
+
+    return side
+
+
+def processor_time(pid: int, work: Callable[[], Any], *, per: int = 1) -> Side:
+    """A side that takes the processor time of a process during `work` in milliseconds, divided by `per`."""
+    process = psutil.Process(pid)
+
+    def spent() -> float:
+        times = process.cpu_times()
+        return float(times.user + times.system)
+
+    def side() -> float:
+        before = spent()
+        work()
+        return (spent() - before) * 1000 / per
 
     return side
 

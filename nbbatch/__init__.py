@@ -30,10 +30,12 @@ _HOME_OF = {
     "interrupted": "nbbatch.runner.inside",
     "job": "nbbatch.client.jobs",
     "jobs": "nbbatch.client.listing",
+    "launch": "nbbatch.jupyter.launcher.launch",
     "log_metric": "nbbatch.runner.inside",
     "magic": "nbbatch.jupyter.presets",
     "map": "nbbatch.client.arrays.mapping",
     "map_notebook": "nbbatch.client.notebooks.runs",
+    "panel": "nbbatch.jupyter.panels.open",
     "pipeline": "nbbatch.client.pipelines.pipeline",
     "progress": "nbbatch.runner.inside",
     "queues": "nbbatch.client.queues",
@@ -45,6 +47,7 @@ _HOME_OF = {
     "starmap": "nbbatch.client.arrays.mapping",
     "submit": "nbbatch.client.jobs",
     "wait": "nbbatch.client.handles.completed",
+    "what_if": "nbbatch.jupyter.panels.what_if",
     "ArrayJob": "nbbatch.client.arrays.array_jobs",
     "Job": "nbbatch.client.jobs",
     "NotebookJob": "nbbatch.client.notebooks.handles",
@@ -54,6 +57,16 @@ _HOME_OF = {
 }
 
 __all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - the keys are names
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Where a Jupyter server finds the routes of the sidebar."""
+    return [{"module": "nbbatch.jupyter.routes.extension"}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Where JupyterLab finds the built sidebar."""
+    return [{"src": "labextension", "dest": "nbbatch"}]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,8 +23,12 @@ from playwright.sync_api import Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "cells.ipynb"
+EXTENSION = ROOT / "nbbatch" / "labextension"
+"""What scripts/front-end builds."""
 PAGES = {"jupyterlab": "doc/tree", "notebook": "notebooks"}
 """The front ends, by their Python modules, and the page of each that shows nothing but a notebook."""
+FRONT_PAGES = {"jupyterlab": "lab", "notebook": "tree"}
+"""The page that each begins with."""
 LONGEST_RUN = 180_000
 """Milliseconds that a cell may take."""
 _START = 60_000
@@ -35,6 +39,7 @@ _RUN = (
     " widget.activeCellIndex = index; widget.deselectAll();"
     " await window.jupyterapp.commands.execute('notebook:run-cell'); }"
 )
+_HAS_SIDEBAR = "() => window.jupyterapp?.commands.hasCommand('nbbatch:open')"
 _IS_IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
@@ -79,6 +84,41 @@ class OpenNotebook:
         return nbformat.read(self.path, as_version=4)
 
 
+class OpenSidebar:
+    """The sidebar of nbbatch in a browser's page.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+        Shows it.
+
+    Attributes
+    ----------
+    complaints : list of str
+        Errors of the console, and exceptions that nobody caught.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda said: self._complain(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self._complain(str(error)))
+
+    def _complain(self, text: str) -> None:
+        self.complaints.append(text)
+
+    def open(self, section: str) -> Locator:
+        """Bring a section to the front; gives it."""
+        self.page.evaluate(
+            "section => window.jupyterapp.commands.execute('nbbatch:open', { section })", section
+        )
+        return self.page.locator(f"[data-section='{section}']")
+
+    def job(self, job_id: str) -> Locator:
+        """The row of a job in the list."""
+        return self.page.locator(f"[data-job='{job_id}']")
+
+
 @contextmanager
 def opened(
     front_end: str, folder: Path, sources: Sequence[str], *, width: int = 1080, zoom: float = 1
@@ -100,16 +140,35 @@ def opened(
 
 
 @contextmanager
+def sidebar(front_end: str, folder: Path, *, width: int = 1280, height: int = 900) -> Iterator[OpenSidebar]:
+    """A front end of its own with the sidebar open, in front of an empty folder."""
+    with _server(front_end, folder) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": height})
+        opened = OpenSidebar(page)
+        page.goto(f"{address}/{FRONT_PAGES[front_end]}?token=x")
+        page.wait_for_function(_HAS_SIDEBAR, timeout=_START)
+        page.evaluate("() => window.jupyterapp.restored")
+        opened.open("jobs")
+        yield opened
+        browser.close()
+
+
+@contextmanager
 def _server(front_end: str, folder: Path) -> Iterator[str]:
     """A server of its own in this folder; gives its address."""
     settings = folder / "settings" / "labconfig"
     settings.mkdir(parents=True)
     (settings / "page_config.json").write_text(json.dumps(_QUIET))
     options = ("--no-browser", "--allow-root", "--port=0", "--expose-app-in-browser", "--ServerApp.token=x")
+    routes = "--ServerApp.jpserver_extensions={'nbbatch': True}"  # as the wheel's file says
     log = folder / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", front_end, *options], cwd=folder, env=_environment(folder), stderr=output
+            [sys.executable, "-m", front_end, *options, routes],
+            cwd=folder,
+            env=_environment(folder),
+            stderr=output,
         )
     try:
         yield _address(server, log)
@@ -121,8 +180,17 @@ def _server(front_end: str, folder: Path) -> Iterator[str]:
 def _environment(folder: Path) -> Mapping[str, Any]:
     inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR")}
     own = {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_PLATFORM_DIRS": "1"}
+    own["JUPYTER_PATH"] = str(_extensions(folder))
     places = {"CONFIG": "settings", "DATA": "data", "RUNTIME": "runtime"}
     return {**inherited, **own, **{f"JUPYTER_{key}_DIR": str(folder / name) for key, name in places.items()}}
+
+
+def _extensions(folder: Path) -> Path:
+    """A Jupyter path with this checkout's extension, whichever one is installed."""
+    place = folder / "share" / "labextensions"
+    place.mkdir(parents=True)
+    (place / "nbbatch").symlink_to(EXTENSION)
+    return place.parent
 
 
 def _address(server: subprocess.Popen[bytes], log: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -38,6 +39,46 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert kept <= inside
     assert {"nbbatch/py.typed", "nbbatch/model/instance_types.json", "nbbatch/daemon/queries.sql"} <= inside
     assert not [name for name in inside if name.startswith(("tests/", "benchmarks/"))]
+
+
+EXTENSION = ".data/data/share/jupyter/labextensions/nbbatch/"
+KNOWN = ("http://www.w3.org/", "https://reactjs.org/docs/error-decoder", "http://localhost")
+"""Addresses in code that nothing is fetched from: names of XML, texts of errors."""
+
+
+@pytest.mark.slow
+def test_the_wheel_brings_the_extension_for_jupyterlab(wheel: Path) -> None:
+    """Built files and the settings' schema, small, without sources, packages or traces of this machine."""
+    with zipfile.ZipFile(wheel) as archive:
+        inside = [name for name in archive.namelist() if EXTENSION in name]
+        texts = {name: archive.read(name).decode() for name in inside}
+    if not inside and not (ROOT / "nbbatch" / "labextension").exists():
+        pytest.skip("the front end is not built here: scripts/front-end")
+    names = {name.split(EXTENSION)[1] for name in inside}
+    assert {"package.json", "static/style.js", "static/third-party-licenses.json"} <= names
+    assert [name for name in names if name.startswith("schemas/nbbatch/")]
+    assert [name for name in names if name.endswith((".map", ".ts", ".tsx")) or "node_modules" in name] == []
+    assert [
+        name
+        for name, text in texts.items()
+        if str(ROOT) in text or re.search(r"sourceMappingURL=\S+[.]map", text)
+    ] == []
+    assert sum(map(len, texts.values())) < 1_000_000
+
+
+@pytest.mark.slow
+def test_the_extension_refers_to_no_address_outside(wheel: Path) -> None:
+    """What a browser runs names no other server, whatever the licences of its parts say."""
+    with zipfile.ZipFile(wheel) as archive:
+        texts = [
+            archive.read(name).decode()
+            for name in archive.namelist()
+            if EXTENSION + "static/" in name and name.endswith(".js")
+        ]
+    addresses = {
+        address for text in texts for address in re.findall(r"(?:https?:)?//[\w-]+\.[\w.-]+[^\s\"'`)]*", text)
+    }
+    assert [address for address in addresses if not address.startswith(KNOWN)] == []
 
 
 @pytest.mark.slow

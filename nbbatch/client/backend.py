@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +52,15 @@ class Machine:
     resources: Resources
     room: Resources
     executor: str
+
+
+class Standing(StrEnum):
+    """Whether a backend answers as it stands, nothing being started."""
+
+    READY = "ready"
+    KILLED = "killed"
+    STOPPED = "stopped"
+    ABSENT = "absent"
 
 
 class Backend(Protocol):
@@ -95,6 +105,9 @@ class Backend(Protocol):
     def logs(self) -> Any: ...  # noqa: D102
     @property
     def is_sampled(self) -> bool: ...  # noqa: D102
+
+    def standing(self) -> Standing:
+        """Whether it answers, looked at without starting anything; an account counts as ready."""
 
     def renew(self, *, start: bool) -> None:
         """Make sure that it answers, if that is in our hands; with `start` also after the user stopped it.
@@ -167,13 +180,25 @@ def get_backend(name: str | None = None, *, start: bool = True) -> Backend:
     BackendUnreachableError
         When its daemon does not come up.
     """
+    backend = find_backend(name)
+    backend.renew(start=start)
+    return backend
+
+
+def find_backend(name: str | None = None) -> Backend:
+    """The same, and nothing is asked of it or started.
+
+    Raises
+    ------
+    UnknownNameError
+        When the configuration has none of that name.
+    """
     settings = load_config().find_backend(name)
     folder = Path(settings.home).expanduser().resolve() if settings.home else home()
     with _lock:
         backend = _backends.get((settings, str(folder)))
         if backend is None:
             backend = _backends[settings, str(folder)] = _make(settings, folder)
-    backend.renew(start=start)
     return backend
 
 

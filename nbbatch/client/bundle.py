@@ -36,7 +36,9 @@ from nbbatch.client.store import Store
 from nbbatch.errors import OptionError
 
 KIND_VARIABLE = "NBBATCH_KIND"
-"""Says of a notebook's job what it is, so that its handle is found without reading the bundle."""
+NOTEBOOK_VARIABLE = "NBBATCH_NOTEBOOK"
+"""File name of the notebook that the job runs: lists show it."""
+"""Says of a notebook's job what it is, so that its handle is found without the bundle."""
 _CODE_WORDS = (
     ("function", "function", "functions"),
     ("class", "class", "classes"),
@@ -339,8 +341,8 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
 
 def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
-    code, content = _code_of(parcel), content_digest(parcel.manifest, parcel.functions)
-    store = parcel.captor.store
+    code, store = _code_of(parcel), parcel.captor.store
+    content = content_digest(parcel.manifest, parcel.functions)
     own = {"NBBATCH_BUNDLE": url, CODE_VARIABLE: code, CONTENT_VARIABLE: content}
     return Packed(
         bundle_id=bundle_id,
@@ -366,8 +368,8 @@ def _code_of(parcel: Parcel) -> str:
     if "function" in manifest:
         key = entry_key(manifest["function"])
         return parcel.functions.get(key) or digest(key)
-    kind = OF_CELL if manifest.get("source") is not None else ""
-    return kind + digest([manifest.get("source"), manifest.get("argv")])
+    source = manifest.get("source")
+    return ("" if source is None else OF_CELL) + digest([source, manifest.get("argv")])
 
 
 def _add_cell(parcel: Parcel, cell: Cell) -> None:
@@ -443,8 +445,8 @@ def _add_call(parcel: Parcel, call: Call) -> None:
     parcel.manifest |= {"kind": "call", "label": "call", "inputs": {}, "modules": {}}
     parcel.check(function_needs(call.function))
     parcel.take_references()
-    name = getattr(call.function, "__name__", type(call.function).__name__)
-    parcel.manifest["function"] = parcel.keep(name, call.function, is_named=True)
+    own = getattr(call.function, "__name__", type(call.function).__name__)
+    parcel.manifest["function"] = parcel.keep(own, call.function, is_named=True)
     names = _argument_names(call.function, len(call.args))
     parcel.manifest["args"] = [
         parcel.keep(name, value, is_named=True) for name, value in zip(names, call.args, strict=True)
@@ -490,7 +492,7 @@ def _add_notebook(parcel: Parcel, notebook: Notebook) -> None:
         "output": notebook.output,
     }
     parcel.manifest |= {"kind": "notebook", "notebook": settings, "inputs": {}, "modules": {}}
-    parcel.environment[KIND_VARIABLE] = "notebook"
+    parcel.environment |= {KIND_VARIABLE: "notebook", NOTEBOOK_VARIABLE: notebook.name}
     parcel.imports |= notebook.imports
     if notebook.runs is not None:
         items = [((), dict(parameters)) for parameters, _ in notebook.runs]

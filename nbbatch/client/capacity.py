@@ -12,10 +12,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
+
+from msgspec import structs
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.config import home
@@ -31,7 +33,7 @@ from nbbatch.errors import (
     UnknownNameError,
 )
 from nbbatch.model.fleet import Catalogue
-from nbbatch.model.resources import Resources
+from nbbatch.model.resources import NOTHING, Resources
 
 _FRESH = 30.0
 """Seconds for which what is known is believed."""
@@ -85,18 +87,33 @@ class Capacity:
         kinds = [str(_resources(one).get("type", "")) for one in self.environments]
         return bool(kinds) and all(kind.endswith("SPOT") for kind in kinds)
 
+    @property
+    def largest(self) -> Resources | None:
+        """What its largest host has for one job, as far as that is known; None where it is not."""
+        rooms = self._rooms() if self.machine is not None else self._kinds()
+        return max(rooms, key=lambda room: (room.gpus, room.vcpus, room.memory), default=None)
+
+    def _rooms(self) -> list[Resources]:
+        here = self.machine
+        if here is None:
+            return []
+        return [_on(here, room) for one in self.environments for room in _rooms(one, here)]
+
+    def _kinds(self) -> list[Resources]:
+        """Of the instance types that its environments name."""
+        return [kind.resources for kind in catalogue().expand(self.instance_types)]
+
     def refusal(self, wanted: Resources) -> str:
         """Why no host of it can ever give this to one attempt, in words; empty when one can."""
         if self.machine is None:
             return ""
-        rooms = [_on(self.machine, room) for one in self.environments for room in _rooms(one, self.machine)]
+        rooms = self._rooms()
         if any(wanted.fits(room) for room in rooms):
             return ""
-        asks = f"The job asks for {_in_words(wanted)}, and"
+        asks = f"The job asks for {in_words(wanted)}, and"
         if not rooms:
             return f"{asks} queue {self.queue} has no hosts on this machine."
-        largest = max(rooms, key=lambda room: (room.gpus, room.vcpus, room.memory))
-        return f"{asks} on this machine the largest host of queue {self.queue} has {_in_words(largest)}."
+        return f"{asks} on this machine the largest host of queue {self.queue} has {in_words(self.largest or NOTHING)}."
 
 
 _known: dict[tuple[str, ...], Capacity] = {}
@@ -263,7 +280,7 @@ def _rooms(environment: Mapping[str, Any], machine: Resources) -> Iterator[Resou
         yield Resources(vcpus=most, memory=machine.memory)
         return
     names = tuple(resources.get("instanceTypes") or ())
-    own = {_WHOLE: replace(machine, gpus=0), _WHOLE_WITH_GPUS: machine}
+    own = {_WHOLE: structs.replace(machine, gpus=0), _WHOLE_WITH_GPUS: machine}
     rooms = [usable(kind.resources) for kind in catalogue().expand(names)]
     rooms += [room for name, room in own.items() if name in names]
     yield from (room for room in rooms if room.vcpus <= most)
@@ -271,7 +288,7 @@ def _rooms(environment: Mapping[str, Any], machine: Resources) -> Iterator[Resou
 
 def _on(machine: Resources, room: Resources) -> Resources:
     """As much of a host as there really is here; vCPUs are shares, so there may be more of them than cores."""
-    return replace(room, memory=min(room.memory, machine.memory), gpus=min(room.gpus, machine.gpus))
+    return structs.replace(room, memory=min(room.memory, machine.memory), gpus=min(room.gpus, machine.gpus))
 
 
 def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -291,7 +308,7 @@ def _wanted_of_definition(backend: Backend, options: Options) -> Resources | Non
     if container is None:
         return None
     named = {name: getattr(options, name) for name in ("vcpus", "memory", "gpus")}
-    return replace(
+    return structs.replace(
         requirements_of(container), **{name: value for name, value in named.items() if value is not None}
     )
 
@@ -328,7 +345,7 @@ def _unknown_definition(backend: Backend, definition: str) -> UnknownNameError:
     )
 
 
-def _in_words(amount: Resources) -> str:
+def in_words(amount: Resources) -> str:
     """Exact, and in the words of the options: `2 vCPU, 4 GB`, `1 vCPU, 3968 MB, 1 GPU`."""
     whole, rest = divmod(amount.memory, _MIB_PER_GIB)
     memory = f"{amount.memory} MB" if rest else f"{whole} GB"

@@ -30,7 +30,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -232,6 +234,24 @@ def home() -> Path:
     return platformdirs.user_data_path("nbbatch")
 
 
+_working_folder: ContextVar[Path | None] = ContextVar("nbbatch_working_folder", default=None)
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Have the settings of a folder hold for what this thread or task does, as if it were started there."""
+    token = _working_folder.set(folder)
+    try:
+        yield
+    finally:
+        _working_folder.reset(token)
+
+
+def working_folder() -> Path:
+    """Where this process, or what it does right now, is at work."""
+    return _working_folder.get() or Path.cwd()
+
+
 def load_config(folder: Path | None = None) -> Config:
     """Read the settings that hold in a folder, by default the working folder.
 
@@ -240,7 +260,7 @@ def load_config(folder: Path | None = None) -> Config:
     ConfigurationError
         When a file cannot be read, or a key or value in it is not one; names file, key and cure.
     """
-    paths = (user_file(), project_file(folder or Path.cwd()))
+    paths = (user_file(), project_file(folder or working_folder()))
     files = [_read_file(path) for path in paths if path is not None]
     given = session.current()
     return Config(

@@ -26,6 +26,8 @@ from nbbatch.errors import BackendUnreachableError, DaemonVersionError
 from nbbatch.version import __version__
 
 ENDPOINT, LOCK, LOG = "endpoint.json", "daemon.lock", "daemon.log"
+IDENTITY = "identity.json"
+"""Written by the first daemon of a home, and kept."""
 START_SECONDS = 30.0
 """How long a daemon may take to come up, or to go."""
 _STEP = 0.005

@@ -7,6 +7,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from nbbatch.client.config import working_folder
 from nbbatch.client.spec import SYSTEM_FOLDERS, mounted_folders
 
 
@@ -27,7 +28,7 @@ def user() -> str:
 
 def folders() -> tuple[str, ...]:
     """Folders the host image mounts so that it sees the kernel's Python and working directory."""
-    return _folders(str(Path.cwd()), tuple(sys.path))
+    return _folders(str(working_folder()), tuple(sys.path))
 
 
 @lru_cache(maxsize=16)

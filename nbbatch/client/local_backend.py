@@ -20,9 +20,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from nbbatch.client import host
-from nbbatch.client.backend import NEVER_REPEATED, Machine, get_backend, of_code, translate, translated
+from nbbatch.client.backend import (
+    NEVER_REPEATED,
+    Machine,
+    Standing,
+    get_backend,
+    of_code,
+    translate,
+    translated,
+)
 from nbbatch.client.clients import TIMEOUT, new_client, warm_up
 from nbbatch.client.daemon_process import (
+    IDENTITY,
     LOG,
     Endpoint,
     Starting,
@@ -146,6 +155,14 @@ class LocalBackend:
     def is_sampled(self) -> bool:
         """Whether the daemon sees what a job used only now and then."""
         return self.address.endpoint.executor in _SAMPLING
+
+    def standing(self) -> Standing:
+        """By the home's lock and files; see `Backend`."""
+        if find_daemon(self.address.home) is not None:
+            return Standing.READY
+        if not was_stopped(self.address.home):
+            return Standing.KILLED
+        return Standing.STOPPED if (self.address.home / IDENTITY).exists() else Standing.ABSENT
 
     def renew(self, *, start: bool) -> None:
         """Find the daemon again; see `Address.renew`."""

@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from nbbatch.daemon.defaults import default_world, local_catalogue
 from nbbatch.daemon.events_feed import EventsFeed
 from nbbatch.daemon.executors.docker_probe import probe
@@ -171,6 +173,7 @@ class _Daemon:
             watch=self._watch,
             feed=self._feed,
             metrics=self._metrics,
+            arns=Arns(REGION, ACCOUNT),
             now=self._clock.now,
             about=self._about,
             stop=self._stopping.set,
@@ -206,7 +209,7 @@ class _Daemon:
 
     def _room(self) -> Resources:
         """What may run at once."""
-        return replace(self._machine, vcpus=self._machine.vcpus * _oversubscription())
+        return structs.replace(self._machine, vcpus=self._machine.vcpus * _oversubscription())
 
     def _listen(self, front: Front, wanted: int | None) -> int:
         """Take the port that is asked for, or the last one, or any."""
@@ -260,8 +263,8 @@ class _Daemon:
             "home": str(self._home),
             "startedAt": self._started_at,
             "executor": asdict(self._executor),
-            "machine": asdict(self._machine),
-            "room": asdict(self._room()),
+            "machine": structs.asdict(self._machine),
+            "room": structs.asdict(self._room()),
         }
 
 

@@ -105,7 +105,6 @@ def _as_if_ended(live: LiveJob, run: Run, environment: str, now: int) -> EndedAt
     attempt = Attempt(
         number=run.attempt,
         host=run.host,
-        log_stream="",
         started_at=run.started_at,
         stopped_at=now,
         exit_code=None,

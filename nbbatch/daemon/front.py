@@ -26,12 +26,15 @@ from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.private import Private
 from nbbatch.daemon.private_children import ChildrenRoutes
 from nbbatch.daemon.private_feed import FeedRoutes
+from nbbatch.daemon.private_listing import ListingRoutes
+from nbbatch.daemon.private_now import NowRoutes
 from nbbatch.daemon.private_numbers import NumberRoutes
 from nbbatch.daemon.prometheus import is_token
 from nbbatch.daemon.server import Server
 from nbbatch.daemon.store import Store
 from nbbatch.daemon.views import Views
 from nbbatch.daemon.watch import Watch
+from nbbatch.model.arns import Arns
 from nbbatch.wire.operations import load_model
 
 
@@ -53,6 +56,7 @@ def make_front(
     watch: Watch,
     feed: EventsFeed,
     metrics: Metrics,
+    arns: Arns,
     now: Callable[[], int],
     about: Callable[[], Mapping[str, Any]],
     stop: Callable[[], None],
@@ -67,6 +71,8 @@ def make_front(
         Account number in ARNs.
     loop, store, logs, watch, feed, metrics : Loop, Store, LogStore, Watch, EventsFeed, Metrics
         What there is to ask and to change.
+    arns : Arns
+        Region and account that private routes show.
     now : callable
         Epoch ms.
     about, stop : callable
@@ -91,6 +97,8 @@ def make_front(
                 **FeedRoutes(feed, delivery).routes,
                 **numbers.routes,
                 **ChildrenRoutes(loop, store).routes,
+                **ListingRoutes(views, watch, arns).routes,
+                **NowRoutes(loop, store).routes,
             },
         ),
         scraped=numbers.prometheus,

@@ -130,6 +130,11 @@ class Metrics:
             self._timer.cancel()
             self.flush()
 
+    @property
+    def changed_at(self) -> int:
+        """Epoch ms since which things are as they are now."""
+        return self._state.now
+
     def sample(self) -> Sample:
         """How things are now, of the queues that there are."""
         return Sample(

@@ -47,10 +47,13 @@ class NumberRoutes:
         }
 
     async def metrics(self, body: Any) -> Json:
-        """Series from `start` to `end` (epoch ms), a value every `step` ms."""
+        """Series from `start` to `end` (epoch ms), a value every `step` ms; how things are now counts, too."""
         asked = read_body(_RangeRequest, body)
         series = time_series([], asked.start, asked.end, asked.step)
         samples = self._rows.read(asked.start, asked.end)
+        now = self._metrics.changed_at
+        if now <= asked.end and (not samples or samples[-1][0] <= now):
+            samples.append((now, self._metrics.sample()))
         return time_series(samples, asked.start, asked.end, asked.step) if samples else series
 
     async def costs(self, body: Any) -> Json:

@@ -14,7 +14,7 @@ from nbbatch.daemon.paging import Paging, page_size
 from nbbatch.daemon.store import Store
 from nbbatch.errors import ClientException
 from nbbatch.model.arns import Arns, name_of
-from nbbatch.model.jobs import JobDefinition, JobId, JobStatus, JobView, is_canonical
+from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, JobView, is_canonical
 from nbbatch.scheduler.commands.definitions import find_definition
 from nbbatch.scheduler.commands.queues import find_queue
 from nbbatch.scheduler.state import STATUSES, LiveJob, SchedulerState
@@ -26,6 +26,7 @@ MAX_NAMED = 100
 """Ids or names in one Describe call, and entries of its page."""
 MAX_LISTED = 1000
 MAX_FILTERED = 100
+_OWN_VARIABLES = "NBBATCH_"
 
 T = TypeVar("T")
 
@@ -95,6 +96,18 @@ class Views:
         if len(rows) > limit:
             reply["nextToken"] = self.paging.token("ListJobs", request, rows[limit - 1].cursor)
         return reply
+
+    def listing(self, queue: str, before: tuple[int, int] | None, limit: int, arns: Arns) -> Json:
+        """Jobs of a queue in every status, newest first: JobSummary, and nbbatch's own variables of each.
+
+        `next` is the `before` of the next page, null on the last one.
+        """
+        if queue not in self._state.queues:
+            raise ClientException(f"Job Queue {queue} does not exist")
+        rows = self._store.list_jobs(queue=queue, limit=limit + 1, before=before)
+        now = self._state.now
+        jobs = [_with_variables(encode_summary(row.view, arns, now), row.view.job) for row in rows[:limit]]
+        return {"jobs": jobs, "next": rows[limit - 1].cursor if len(rows) > limit else None}
 
     def _list_children(self, parent: JobId, request: Json, arns: Arns, *, nodes: bool) -> Json:
         status = JobStatus(request.get("jobStatus", JobStatus.RUNNING))
@@ -207,6 +220,16 @@ def view_of(state: SchedulerState, live: LiveJob, index: int | None) -> JobView:
         counts = dict(zip(STATUSES, live.children.counts, strict=True))
     job = live.job.as_seen_by(index)
     return JobView(job=job, run=state.run_of(live, index), index=index, counts=counts)
+
+
+def _with_variables(summary: Json, job: Job) -> Json:
+    """With the variables by which a client knows what a job is, where DescribeJobs has them."""
+    own = [
+        {"name": name, "value": value}
+        for name, value in job.container.environment
+        if name.startswith(_OWN_VARIABLES)
+    ]
+    return summary | {"container": {**summary.get("container", {}), "environment": own}} if own else summary
 
 
 def _place_of_definition(definition: JobDefinition) -> list[Any]:

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 from nbbatch.model.jobs import JobId
@@ -31,11 +32,19 @@ class News(NamedTuple):
     grown: list[str]
 
 
+class Changes(NamedTuple):
+    """Top-level jobs that changed, where to go on, and whether there may have been others."""
+
+    cursor: int
+    changed: list[str]
+    missed: bool
+
+
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    """Somebody who waits for any of these top-level jobs."""
+    """Somebody who waits for any of these top-level jobs; None: for whichever."""
 
-    jobs: frozenset[str]
+    jobs: frozenset[str] | None
     woken: asyncio.Event
 
 
@@ -68,7 +77,7 @@ class Watch:
         while len(self._changes) > REMEMBERED:
             _, self._oldest = self._changes.popitem(last=False)
         for waiter in self._waiters:
-            if not waiter.jobs.isdisjoint(changed):
+            if waiter.jobs is None or not waiter.jobs.isdisjoint(changed):
                 waiter.woken.set()
 
     async def wait(
@@ -103,6 +112,32 @@ class Watch:
                 waiter.woken.clear()
         finally:
             self._waiters.discard(waiter)
+
+    async def changes(self, cursor: int | None, seconds: float) -> Changes:
+        """Wait until any job changed after `cursor`; what changed often is told once.
+
+        None, and a cursor from before a restart or from too long ago, is answered at once, with
+        nothing but where to go on.
+        """
+        waiter = _Waiter(jobs=None, woken=asyncio.Event())
+        self._waiters.add(waiter)
+        try:
+            deadline = asyncio.get_running_loop().time() + seconds
+            while True:
+                news = self._changes_after(cursor)
+                left = deadline - asyncio.get_running_loop().time()
+                if news.changed or news.missed or left <= 0 or self._closed:
+                    return news
+                await _wait(waiter.woken, left)
+                waiter.woken.clear()
+        finally:
+            self._waiters.discard(waiter)
+
+    def _changes_after(self, cursor: int | None) -> Changes:
+        if cursor is None or not self._oldest <= cursor <= self._number:
+            return Changes(self._number, [], missed=True)
+        newer = takewhile(lambda job_id: self._changes[job_id] > cursor, reversed(self._changes))
+        return Changes(self._number, list(newer), missed=False)
 
     def close(self) -> None:
         """Answer all who wait."""

@@ -19,6 +19,9 @@ from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
 from nbbatch.jupyter.costs import show_cost
 from nbbatch.jupyter.errors import in_magic_words
+from nbbatch.jupyter.launcher.launch import show_launcher
+from nbbatch.jupyter.panels.open import panel
+from nbbatch.jupyter.panels.panel import Panel
 from nbbatch.jupyter.past import show_events, show_timeline
 from nbbatch.jupyter.settings import show_config, use_backend
 from nbbatch.jupyter.story import final_line, status_line
@@ -89,6 +92,17 @@ def attach(shell: Any, call: Call, backend: str | None) -> None:
     attach_to(shell, find_job(call.job, shell.user_ns, backend), outputs, console_for(shell))
 
 
+def show_panel(shell: Any, call: Call, backend: str | None) -> None:
+    """`%batch panel ID`: a live panel; where nothing can be redrawn, the same as lines."""
+    shown = panel(find_job(call.job, shell.user_ns, backend))
+    console = console_for(shell)
+    if isinstance(console, TextConsole):
+        for line in shown.look().lines:
+            console.line(line)
+    else:
+        shown.show()
+
+
 def cancel(shell: Any, call: Call, backend: str | None) -> None:
     """`%batch cancel ID`: take it back before it starts; a running one is told how to stop."""
     job, console = find_job(call.job, shell.user_ns, backend), console_for(shell)
@@ -130,9 +144,19 @@ def interrupt(shell: Any, call: Call, backend: str | None) -> None:
     console_for(shell).line(f"job {short_id(job.id)} loses its host {hosts}: notice is given")
 
 
-def show_queues(_shell: Any, _call: Call, backend: str | None) -> QueueTable:
-    """`%batch queues`: queues, their environments and what waits in them."""
-    return queues(backend=backend)
+def show_queues(_shell: Any, call: Call, backend: str | None) -> QueueTable | Panel:
+    """`%batch queues [NAME]`: queues, their environments and what waits in them; the panel of one."""
+    return panel("queue", name=call.job, backend=backend) if call.job else queues(backend=backend)
+
+
+def show_fleet(_shell: Any, _call: Call, backend: str | None) -> Panel:
+    """`%batch fleet`: the panel of the hosts."""
+    return panel("fleet", backend=backend)
+
+
+def show_form(shell: Any, call: Call, _backend: str | None) -> None:
+    """`%batch launch [options of %%batch]`: a form for the rest of them, and the line that it makes."""
+    show_launcher(shell, call.rest)
 
 
 def show_doctor(_shell: Any, call: Call, backend: str | None) -> Report:
@@ -154,11 +178,14 @@ ACTIONS: Mapping[str, Action] = {
     "events": show_events,
     "timeline": show_timeline,
     "attach": attach,
+    "panel": show_panel,
     "cancel": cancel,
     "terminate": terminate,
     "retry": retry,
     "interrupt": interrupt,
     "queues": show_queues,
+    "fleet": show_fleet,
+    "launch": show_form,
     "cost": show_cost,
     "backend": use_backend,
     "config": show_config,

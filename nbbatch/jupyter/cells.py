@@ -7,7 +7,7 @@ anything is sent, and whatever fails later raises, so that Run All stops.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -36,6 +36,7 @@ from nbbatch.jupyter.errors import no_python
 from nbbatch.jupyter.finish import Ending, finish
 from nbbatch.jupyter.flags import CellLine
 from nbbatch.jupyter.local import run_here
+from nbbatch.jupyter.panels.cell import with_panel
 from nbbatch.jupyter.places import place_of
 from nbbatch.jupyter.receipts import (
     cost_lines,
@@ -54,7 +55,15 @@ _BINDS_UNSEEN = frozenset({"exec", "globals", "setattr", "get_ipython", "update"
 """Words of cells that may assign names that do not stand there."""
 
 
-def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
+def run_cell(
+    shell: Any,
+    line: CellLine,
+    source: str,
+    console: Console,
+    *,
+    has_panel: bool | None = None,
+    on_job: Callable[[Handle], None] = lambda _: None,
+) -> Any:
     """Run a cell as a job.
 
     Parameters
@@ -67,6 +76,10 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         The cell below it.
     console : Console
         Where the story is told.
+    has_panel : bool or None
+        Whether a panel takes the place of the status line where the line does not say so; None: an array's.
+    on_job : callable
+        Gets the handle as soon as there is one.
 
     Returns
     -------
@@ -97,6 +110,7 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
         _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
     with HeldInterrupts() as held:
         job = _submit(cell, packed, options)
+        on_job(job)
         if line.bind:
             shell.user_ns[line.bind] = job
         if job.is_cached:
@@ -105,6 +119,7 @@ def run_cell(shell: Any, line: CellLine, source: str, console: Console) -> Any:
             )
         if line.detach:
             return _say_detached(console, job, line.bind)
+        console = with_panel(console, job, wanted=has_panel if line.panel is None else line.panel)
         watched = follow(job, console, held)
     if not job.is_cached:
         remember(job, watched.detail)
@@ -138,6 +153,7 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
         When interrupted while waiting; the job goes on.
     """
     console.line(f"job {short_id(job.id)} {job.name} on {job.backend_name}")
+    console = with_panel(console, job, wanted=True)
     watched = follow(job, console)
     remember(job, watched.detail)
     finish(Ending(shell, console, job, watched, outputs))

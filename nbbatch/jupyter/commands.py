@@ -31,13 +31,17 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One word of `%batch`; `takes_job` tells that it needs a job's id or name, `may_take` what it may have."""
+    """One word of `%batch`; `takes_job` tells that it needs a job's id or name, `may_take` what it may have.
+
+    `rest` names what the rest of its line is, where that is not read here.
+    """
 
     name: str
     help: str
     takes_job: bool = False
     switches: tuple[Switch, ...] = ()
     may_take: str = ""
+    rest: str = ""
 
     @property
     def usage(self) -> str:
@@ -46,7 +50,7 @@ class Command:
             f"[{switch.words[0]}{' ' + switch.metavar if switch.metavar else ''}]" for switch in self.switches
         ]
         word = ["ID"] if self.takes_job else [f"[{self.may_take}]"] if self.may_take else []
-        return " ".join([self.name, *word, *options])
+        return " ".join([self.name, *word, *options, *([f"[{self.rest}]"] if self.rest else [])])
 
 
 _WHICH_JOBS = (
@@ -77,6 +81,7 @@ COMMANDS = (
         takes_job=True,
         switches=(Switch(("--out",), "A,B"),),
     ),
+    Command("panel", "a live panel of a job, with buttons", takes_job=True),
     Command("cancel", "take a job back before it starts", takes_job=True),
     Command("terminate", "stop a job, also a running one", takes_job=True),
     Command("retry", "submit an ended job again; of an array, its failed items", takes_job=True),
@@ -86,7 +91,9 @@ COMMANDS = (
         takes_job=True,
         switches=(Switch(("--notice",), "N"),),
     ),
-    Command("queues", "the job queues and what waits in them"),
+    Command("queues", "the job queues and what waits in them; with NAME the panel of one", may_take="NAME"),
+    Command("fleet", "the hosts, what runs on them and what is idle"),
+    Command("launch", "a form that chooses what a job gets and writes its line", rest="OPTIONS"),
     Command(
         "cost",
         "what a job has cost; without ID what the last days cost, by queue",
@@ -108,11 +115,15 @@ COMMANDS = (
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A line of `%batch`, read: the command, the job (or other word) it is about, its options by key."""
+    """A line of `%batch`, read: the command, the job (or other word) it is about, its options by key.
+
+    `rest` is the rest of the line as it stands, of a command that reads it itself.
+    """
 
     command: Command
     job: str
     options: dict[str, Any]
+    rest: str = ""
 
 
 def parse_command(line: str) -> Call:
@@ -125,6 +136,8 @@ def parse_command(line: str) -> Call:
     """
     words = split_line(line) or ["help"]
     command = _command("help" if words[0] in ("-h", "--help") else words[0])
+    if command.rest:
+        return Call(command, "", {}, line.strip().removeprefix(words[0]).strip())
     options, rest = _read_switches(command, words[1:])
     wanted = 1 if command.takes_job else 0
     if len(rest) < wanted:

@@ -132,7 +132,7 @@ class DisplayConsole:
     def line(self, text: str) -> None:
         """Below the lines before it; a new display once a status was shown."""
         if self._status:
-            self._begin()
+            self.begin()
         self._lines.append(text)
         self._show()
 
@@ -157,7 +157,7 @@ class DisplayConsole:
         self._before, self._display_id = [], ""
         self._show()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """What follows is a display of its own, below whatever the job printed."""
         self._before += [*self._lines, self._status]
         self._lines, self._status, self._display_id = [], "", ""
@@ -193,6 +193,21 @@ def has_live_display(shell: Any, environ: Mapping[str, str] = os.environ) -> boo
     if environ.get("NO_COLOR") or environ.get("CI") or getattr(shell, "kernel", None) is None:
         return False
     return any(environ.get(name) for name in _FRONT_ENDS)
+
+
+def has_widgets(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the front end has widgets as soon as a kernel opens one: that of a Jupyter server, or Colab.
+
+    Others, such as VS Code, have them once one is displayed, or not at all.
+    """
+    return any(environ.get(name) for name in ("JPY_SESSION_NAME", "COLAB_RELEASE_TAG"))
+
+
+def current_shell() -> Any:
+    """The shell of this process; None where there is none."""
+    shells = sys.modules.get("IPython.core.interactiveshell")
+    is_there = shells is not None and shells.InteractiveShell.initialized()
+    return shells.InteractiveShell.instance() if shells is not None and is_there else None
 
 
 def console_for(shell: Any) -> Console:

@@ -100,6 +100,8 @@ FLAGS = (
     Flag(_FLOW, "wait", "", "wait for the job and show its outputs here (default)"),
     Flag(_FLOW, "detach", "", "submit and go on with the next cell"),
     Flag(_FLOW, "as", "NAME", "bind the job's handle to this variable and go on"),
+    Flag(_FLOW, "panel", "", "show a live panel in the place of the status line (default of an array)"),
+    Flag(_FLOW, "no-panel", "", "keep the status line"),
     Flag(_FLOW, "cache", "", "take the result of an earlier job of the same code, inputs and image"),
     Flag(_FLOW, "no-cache", "", "run it, although a setting says --cache"),
     Flag(_FLOW, "local", "", "run the cell here, in a process of its own, as a job would run it"),
@@ -119,6 +121,8 @@ _CELL_KEYS = frozenset(
         "dry_run",
         "on_demand",
         "no_cache",
+        "panel",
+        "no_panel",
         "local",
         "keep_handles",
     )
@@ -155,6 +159,8 @@ class CellLine:
         Program that runs the cell; None for Python.
     bind : str or None
         Variable that gets the handle.
+    panel : bool or None
+        A live panel in the place of the status line; None: as the setting says.
     detach, dry_run, local, wants_help : bool
         Do not wait; do not send; run it here; only print the help.
     keep_handles : bool
@@ -168,6 +174,7 @@ class CellLine:
     item: str = "item"
     language: str | None = None
     bind: str | None = None
+    panel: bool | None = None
     detach: bool = False
     dry_run: bool = False
     local: bool = False
@@ -203,6 +210,7 @@ def parse_cell_line(line: str, preset: str | None = None) -> CellLine:
         item=_one_name("--item", given["item"] or "item"),
         language=None if given["lang"] in (None, "python") else given["lang"],
         bind=None if given["as"] is None else _one_name("--as", given["as"]),
+        panel=True if given["panel"] else False if given["no_panel"] else None,
         detach=bool(given["detach"] or (given["as"] and not given["wait"])),
         dry_run=given["dry_run"],
         local=given["local"],
@@ -283,6 +291,7 @@ def _check_together(given: Mapping[str, Any]) -> None:
         ("local", "as"),
         ("local", "cache"),
         ("cache", "no_cache"),
+        ("panel", "no_panel"),
         ("local", "depends"),
         ("local", "after"),
         ("local", "dry_run"),

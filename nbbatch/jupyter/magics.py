@@ -15,7 +15,7 @@ from typing import Any
 from IPython.core.completer import CompletionContext, SimpleMatcherResult
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import TraitError, TraitType, observe
+from traitlets import Bool, TraitError, TraitType, observe
 
 from nbbatch.client import session
 from nbbatch.client.config import default_names
@@ -70,6 +70,11 @@ class BatchMagics(Magics):
     """The `batch` magics of one shell; its settings are defaults of every cell and call."""
 
     vars().update(_defaults())
+    panel = Bool(
+        default_value=None,
+        allow_none=True,
+        help="Whether a cell that waits shows a live panel instead of its status line; unset: an array does.",
+    ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell)
@@ -92,7 +97,7 @@ class BatchMagics(Magics):
         if read.wants_help:
             print(presets.help_of(preset) if preset else cell_help())  # noqa: T201 - help is what was asked for
             return None
-        return run_cell(self.shell, read, cell, console_for(self.shell))
+        return run_cell(self.shell, read, cell, console_for(self.shell), has_panel=self.panel)
 
     @cached_property
     def matcher(self) -> Callable[[CompletionContext], SimpleMatcherResult]:

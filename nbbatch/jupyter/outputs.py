@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from IPython.core.display_functions import clear_output, publish_display_data
-
 from nbbatch.client.results import Result
 from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.tracebacks import traceback_lines
@@ -45,7 +43,7 @@ def show_result(shell: Any, console: Console, result: Result, shown_log: str = "
     is_whole = result.has_cleared or len(shown_log) > _LONGEST_REPLAY
     outputs = result.outputs if is_whole else with_log(result.outputs, shown_log)
     if can_clear(shell) and (result.has_cleared or needs_replay(outputs, shown_log)):
-        clear_output(wait=True)  # type: ignore[no-untyped-call]
+        shell.display_pub.clear_output(wait=True)
         console.tell_again()
         show_outputs(shell, outputs, result)
     else:
@@ -133,7 +131,8 @@ def show_outputs(shell: Any, outputs: Iterable[Output], result: Result | None = 
     for output in outputs:
         match output["output_type"]:
             case "stream":
-                stream = sys.stderr if output["name"] == "stderr" else sys.stdout
+                streams = getattr(shell, "streams", sys)  # a panel has its own
+                stream = streams.stderr if output["name"] == "stderr" else streams.stdout
                 stream.write(text_of(output))
                 stream.flush()
             case "execute_result":
@@ -141,7 +140,7 @@ def show_outputs(shell: Any, outputs: Iterable[Output], result: Result | None = 
             case "error":
                 _publish_error(shell, output)
             case kind:
-                publish_display_data(  # type: ignore[no-untyped-call]
+                shell.display_pub.publish(
                     _shown_data(output["data"]),
                     dict(output.get("metadata") or {}),
                     transient=output.get("transient"),

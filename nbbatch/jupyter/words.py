@@ -39,6 +39,17 @@ def split_line(line: str) -> list[str]:
     return splitter.finish()
 
 
+def quoted(word: str) -> str:
+    """A word so that `split_line` gives it back: as it is where that does, otherwise in quotes."""
+    try:
+        if split_line(word) == [word]:
+            return word
+    except OptionError:
+        pass
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 @dataclass(slots=True)
 class _Splitter:
     """Where the reading stands: the word so far, and what is open around it."""

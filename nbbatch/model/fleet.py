@@ -46,6 +46,10 @@ class ResourceStatus(StrEnum):
     INVALID = "INVALID"
 
 
+_ENABLED, _VALID = Switch.ENABLED, ResourceStatus.VALID
+"""By name: an Enum's members are found by code in Python, which each placement would pay for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceType:
     """One row of the catalogue: nominal size and dollars per hour, on demand and Spot."""
@@ -113,7 +117,7 @@ class ComputeEnvironment:
     @property
     def accepts(self) -> bool:
         """Whether new attempts may be placed here."""
-        return self.state is Switch.ENABLED and self.status is ResourceStatus.VALID
+        return self.state is _ENABLED and self.status is _VALID
 
     @property
     def is_managed(self) -> bool:

@@ -34,6 +34,8 @@ class JobStatus(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
 
+    __hash__ = str.__hash__  # an Enum's own one is written in Python, and statuses are looked up all the time
+
     @property
     def is_terminal(self) -> bool:
         """Whether nothing can change any more."""
@@ -253,7 +255,6 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
     number: int
     host: str | None
-    log_stream: str
     started_at: int | None
     stopped_at: int
     exit_code: int | None
@@ -273,7 +274,7 @@ class Tally:
     """Sums over attempts that have ended, kept so that nobody has to count an array's children.
 
     `cost` and `spot_cost` in dollars, `milliseconds` of running, `cpu_seconds` as measured,
-    `peak_memory` in MiB of the largest; `last` is the attempt that ended last. `lost_...` are the
+    `peak_memory` in MiB of the largest; `last` is the attempt that ended last, `last_of` whose it is. `lost_...` are the
     parts of the sums that went with a lost host (a Spot interruption), contained in the sums.
     """
 
@@ -283,6 +284,7 @@ class Tally:
     cpu_seconds: float = 0.0
     peak_memory: int | None = None
     last: Attempt | None = None
+    last_of: str = ""
     lost_cost: float = 0.0
     lost_spot_cost: float = 0.0
     lost_milliseconds: int = 0

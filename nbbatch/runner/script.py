@@ -141,7 +141,9 @@ def _run(
     sys.stdout.flush()
     try:
         with _input(stdin) as file:
-            streams: dict[str, Any] = {} if copy is None else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            streams: dict[str, Any] = (
+                {} if copy is None else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            )
             child = subprocess.Popen(argv, env={**os.environ, **environment}, stdin=file, **streams)
         if copy is not None:
             copy.start(child.stdout)

@@ -147,5 +147,8 @@ def _limit_of(queue: QueueState) -> TimeLimit | None:
 
 def _looked_at(state: SchedulerState, queue: QueueState) -> tuple[object, ...]:
     """All that a head's reason depends on besides the head: quick to compare when nothing has changed."""
-    known = environments_of(state, queue)
-    return (*[one.environment for one in known], *[one.offers for one in known if one.environment.pools])
+    if queue.looked_at is None or queue.looked_at[0] != (state.supply, queue.queue):
+        known = environments_of(state, queue)
+        found = (*[one.environment for one in known], *[one.offers for one in known if one.environment.pools])
+        queue.looked_at = (state.supply, queue.queue), found
+    return queue.looked_at[1]

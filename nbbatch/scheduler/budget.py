@@ -76,7 +76,8 @@ def note_started(state: SchedulerState, live: LiveJob, run: Run, now: int) -> No
     today = _today(state, now)
     today.begin(price, max(started_at, today.day * DAY_MS))
     live.spending.begin(price, started_at)
-    _watch_both(state, live, now)
+    if state.day_budget is not None or live.job.tags:
+        _watch_both(state, live, now)
 
 
 def note_ended(
@@ -86,7 +87,8 @@ def note_ended(
     today = _today(state, now)
     _end(today, attempt, noted_start, floor=today.day * DAY_MS)
     _end(live.spending, attempt, noted_start, floor=0)
-    _watch_both(state, live, now)
+    if state.day_budget is not None or live.job.tags:
+        _watch_both(state, live, now)
 
 
 def watch_job(state: SchedulerState, live: LiveJob, now: int) -> None:

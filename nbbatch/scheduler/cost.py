@@ -20,11 +20,12 @@ MS_PER_HOUR = 3_600_000
 
 def share_of_host(wanted: Resources, capacity: Resources) -> float:
     """Share of a host, 0..1, that an attempt of this size holds."""
-    return max(
-        wanted.vcpus / capacity.vcpus if capacity.vcpus else 0.0,
-        wanted.memory / capacity.memory if capacity.memory else 0.0,
-        wanted.gpus / capacity.gpus if capacity.gpus else 0.0,
-    )
+    vcpus = wanted.vcpus / capacity.vcpus if capacity.vcpus else 0.0
+    memory = wanted.memory / capacity.memory if capacity.memory else 0.0
+    largest = max(memory, vcpus)
+    if not wanted.gpus or not capacity.gpus:
+        return largest
+    return max(largest, wanted.gpus / capacity.gpus)
 
 
 def attempt_prices(host: Host, wanted: Resources) -> tuple[float, float]:
@@ -40,19 +41,20 @@ def dollars(price: float, started_at: int | None, stopped_at: int) -> float:
     return price * (stopped_at - started_at) / MS_PER_HOUR
 
 
-def add_attempt(tally: Tally, attempt: Attempt) -> None:
-    """Count an attempt that has ended."""
-    tally.cost += dollars(attempt.price, attempt.started_at, attempt.stopped_at)
-    tally.spot_cost += dollars(attempt.spot_price, attempt.started_at, attempt.stopped_at)
-    if attempt.started_at is not None:
-        tally.milliseconds += max(0, attempt.stopped_at - attempt.started_at)
+def add_attempt(tally: Tally, attempt: Attempt, job_id: str) -> None:
+    """Count an attempt of a job, child or node that has ended."""
+    if attempt.started_at is not None and attempt.stopped_at > attempt.started_at:
+        milliseconds = attempt.stopped_at - attempt.started_at
+        tally.cost += attempt.price * milliseconds / MS_PER_HOUR
+        tally.spot_cost += attempt.spot_price * milliseconds / MS_PER_HOUR
+        tally.milliseconds += milliseconds
         if attempt.is_lost:
             _add_lost(tally, attempt)
     tally.cpu_seconds += attempt.usage.cpu_seconds or 0.0
     if attempt.usage.peak_memory is not None:
         tally.peak_memory = max(tally.peak_memory or 0, attempt.usage.peak_memory)
-    if tally.last is None or _by_end(attempt) > _by_end(tally.last):
-        tally.last = attempt
+    if tally.last is None or (attempt.stopped_at, job_id) > (tally.last.stopped_at, tally.last_of):
+        tally.last, tally.last_of = attempt, job_id  # whichever attempt is counted first
 
 
 def _add_lost(tally: Tally, attempt: Attempt) -> None:
@@ -67,17 +69,12 @@ def charged(attempt: Attempt | Run) -> float:
     return attempt.spot_price if attempt.is_spot else attempt.price
 
 
-def _by_end(attempt: Attempt) -> tuple[int, str]:
-    """An order that does not depend on which attempt is counted first."""
-    return attempt.stopped_at, attempt.log_stream
-
-
 def tally_of(runs: Iterable[Run]) -> Tally:
     """Count all attempts of these that have ended."""
     tally = Tally()
     for run in runs:
         for attempt in run.attempts:
-            add_attempt(tally, attempt)
+            add_attempt(tally, attempt, run.id)
     return tally
 
 

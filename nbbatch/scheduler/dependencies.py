@@ -11,7 +11,7 @@ from collections.abc import Callable
 from heapq import heappush
 
 from nbbatch.model.events import JobSubmitted
-from nbbatch.model.jobs import DependencyType, JobId, JobStatus, Run, Tally, child_id
+from nbbatch.model.jobs import TERMINAL, DependencyType, JobId, JobStatus, Run, Tally, child_id
 from nbbatch.scheduler.lifecycle import Signal
 from nbbatch.scheduler.nodes import Nodes
 from nbbatch.scheduler.queueing import join, leave
@@ -23,6 +23,8 @@ CHILD_FAILED = "Array Child Job failed"
 BEFORE_READY = (JobStatus.SUBMITTED, JobStatus.PENDING)
 BEFORE_START = (*BEFORE_READY, JobStatus.RUNNABLE)
 
+_DEPENDENCY_FAILED = Signal.DEPENDENCY_FAILED
+
 End = tuple[LiveJob, int | None, Signal, str]
 """A job or child that shall end now: how, and with which status reason."""
 
@@ -30,17 +32,19 @@ End = tuple[LiveJob, int | None, Signal, str]
 def admit(state: SchedulerState, event: JobSubmitted, now: int) -> None:
     """Take a submitted job in: note its dependencies and make ready what waits for nothing."""
     live = _new_live(state, event)
-    state.jobs[live.job.id] = live
+    job_id = live.job.id
+    state.jobs[job_id] = state.changes.jobs[job_id] = live
     join(state, live.job)
-    state.changes.jobs[live.job.id] = live
-    note_dependents(state, live)
+    if live.job.depends_on:
+        note_dependents(state, live)
     has_failed = bool(event.finished_dependencies) and _failed_already(event)
     if live.waits_for or live.children is not None or has_failed:
         state.move(live, None, Signal.HELD)
     if has_failed:
         end(state, _whole(live, Signal.DEPENDENCY_FAILED, DEPENDENCY_FAILED), now)
     elif not live.waits_for:
-        end(state, _release(state, live), now)
+        if ends := _release(state, live):
+            end(state, ends, now)
     else:
         end(
             state,
@@ -69,10 +73,11 @@ def end(state: SchedulerState, ends: list[End], now: int) -> None:
     todo = ends[::-1]
     while todo:
         live, index, signal, reason = todo.pop()
-        if state.status(live, index).is_terminal:
+        if state.status(live, index) in TERMINAL:
             continue
         finished = _finish(state, (live, index, signal, reason), now)
-        todo += _consequences(state, live, index, finished)
+        if index is not None or state.dependents:
+            todo += _consequences(state, live, index, finished)
 
 
 def ends_of_children(
@@ -209,8 +214,8 @@ def _release_child(state: SchedulerState, live: LiveJob, index: int) -> list[End
 
 
 def _finish(state: SchedulerState, ending: End, now: int) -> JobStatus:
-    live, index, signal, reason = _as_asked(ending)
-    run = state.begin(live, index)
+    live, index, signal, reason = _as_asked(ending) if ending[2] is _DEPENDENCY_FAILED else ending
+    run = live.run if index is None else state.begin(live, index)
     status = state.move(live, index, signal)
     run.status_reason = reason or None
     run.stopped_at = now if run.stopped_at is None else run.stopped_at
@@ -220,7 +225,8 @@ def _finish(state: SchedulerState, ending: End, now: int) -> JobStatus:
     else:
         del state.jobs[live.job.id]
         leave(state, live.job, now)
-        _forget_dependent(state, live)
+        if state.dependents:
+            _forget_dependent(state, live)
     return status
 
 
@@ -229,9 +235,7 @@ def _as_asked(ending: End) -> End:
 
     [?] CancelJob promises it for dependencies that complete; AWS does not say what a failed one shows.
     """
-    live, index, signal, _ = ending
-    if signal is not Signal.DEPENDENCY_FAILED:
-        return ending
+    live, index, _, _ = ending
     children = live.children
     asked = live.run.stop_reason if children is None or index is None else children.asked.get(index)
     return ending if asked is None else (live, index, Signal.CANCELLED, asked)
@@ -247,10 +251,10 @@ def _forget_dependent(state: SchedulerState, live: LiveJob) -> None:
 
 
 def _consequences(state: SchedulerState, live: LiveJob, index: int | None, status: JobStatus) -> list[End]:
-    ended = live.job.id if index is None else child_id(live.job.id, index)
     succeeded = status is JobStatus.SUCCEEDED
     ends: list[End] = []
     if state.dependents:
+        ended = live.job.id if index is None else child_id(live.job.id, index)
         ends += _tell_dependents(state, ended, succeeded=succeeded)
         if index is not None:
             ends += _tell_counterparts(state, live.job.id, index, succeeded=succeeded)

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from nbbatch.model.fleet import Host, HostId
-from nbbatch.model.jobs import Attempt, JobId, JobStatus, Run, split_child_id
+from nbbatch.model.jobs import TERMINAL, Attempt, JobStatus, Run, split_child_id
 from nbbatch.scheduler.cost import dollars
 from nbbatch.scheduler.fleet import FARGATE
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 _MS = 1000
 _MS_PER_HOUR = 3_600_000
+_FAILED = JobStatus.FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,6 @@ class Ledger:
     used: float = 0.0
     _there: dict[HostId, Host] = field(default_factory=dict)
     _groups: dict[tuple[str, str | None], _Group] = field(default_factory=dict)
-    _of: dict[JobId, tuple[_Group, LiveJob]] = field(default_factory=dict)
 
     def read_hosts(self, now: int) -> None:
         """Note hosts that came and went; to be called before another event can undo it."""
@@ -148,18 +148,17 @@ class Ledger:
         list of LiveJob
             Jobs and parents of arrays that have ended.
         """
-        changes = self.state.drain_changes()
-        for job_id, live in changes.jobs.items():
-            if job_id not in self._of:
-                self._of[job_id] = self._group(live), live
+        state = self.state
+        changes = state.drain_changes()
         for child, run in changes.children.items():
-            if run.status.is_terminal:
-                self._end(*self._of[split_child_id(child)[0]], run)
-        ended = [live for live in changes.jobs.values() if live.run.status.is_terminal]
+            if run.status in TERMINAL:
+                parent = split_child_id(child)[0]
+                live = changes.jobs.get(parent) or state.jobs[parent]
+                self._end(self._group(live), live, run)
+        ended = [live for live in changes.jobs.values() if live.run.status in TERMINAL]
         for live in ended:
-            group, _ = self._of.pop(live.job.id)
             if live.children is None:
-                self._end(group, live, live.run)
+                self._end(self._group(live), live, live.run)
         return ended
 
     def figures(self, now: int) -> Figures:
@@ -197,7 +196,11 @@ class Ledger:
         )
 
     def _group(self, live: LiveJob) -> _Group:
-        return self._groups.setdefault((live.job.queue, live.job.share_identifier), _Group())
+        key = live.job.queue, live.job.share_identifier
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _Group()
+        return group
 
     def _group_figures(self, key: tuple[str, str | None], group: _Group) -> GroupFigures:
         return GroupFigures(
@@ -212,13 +215,16 @@ class Ledger:
         )
 
     def _end(self, group: _Group, live: LiveJob, run: Run) -> None:
+        stopped_at, first = run.stopped_at or 0, None
         group.jobs += 1
-        group.failed += run.status is JobStatus.FAILED
-        group.last_end = max(group.last_end, run.stopped_at or 0)
-        self.ended_at = max(self.ended_at, run.stopped_at or 0)
+        group.failed += run.status is _FAILED
+        if stopped_at > group.last_end:
+            group.last_end = stopped_at
+            self.ended_at = max(self.ended_at, stopped_at)
         for attempt in run.attempts:
             self._add(group, live, attempt)
-        first = next((known.started_at for known in run.attempts if known.started_at is not None), None)
+            if first is None:
+                first = attempt.started_at
         if first is not None:
             group.waits.append(first - run.created_at)
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
+from msgspec import structs
+
 from nbbatch.model.events import Effect
 from nbbatch.model.fleet import (
     AGENT_RESERVE,
@@ -91,7 +93,7 @@ def refresh_offers(state: SchedulerState, known: EnvironmentState) -> None:
         offers = [offer for offer in offers if offer.price <= most * offer.kind.price]
     known.offers = in_order(environment.strategy, offers)
     known.largest = tuple(
-        replace(offer.room, vcpus=min(offer.room.vcpus, environment.max_vcpus))
+        structs.replace(offer.room, vcpus=min(offer.room.vcpus, environment.max_vcpus))
         for offer in known.offers
         if offer.room.vcpus <= environment.max_vcpus or not _is_strict(environment)
     )
@@ -206,6 +208,18 @@ def host_for(
 def choose(known: EnvironmentState, wanted: Resources) -> Offer | None:
     """The type to launch now for a job; None when maxvCpus or the pools leave no room for it."""
     return next((offer for offer in _allowed(known, wanted) if offer.left > 0), None)
+
+
+def may_launch(known: EnvironmentState) -> bool:
+    """Whether there is a job for which a host could be launched here now."""
+    environment = known.environment
+    headroom = environment.max_vcpus - known.provisioned
+    if headroom <= 0 or not environment.accepts or not environment.is_managed:
+        return False
+    if environment.is_fargate:
+        return True
+    most = headroom if _is_strict(environment) else inf
+    return any(offer.left > 0 and offer.room.vcpus <= most for offer in known.offers)
 
 
 def launch(state: SchedulerState, known: EnvironmentState, offer: Offer, now: int) -> HostState:

@@ -9,7 +9,7 @@ attempts whose host Spot took back, which somebody has to do again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from nbbatch.model.fleet import Host
 from nbbatch.model.jobs import Attempt, Job, JobStatus
@@ -39,8 +39,8 @@ class Sums:
 
     def add(self, other: Sums) -> None:
         """Count another's in."""
-        for name, value in zip(self.__slots__, astuple(other), strict=True):
-            setattr(self, name, getattr(self, name) + value)
+        for name in self.__slots__:  # `astuple` would copy each number deeply
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @property
     def saved(self) -> float:

@@ -40,6 +40,8 @@ class Signal(StrEnum):
     CHILDREN_SUCCEEDED = "every child succeeded"
     CHILD_FAILED = "every child is terminal, one failed"
 
+    __hash__ = str.__hash__  # as of `JobStatus`
+
 
 TRANSITIONS: dict[tuple[JobStatus, Signal], JobStatus] = {
     (S.SUBMITTED, Signal.HELD): S.PENDING,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from nbbatch.model.events import Effect
 from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import Resources
-from nbbatch.scheduler.fleet import choose, launch
+from nbbatch.scheduler.fleet import choose, launch, may_launch
 from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.queueing import QueueState
 from nbbatch.scheduler.rooms import RoomIndex
@@ -47,6 +47,8 @@ def look_ahead(state: SchedulerState, queues: Sequence[QueueState], now: int) ->
     state.looked_ahead_at = now
     plan: Plan = {}
     for queue in delayed:
+        if not _may_bring(state, delayed):
+            return  # mostly all hosts are there that may be, and a plan would be for nothing
         _plan_queue(state, queue, plan, now)
 
 
@@ -62,6 +64,13 @@ def _has_delay(state: SchedulerState, queue: QueueState) -> bool:
         if known is not None and known.environment.launch_seconds:
             return True
     return False
+
+
+def _may_bring(state: SchedulerState, queues: Sequence[QueueState]) -> bool:
+    """Whether an environment of these queues may launch a host that takes time to come."""
+    names = {name for queue in queues for name in queue.queue.environments}
+    found = (state.environments[name] for name in names if name in state.environments)
+    return any(known.environment.launch_seconds and may_launch(known) for known in found)
 
 
 def _plan_queue(state: SchedulerState, queue: QueueState, plan: Plan, now: int) -> None:

@@ -7,7 +7,8 @@ put together here for those who carry it out. A simulation carries nothing out a
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from nbbatch.model.containers import Container
 from nbbatch.model.events import Effect, Gang, StartAttempt
@@ -18,7 +19,7 @@ from nbbatch.scheduler.gang import needed_by_others
 from nbbatch.scheduler.state import LiveJob
 
 
-class Placed(NamedTuple):
+class Placed(Struct, frozen=True):
     """The attempt that `run` stands at shall start: of a job, or of the child or node of that index."""
 
     live: LiveJob

@@ -8,6 +8,7 @@ in the order of `queueing`; the head that does not fit blocks those behind it (A
 from __future__ import annotations
 
 from nbbatch.model.jobs import Job, JobStatus
+from nbbatch.model.resources import Resources
 from nbbatch.scheduler import consumables
 from nbbatch.scheduler.blocked import (
     blocked_reason,
@@ -30,11 +31,13 @@ from nbbatch.scheduler.queueing import Place, QueueState, Short, heads, keeps_re
 from nbbatch.scheduler.standing import explain_standing
 from nbbatch.scheduler.state import LiveJob, SchedulerState
 
+_PLACED = Signal.PLACED
+
 
 def place(state: SchedulerState, now: int) -> list[Placed]:
     """Start every job that is next in its queue and fits."""
     placed: list[Placed] = []
-    is_open = not is_day_spent(state, now)
+    is_open = state.day_budget is None or not is_day_spent(state, now)
     waiting = [
         queue
         for queue in state.queues.values()
@@ -51,7 +54,7 @@ def place_new(state: SchedulerState, queue: QueueState, now: int) -> list[Placed
     Where a policy keeps capacity back for new shares, a submission may let the head start.
     """
     placed: list[Placed] = []
-    is_open = not is_day_spent(state, now)
+    is_open = state.day_budget is None or not is_day_spent(state, now)
     waits = _is_still_blocked(state, queue) or _start_heads(state, queue, placed, now, is_open=is_open)
     if waits and is_open:
         look_ahead(state, [queue], now)
@@ -87,19 +90,23 @@ def _start_heads(
     state: SchedulerState, queue: QueueState, placed: list[Placed], now: int, *, is_open: bool
 ) -> bool:
     """Start what is next in a queue and fits; whether a head is left that does not."""
-    for live, index in heads(state, queue, now):
-        if live.job.refusal:
-            end(state, [(live, index, Signal.REFUSED, live.job.refusal)], now)
+    for place in heads(state, queue, now):
+        job = place[0].job
+        if job.refusal:
+            end(state, [(*place, Signal.REFUSED, job.refusal)], now)
             continue
-        may_start = is_open and _may_start(state, queue, live.job)
-        started = _try_start(state, queue, (live, index), now) if may_start else None
+        is_plain = queue.policy is None and not job.consumables
+        may_start = is_open and (is_plain or _may_start(state, queue, job))
+        started = _try_start(state, queue, place, now) if may_start else None
         if started is None:
-            note_blocked(state, queue, (live, index), now)
-            queue.short = _short(state, queue, live.job) if may_start else None
+            note_blocked(state, queue, place, now)
+            queue.short = _short(state, queue, job) if may_start else None
             return True
-        _take(state, live.job, now)
+        if job.consumables or job.share_identifier is not None:
+            _take(state, job, now)
         placed.append(started)
-    clear_blocked(state, queue)
+    if queue.blocked is not None:
+        clear_blocked(state, queue)
     return False
 
 
@@ -109,8 +116,9 @@ def _try_start(state: SchedulerState, queue: QueueState, place: Place, now: int)
     if live.job.nodes is not None:
         main = place_gang(state, queue, live, now)
         return None if main is None else Placed(live, live.job.nodes.main, main)
-    host = find_host(state, queue.queue.environments, live.job.resources, now)
-    return None if host is None else _start(state, live, index, host)
+    wanted = live.job.resources
+    host = find_host(state, queue.queue.environments, wanted, now)
+    return None if host is None else _start(state, live, index, host, wanted)
 
 
 def explain(state: SchedulerState, live: LiveJob, index: int | None) -> list[str]:
@@ -150,17 +158,18 @@ def _take(state: SchedulerState, job: Job, now: int) -> None:
         note_use(state, job, job.gang_resources.vcpus, now)
 
 
-def _start(state: SchedulerState, live: LiveJob, index: int | None, host: HostState) -> Placed:
-    wanted = live.job.resources
-    run = state.begin(live, index)
-    state.move(live, index, Signal.PLACED)
-    host.occupy(run.id, wanted)
+def _start(
+    state: SchedulerState, live: LiveJob, index: int | None, room: HostState, wanted: Resources
+) -> Placed:
+    run, host = state.begin(live, index), room.host
+    state.move(live, index, _PLACED)
+    room.occupy(run.id, wanted)
     run.attempt += 1
-    run.host = host.host.id
-    run.environment = host.host.environment
-    run.instance_type = host.host.instance_type
-    run.price, run.spot_price = attempt_prices(host.host, wanted)
-    run.is_spot = host.host.is_spot
+    run.host = host.id
+    run.environment = host.environment
+    run.instance_type = host.instance_type
+    run.price, run.spot_price = attempt_prices(host, wanted)
+    run.is_spot = host.is_spot
     run.status_reason = run.blocked_since = None
     return Placed(live, index, run)
 

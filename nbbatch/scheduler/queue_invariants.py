@@ -24,6 +24,7 @@ def check_queue(state: SchedulerState, queue: QueueState) -> None:
     )
     _require((queue.policy is None) or not queue.entries, f"{name} has one kind of lanes")
     _check_blocked(state, queue)
+    _check_looked_at(state, queue)
     _require(queue.policy is not None or not queue.shares, f"{name} has no shares")
     if queue.policy is None:
         return
@@ -71,6 +72,15 @@ def _check_blocked(state: SchedulerState, queue: QueueState) -> None:
     run = state.run_of(live, blocked.index)
     _require(run.status is JobStatus.RUNNABLE and run.status_reason == blocked.reason, f"{run.id} is blocked")
     _require(clocks == [(run.id, blocked.since)], f"only {run.id} has a clock")
+
+
+def _check_looked_at(state: SchedulerState, queue: QueueState) -> None:
+    """What heads are compared by is put together anew whenever it may be another."""
+    if queue.looked_at is None or queue.looked_at[0] != (state.supply, queue.queue):
+        return
+    known = [state.environments[name] for name in queue.queue.environments if name in state.environments]
+    now = (*[one.environment for one in known], *[one.offers for one in known if one.environment.pools])
+    _require(queue.looked_at[1] == now, f"{queue.queue.name} knows its environments")
 
 
 def _active(live: LiveJob) -> int:

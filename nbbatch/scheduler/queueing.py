@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nbbatch.scheduler.state import LiveJob, SchedulerState
 
 FRONT, BACK = 0, 1
+_RUNNABLE = JobStatus.RUNNABLE
 Entry = tuple[int, int, JobId]
 Place = tuple["LiveJob", int | None]
 """A job, or an array and the index of a child."""
@@ -117,6 +119,8 @@ class QueueState:
         Hundredths of a vCPU that the attempts of a fair-share queue have now.
     short : Short or None
         What the head is known to wait for; None when it may be anything.
+    looked_at : tuple or None
+        What `blocked` compares heads by, and the supply and queue for which it was put together.
     """
 
     queue: JobQueue
@@ -127,6 +131,9 @@ class QueueState:
     shares: dict[str, Share] = field(default_factory=dict)
     busy: int = 0
     short: Short | None = field(default=None, compare=False)
+    looked_at: tuple[tuple[int, JobQueue], tuple[object, ...]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     def lane(self, job: Job) -> list[Entry]:
         """Where a job of this queue waits."""
@@ -163,7 +170,8 @@ def leave(state: SchedulerState, job: Job, now: int) -> None:
             share.ledger.record.left_at = now
             _keep(state, share)
             watch_share(state, share)
-    drop_if_empty(state, queue)
+    if not queue.live:
+        drop_if_empty(state, queue)
 
 
 def drop_if_empty(state: SchedulerState, queue: QueueState) -> None:
@@ -277,10 +285,8 @@ def enqueue(queue: QueueState, live: LiveJob, *, again: bool = False) -> None:
 def heads(state: SchedulerState, queue: QueueState, now: int) -> Iterator[Place]:
     """The next job of a queue, again and again: whoever asks for another one has started the last."""
     if queue.policy is not None:
-        yield from _fair_heads(state, queue, now)
-        return
-    while (place := lane_head(state, queue.entries)) is not None:
-        yield place
+        return _fair_heads(state, queue, now)
+    return iter(partial(lane_head, state, queue.entries), None)
 
 
 def head(state: SchedulerState, queue: QueueState, now: int) -> Place | None:
@@ -299,7 +305,7 @@ def lane_head(state: SchedulerState, entries: list[Entry]) -> Place | None:
                 return live, index
             if rank > FRONT:
                 live.children.queued = False
-        elif live is not None and live.run.status is JobStatus.RUNNABLE:
+        elif live is not None and live.run.status is _RUNNABLE:
             return live, None
         heappop(entries)
     return None

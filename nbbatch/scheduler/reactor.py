@@ -95,20 +95,22 @@ def handle(state: SchedulerState, event: Event, now: int) -> list[Effect]:
     list of Effect
         What to carry out once the event is durable.
     """
-    return [start_order(*step) if isinstance(step, Placed) else step for step in react(state, event, now)]
+    return [
+        start_order(step.live, step.child, step.run) if isinstance(step, Placed) else step
+        for step in react(state, event, now)
+    ]
 
 
 def react(state: SchedulerState, event: Event, now: int) -> Sequence[Step]:
     """Let one event happen, as `handle` does; what is placed is told without its orders."""
     state.now = max(state.now, now)
     steps = REACTIONS[type(event)](state, event, state.now)
-    match event:
-        case AttemptStarted():  # frees nothing and adds nothing: no job's chances have changed
-            return steps
-        case JobSubmitted(job=job):  # frees nothing: only its own queue can have a new head
-            placed = place_new(state, state.queues[job.queue], state.now)
-        case _:
-            placed = place(state, state.now)
+    if isinstance(event, AttemptStarted):  # frees nothing and adds nothing: no job's chances have changed
+        return steps
+    if isinstance(event, JobSubmitted):  # frees nothing: only its own queue can have a new head
+        placed = place_new(state, state.queues[event.job.queue], state.now)
+    else:
+        placed = place(state, state.now)
     return [*steps, *placed] if steps else placed
 
 

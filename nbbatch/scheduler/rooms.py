@@ -67,13 +67,18 @@ class RoomIndex:
 
     def note(self, host: HostState) -> None:
         """More is free on a host."""
+        slot = host.slot
         for lane in self._lanes.values():
-            lane.offer(host)
+            if slot not in lane.standing:
+                lane.offer(host)
 
     def first(self, wanted: Resources) -> HostState | None:
         """The eldest host that has room for this; None when there is none."""
         lane = self._lanes.get(wanted) or self._open(wanted)
-        places, hosts = lane.places, self._hosts
+        places = lane.places
+        if not places:
+            return None
+        hosts = self._hosts
         while places:
             host = hosts[places[0]]
             if host is not None and host.has_room(wanted):

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from nbbatch.errors import OptionError
 from nbbatch.model.containers import Container
-from nbbatch.model.events import Event, FinishedDependency, JobSubmitted, Ticked
+from nbbatch.model.events import BudgetChanged, Event, FinishedDependency, JobSubmitted, Ticked
 from nbbatch.model.fleet import Catalogue
 from nbbatch.model.jobs import Dependency, Job, JobId, JobStatus, RetryStrategy
 from nbbatch.scheduler.figures import Figures, Ledger
@@ -113,13 +115,14 @@ class _Simulation:
     ) -> None:
         asked = tuple(workload)
         self.state = SchedulerState(catalogue=world.catalogue, seed=chance.getrandbits(32), now=EPOCH)
-        self.executor = VirtualExecutor(world.conditions, chance)
+        has_budget = any(isinstance(event, BudgetChanged) for event in world.events)
+        self.executor = VirtualExecutor(world.conditions, chance, tells_starts=has_budget)
         self.ledger = Ledger(self.state, started_at=EPOCH)
         self._work = work
         self._watch = watch
         self._arrivals = arrivals(asked)
         self._arrival = next(self._arrivals, None)
-        self._containers = [Container(image="", resources=submission.resources) for submission in asked]
+        self._patterns = [_pattern(submission) for submission in asked]
         self._samplers = [sampler(submission.durations) for submission in asked]
         self._awaited = {_job_id(place, 0) for submission in asked for place in submission.after}
         self._ended: dict[JobId, FinishedDependency] = {}
@@ -131,28 +134,25 @@ class _Simulation:
         """Go from each moment at which something happens to the next."""
         if self._arrival is not None:
             self.ledger.started_at = EPOCH + self._arrival.at
-        quiet, last, executor = 0, EPOCH, self.executor
+        quiet, last, executor, deadlines = 0, EPOCH, self.executor, self.state.deadlines
         while quiet < _QUIET_TICKS:
-            at, reported, due = self._next, executor.next_time(), self.state.next_deadline()
-            if reported is not None and reported <= at and (due is None or reported <= due):
+            arrival, reported = self._arrival, executor.next_time()
+            at = _NEVER if arrival is None else EPOCH + arrival.at
+            due = deadlines[0].at if deadlines else _NEVER
+            if reported is not None and reported <= at and reported <= due:
                 at = reported
                 self._handle(executor.happen(), at)
-            elif due is not None and due < at:
+            elif due < at:
                 at = due
                 if not self._handle(_TICKED, at):
                     quiet += 1
                     continue
-            elif at < _NEVER:
-                self._submit(at)
+            elif arrival is not None:
+                self._submit(arrival, at)
             else:
                 break
             quiet, last = 0, at
         return self.ledger.figures(last)
-
-    @property
-    def _next(self) -> int:
-        """When the next submission is."""
-        return _NEVER if self._arrival is None else EPOCH + self._arrival.at
 
     def _handle(self, event: Event, now: int) -> bool:
         """Let an event happen; False when it changed nothing that anybody sees."""
@@ -176,18 +176,16 @@ class _Simulation:
         for live in self.ledger.read():
             job_id = live.job.id
             del self.executor.work[job_id]
-            if job_id in self._awaited:
+            if self._awaited and job_id in self._awaited:
                 succeeded = live.run.status is JobStatus.SUCCEEDED
                 self._ended[job_id] = FinishedDependency(job_id=job_id, succeeded=succeeded)
 
-    def _submit(self, now: int) -> None:
-        arrival = self._arrival
-        if arrival is None:
-            return
+    def _submit(self, arrival: Arrival, now: int) -> None:
         self._arrival = next(self._arrivals, None)
         job = self._job(arrival, now)
         self.executor.work[job.id] = work_of(arrival, self._samplers[arrival.place], self._work)
-        self._handle(JobSubmitted(job=job, finished_dependencies=self._finished(arrival)), now)
+        finished = self._finished(arrival) if job.depends_on else ()
+        self._handle(JobSubmitted(job=job, finished_dependencies=finished), now)
 
     def _job(self, arrival: Arrival, now: int) -> Job:
         asked = arrival.submission
@@ -196,25 +194,11 @@ class _Simulation:
                 f"The simulated world has no job queue {asked.queue!r}.",
                 cure=f"There are: {', '.join(self.state.queues)}.",
             )
-        return Job(
-            id=_job_id(arrival.place, arrival.number),
-            name=asked.name,
-            queue=asked.queue,
-            definition="simulated:1",
-            container=self._containers[arrival.place],
-            created_at=now,
-            depends_on=tuple(Dependency(job_id=_job_id(place, 0)) for place in asked.after),
-            array_size=asked.size,
-            retry_strategy=RetryStrategy(attempts=asked.attempts),
-            timeout=asked.timeout,
-            share_identifier=asked.share_identifier,
-            scheduling_priority=asked.scheduling_priority,
-        )
+        job_id = _job_id(arrival.place, arrival.number)
+        return replace(self._patterns[arrival.place], id=job_id, created_at=now)
 
     def _finished(self, arrival: Arrival) -> tuple[FinishedDependency, ...]:
         """What is over already of that for which this job waits."""
-        if not arrival.submission.after:
-            return ()
         self._read()
         finished = []
         for place in arrival.submission.after:
@@ -231,3 +215,21 @@ class _Simulation:
 
 def _job_id(place: int, number: int) -> JobId:
     return JobId(f"simulated-{place}-{number}")
+
+
+def _pattern(asked: Submission) -> Job:
+    """What the jobs of a submission have in common."""
+    return Job(
+        id=JobId(""),
+        name=asked.name,
+        queue=asked.queue,
+        definition="simulated:1",
+        container=Container(image="", resources=asked.resources),
+        created_at=0,
+        depends_on=tuple(Dependency(job_id=_job_id(place, 0)) for place in asked.after),
+        array_size=asked.size,
+        retry_strategy=RetryStrategy(attempts=asked.attempts),
+        timeout=asked.timeout,
+        share_identifier=asked.share_identifier,
+        scheduling_priority=asked.scheduling_priority,
+    )

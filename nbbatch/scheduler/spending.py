@@ -7,7 +7,8 @@ off the base; when it ends, its part of the line is replaced by what it cost.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from nbbatch.scheduler.cost import MS_PER_HOUR
 
@@ -15,8 +16,7 @@ _NO_RATE = 1e-12
 """Dollars an hour below which nothing runs: what sums of floating-point numbers leave behind."""
 
 
-@dataclass(slots=True)
-class Spending:
+class Spending(Struct):
     """Dollars over time.
 
     Parameters

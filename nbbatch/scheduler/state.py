@@ -14,6 +14,9 @@ from hashlib import md5
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+from msgspec import field as structs_field
+
 from nbbatch.model.fleet import (
     Catalogue,
     ComputeEnvironment,
@@ -50,6 +53,8 @@ from nbbatch.scheduler.transitions import WHOLE, Transition
 STATUSES = tuple(JobStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
 _RUNNABLE = CODE[JobStatus.RUNNABLE]
+_SUCCEEDED, _FAILED = CODE[JobStatus.SUCCEEDED], CODE[JobStatus.FAILED]
+_IS_RUNNABLE = JobStatus.RUNNABLE
 
 
 class DeadlineKind(StrEnum):
@@ -130,7 +135,10 @@ class Children:
 
     def set_status(self, index: int, status: JobStatus) -> None:
         """Move a child, keeping the counts."""
-        code = CODE[status]
+        self.set_code(index, CODE[status])
+
+    def set_code(self, index: int, code: int) -> None:
+        """The same by the status's code."""
         self.counts[self.statuses[index]] -= 1
         self.counts[code] += 1
         self.statuses[index] = code
@@ -143,31 +151,27 @@ class Children:
     @property
     def unfinished(self) -> int:
         """Number of children that are not terminal."""
-        return (
-            len(self.statuses) - self.counts[CODE[JobStatus.SUCCEEDED]] - self.counts[CODE[JobStatus.FAILED]]
-        )
+        return len(self.statuses) - self.counts[_SUCCEEDED] - self.counts[_FAILED]
 
     def next_ready(self) -> int | None:
         """Index of the next RUNNABLE child in the ordinary order; None when there is none."""
         if self.ready and (index := self._lowest_runnable(self.ready)) is not None:
             return index
-        found = self.statuses.find(CODE[JobStatus.RUNNABLE], self.cursor)
+        found = self.statuses.find(_RUNNABLE, self.cursor)
         self.cursor = len(self.statuses) if found < 0 else found
         return None if found < 0 else found
 
     def next_retried(self) -> int | None:
         """Index of the next child to try again; None when there is none."""
-        return self._lowest_runnable(self.retried)
+        return self._lowest_runnable(self.retried) if self.retried else None
 
     def _lowest_runnable(self, heap: list[int]) -> int | None:
-        runnable = CODE[JobStatus.RUNNABLE]
-        while heap and self.statuses[heap[0]] != runnable:
+        while heap and self.statuses[heap[0]] != _RUNNABLE:
             heappop(heap)
         return heap[0] if heap else None
 
 
-@dataclass(slots=True)
-class LiveJob:
+class LiveJob(Struct):
     """A job that can still change.
 
     Parameters
@@ -192,12 +196,12 @@ class LiveJob:
     run: Run
     sequence: int
     children: Children | None = None
-    waits_for: set[JobId] = field(default_factory=set)
+    waits_for: set[JobId] = set()
     item_by_item: tuple[JobId, ...] = ()
     sequential: bool = False
     failed_items: frozenset[int] = frozenset()
     nodes: Nodes | None = None
-    spending: Spending = field(default_factory=Spending)
+    spending: Spending = structs_field(default_factory=Spending)
 
     def own_run(self, index: int | None) -> Run:
         """The job's progress, or that of one of its nodes."""
@@ -220,7 +224,7 @@ class LiveJob:
         return told[:1] if self.run.status is JobStatus.STARTING else told
 
 
-class EndedAttempt(NamedTuple):
+class EndedAttempt(Struct, frozen=True):
     """An attempt that ended, and where it was: what it cost is counted from this."""
 
     job: Job
@@ -396,31 +400,35 @@ class SchedulerState:
 
     def move(self, live: LiveJob, index: int | None, signal: Signal) -> JobStatus:
         """Change a status by the transition table; the only place that does."""
-        children = None if index is None else live.children
-        if index is None or children is None:
-            run = self.begin(live, index)
-            following = advance(run.status, signal)
-            if run.status is JobStatus.RUNNABLE:
-                self.queues[live.job.queue].short = None
-            if following is not run.status and index is None:  # nodes are parts of one job
-                self.note(live, None, CODE[run.status], CODE[following])
-            run.status = following
-            return following
+        if index is not None and live.children is not None:
+            return self._move_child(live, live.children, index, signal)
+        run = self.begin(live, index)
+        was = run.status
+        following = advance(was, signal)
+        if was is _IS_RUNNABLE:
+            self.queues[live.job.queue].short = None
+        if following is not was and index is None:  # nodes are parts of one job
+            self.changes.transitions.append((live, WHOLE, 1, CODE[was], CODE[following], run.attempt, ""))
+        run.status = following
+        return following
+
+    def _move_child(self, live: LiveJob, children: Children, index: int, signal: Signal) -> JobStatus:
         code = children.statuses[index]
         following = advance(STATUSES[code], signal)
         if code == _RUNNABLE:
             self.queues[live.job.queue].short = None
-        if following is not STATUSES[code]:
-            self.note(live, index, code, CODE[following])
-            children.set_status(index, following)
-        known = children.runs.get(index)
-        if known is not None:
-            known.status = following
-            self.changes.children[known.id] = known
+        becomes, run = CODE[following], children.runs.get(index)
+        if becomes != code:
+            begun = 0 if run is None else run.attempt
+            self.changes.transitions.append((live, index, 1, code, becomes, begun, ""))
+            children.set_code(index, becomes)
+        if run is not None:
+            run.status = following
+            self.changes.children[run.id] = run
         return following
 
     def note(self, live: LiveJob, index: int | None, was: int, becomes: int, reason: str = "") -> None:
-        """Keep a change of status for those who follow them; codes as in `transitions`."""
+        """Keep what is no change of status for those who follow them; codes as in `transitions`."""
         if index is None or live.children is None:
             change = (live, WHOLE, 1, was, becomes, live.run.attempt, reason)
         else:
@@ -433,9 +441,11 @@ class SchedulerState:
         if index is None:
             self.changes.jobs[live.job.id] = live
             return live.run
-        run = self.run_of(live, index)
-        if live.children is not None:
-            live.children.runs[index] = run
+        if live.children is None:
+            run = live.own_run(index)
+        else:
+            known = live.children.runs.get(index)
+            run = live.children.runs[index] = self.run_of(live, index) if known is None else known
         self.changes.children[run.id] = run
         return run
 

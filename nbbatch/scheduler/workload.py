@@ -12,8 +12,10 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
-from math import log
+from math import exp, log
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nbbatch.model.events import AttemptExited, AttemptStarted, Event, JobSubmitted
 from nbbatch.model.jobs import Job, JobId, split_child_id
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 MS = 1000
 SMALL = Resources(vcpus=1, memory=2048)
+NONE_FAILS: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +120,7 @@ class Submission:
         return self.count * (self.size or 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """One job of a workload: the `number`-th of the submission at `place`, due at `at` milliseconds."""
 
     at: int
@@ -131,15 +133,14 @@ Sampler = Callable[[int, "Random"], int]
 """Draws the milliseconds of an attempt, given the number of its job or the index of its child."""
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """What one job is going to do: milliseconds of each child's first attempt, and which of them fail."""
 
     submission: Submission
     number: int
     sample: Sampler
     milliseconds: Sequence[int]
-    failing: frozenset[int]
+    failing: frozenset[int] = NONE_FAILS
 
     def attempt(self, index: int | None, attempt: int, chance: Random) -> tuple[int, int]:
         """How many milliseconds an attempt takes, and its exit code; later attempts are drawn here."""
@@ -154,10 +155,10 @@ class Work:
 
 def arrivals(workload: Iterable[Submission]) -> Iterator[Arrival]:
     """Every job of a workload by time; those of the same time in the workload's order."""
-    return merge(
-        *(_stream(place, submission) for place, submission in enumerate(workload)),
-        key=lambda arrival: (arrival.at, arrival.place),
-    )
+    streams = [_stream(place, submission) for place, submission in enumerate(workload)]
+    if len(streams) == 1:
+        return streams[0]
+    return merge(*streams, key=lambda arrival: (arrival.at, arrival.place))
 
 
 def work_of(arrival: Arrival, sample: Sampler, chance: Random) -> Work:
@@ -167,9 +168,9 @@ def work_of(arrival: Arrival, sample: Sampler, chance: Random) -> Work:
         milliseconds: Sequence[int] = (sample(arrival.number, chance),)
     else:
         milliseconds = array("q", [sample(index, chance) for index in range(asked.size)])
-    failing = frozenset[int]()
-    if asked.failure > 0:
-        failing = frozenset(index for index in range(len(milliseconds)) if chance.random() < asked.failure)
+    if asked.failure <= 0:
+        return Work(asked, arrival.number, sample, milliseconds)
+    failing = frozenset(index for index in range(len(milliseconds)) if chance.random() < asked.failure)
     return Work(asked, arrival.number, sample, milliseconds, failing)
 
 
@@ -185,7 +186,7 @@ def sampler(durations: Durations) -> Sampler:
             return lambda _place, chance: _ms(chance.expovariate(1 / mean))
         case Lognormal(median=median, sigma=sigma):
             mu = log(median)
-            return lambda _place, chance: _ms(chance.lognormvariate(mu, sigma))
+            return lambda _place, chance: round(exp(chance.normalvariate(mu, sigma)) * MS)
         case Empirical(seconds=known):
             return lambda _place, chance: _ms(chance.choice(known))
         case Measured(seconds=known):

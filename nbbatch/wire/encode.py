@@ -184,7 +184,7 @@ def _attempts(view: JobView, arns: Arns) -> list[Json]:
 def _attempt(attempt: Attempt, job: Job, run: Run, arns: Arns) -> Json:
     shown: Json = {"stoppedAt": attempt.stopped_at, "statusReason": attempt.status_reason}
     if job.task is None:
-        shown["container"] = {**attempt_container(attempt, run, arns), "networkInterfaces": []}
+        shown["container"] = {**attempt_container(attempt, job, run, arns), "networkInterfaces": []}
     else:
         shown["taskProperties"] = [encode_task_attempt(attempt, job, run, arns)]
     if attempt.started_at is not None:

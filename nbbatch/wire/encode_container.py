@@ -50,7 +50,7 @@ def encode_container(job: Job, run: Run, arns: Arns, *, is_parent: bool) -> Json
         if run.status is JobStatus.RUNNING:
             shown["logStreamName"] = stream_of(container, job.definition, run.id, run.attempt)
     elif run.status.is_terminal and run.attempts:
-        shown |= attempt_container(run.attempts[-1], run, arns)
+        shown |= attempt_container(run.attempts[-1], job, run, arns)
     return shown
 
 
@@ -87,11 +87,11 @@ def place_of(run: Run, host: str | None, attempt: int, arns: Arns) -> Json:
     return place
 
 
-def attempt_container(attempt: Attempt, run: Run, arns: Arns) -> Json:
+def attempt_container(attempt: Attempt, job: Job, run: Run, arns: Arns) -> Json:
     """Where an attempt ran that has ended, and how it ended."""
     shown = place_of(run, attempt.host, attempt.number, arns)
     if attempt.started_at is not None:
-        shown["logStreamName"] = attempt.log_stream
+        shown["logStreamName"] = stream_of(job.container, job.definition, run.id, attempt.number)
     return shown | end_of(attempt)
 
 

@@ -34,6 +34,8 @@ from nbbatch.daemon.paging import Paging
 from nbbatch.daemon.private import Private
 from nbbatch.daemon.private_children import ChildrenRoutes
 from nbbatch.daemon.private_feed import FeedRoutes
+from nbbatch.daemon.private_listing import ListingRoutes
+from nbbatch.daemon.private_now import NowRoutes
 from nbbatch.daemon.private_numbers import NumberRoutes
 from nbbatch.daemon.prometheus import is_token
 from nbbatch.daemon.server import Server
@@ -148,6 +150,8 @@ class Served:
                 **FeedRoutes(self.feed, self.delivery).routes,
                 **numbers.routes,
                 **ChildrenRoutes(self.loop, self.store).routes,
+                **NowRoutes(self.loop, self.store).routes,
+                **ListingRoutes(views, watch, Arns(REGION, "123456789012")).routes,
             },
         )
         self.server = Server(
@@ -301,4 +305,4 @@ class Served:
 
 def submit(batch, **more) -> str:
     """Submit a job to the world that `Served.world` makes; its id."""
-    return batch.submit_job(jobName="n", jobQueue="q", jobDefinition="true", **more)["jobId"]
+    return batch.submit_job(**{"jobName": "n", "jobQueue": "q", "jobDefinition": "true", **more})["jobId"]

@@ -31,6 +31,7 @@ PRIVATE = {
     "events": "jobId",
     "metrics": "start",
     "costs": "days",
+    "names": "days",
     "set-budget": "perDay",
     "add-rule": "pattern",
     "remove-rule": "name",

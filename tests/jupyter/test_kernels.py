@@ -102,7 +102,7 @@ def test_progress_does_not_stay_at_0_in_papermill(shared_daemon, kernel_environm
 def test_the_last_frame_stays_in_the_saved_notebook(execute):
     """With a live display the status that is saved is the last one, not the first."""
     (cell,) = execute("%%batch --array range(3)\nx = item", NBBATCH_DISPLAY="1").cells
-    frame = cell.outputs[0]["data"]["text/plain"]
+    frame = cell.outputs[1]["data"]["text/plain"]
     assert "3 of 3 done" in frame
     assert "0 of 3" not in text_of(cell)
     assert "<pre" in cell.outputs[0]["data"]["text/html"]

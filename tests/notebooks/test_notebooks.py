@@ -69,6 +69,7 @@ SHOWN = {
         "resize": "instead of --vcpus 1 --memory 2G",
     },
     "06_costs_and_spot.ipynb": {
+        "board": "queue rehearsal: $",
         "estimate": "nothing like it has run here yet",
         "dry": "nothing was sent",
         "cap": "Budget: the job's cap of $0.00001",
@@ -79,6 +80,7 @@ SHOWN = {
         "costs": "rehearsal",
     },
     "07_what_if.ipynb": {
+        "sliders": "256 on demand: all ended after",
         "study": "400",
         "measured": "16 jobs",
         "again": "this machine",

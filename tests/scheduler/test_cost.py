@@ -1,7 +1,7 @@
 import pytest
 from world import World
 
-from nbbatch.model.jobs import Usage
+from nbbatch.model.jobs import Attempt, JobStatus, Run, Usage
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.cost import cost_under_way, share_of_host, tally_of
 
@@ -53,3 +53,28 @@ def test_an_array_is_counted_as_its_children_end():
     assert counted.cost == pytest.approx(again.cost)
     assert counted.milliseconds == again.milliseconds == 90_000
     assert (counted.cpu_seconds, counted.peak_memory) == (2.5, 100)
+
+
+def test_the_last_of_attempts_that_ended_together_is_the_same_in_any_order():
+    """A daemon that counts its rows again tells the same host as before."""
+    ends = [
+        Run(
+            id=f"j:{index}",
+            status=JobStatus.SUCCEEDED,
+            created_at=0,
+            attempts=(
+                Attempt(
+                    number=1,
+                    host=f"i-{index}",
+                    started_at=1,
+                    stopped_at=9,
+                    exit_code=0,
+                    reason=None,
+                    status_reason="",
+                ),
+            ),
+        )
+        for index in range(3)
+    ]
+    assert tally_of(ends) == tally_of(reversed(ends))
+    assert tally_of(ends).last == ends[2].attempts[0]

@@ -1,12 +1,16 @@
 """Hosts under the virtual clock: launched, warm, ready, idle, gone; and what maxvCpus allows."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from world import World, hosts
 
 from nbbatch.model.events import ComputeEnvironmentUpdated
 from nbbatch.model.fleet import AllocationStrategy as S
 from nbbatch.model.fleet import HostStatus
 from nbbatch.model.jobs import JobStatus
+from nbbatch.model.resources import Resources
+from nbbatch.scheduler.fleet import choose, may_launch
 from nbbatch.scheduler.placement import explain
 
 SECOND = 1000
@@ -229,3 +233,30 @@ def test_a_bid_below_the_spot_price_launches_nothing():
     assert world.status(job) is JobStatus.RUNNABLE
     assert hosts(world) == 0
     assert "no instance type that it could launch" in why(world, job)
+
+
+@given(
+    max_vcpus=st.integers(1, 12),
+    resource_type=st.sampled_from(["EC2", "SPOT", "FARGATE"]),
+    strategy=st.sampled_from([S.BEST_FIT, S.BEST_FIT_PROGRESSIVE]),
+    pools=st.sampled_from([{}, {"*": 1}, {"m6i.large": 0}, {"m6i": 2}]),
+    sizes=st.lists(st.sampled_from([1, 2, 4]), max_size=4),
+)
+def test_a_host_may_come_iff_there_is_a_job_that_one_would_be_launched_for(
+    max_vcpus, resource_type, strategy, pools, sizes
+):
+    """The short answer, which spares plans for hosts, agrees with trying each size."""
+    is_fargate = resource_type == "FARGATE"
+    world = World(
+        max_vcpus=max_vcpus,
+        resource_type=resource_type,
+        strategy=strategy,
+        types=() if is_fargate else ("m6i",),
+        pools={} if is_fargate else pools,
+        launch_seconds=60,
+    )
+    for vcpus in sizes:
+        world.submit(vcpus=vcpus)
+    known = world.environment()
+    tried = [Resources(vcpus=vcpus, memory=64) for vcpus in (0.25, 1, 2, 4, 8, 16)]
+    assert may_launch(known) == any(choose(known, wanted) is not None for wanted in tried)

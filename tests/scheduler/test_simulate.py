@@ -1,5 +1,6 @@
 """Simulations: exact where nothing is random, and sound in random worlds."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -9,13 +10,16 @@ from world import World as DrivenWorld
 from world import catalogue
 
 from nbbatch.errors import OptionError
-from nbbatch.model.events import ComputeEnvironmentCreated, JobQueueCreated
+from nbbatch.model.containers import Container
+from nbbatch.model.events import BudgetChanged, ComputeEnvironmentCreated, JobQueueCreated, StopAttempt
 from nbbatch.model.fleet import AllocationStrategy, ComputeEnvironment, JobQueue
+from nbbatch.model.jobs import Job, JobStatus, Run
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.figures import Figures
+from nbbatch.scheduler.orders import Placed
 from nbbatch.scheduler.simulate import World, replay, simulate
-from nbbatch.scheduler.state import SchedulerState
-from nbbatch.scheduler.virtual import Conditions
+from nbbatch.scheduler.state import LiveJob, SchedulerState
+from nbbatch.scheduler.virtual import Conditions, VirtualExecutor
 from nbbatch.scheduler.workload import (
     Empirical,
     Exponential,
@@ -24,6 +28,8 @@ from nbbatch.scheduler.workload import (
     Measured,
     Submission,
     Uniform,
+    Work,
+    sampler,
     workload_of,
 )
 
@@ -121,6 +127,48 @@ def test_a_timeout_cuts_an_attempt_short():
     """An attempt that would run an hour is stopped after its minute."""
     figures = run(world(), jobs(3600, timeout=60))
     assert (figures.makespan, figures.failed) == (60, 1)
+
+
+def test_a_days_budget_holds_in_a_simulation():
+    """Two of four jobs are stopped when the day's cap is reached, and the other two on the next day."""
+    place = world(max_vcpus=2)
+    capped = replace(place, events=(*place.events, BudgetChanged(dollars=0.06)))
+    figures = run(capped, jobs(3600, count=4))
+    assert (figures.failed, figures.succeeded) == (4, 0)
+    assert figures.makespan > 24 * 3600
+    assert figures.cost - figures.idle_cost == pytest.approx(2 * 0.06, abs=1e-4)
+    assert run(place, jobs(3600, count=4)).succeeded == 4
+
+
+def virtual_attempt(**conditions) -> tuple[VirtualExecutor, StopAttempt]:
+    """An attempt of ten seconds that was placed at 0, and the order to stop it."""
+    submission = jobs(10)
+    job = Job(id="j", name="n", queue="q", definition="d:1", container=Container(image=""), created_at=0)
+    executor = VirtualExecutor(Conditions(**conditions), Random(1))
+    executor.work["j"] = Work(submission, 0, sampler(submission.durations), (10_000,))
+    run = Run(id="j", status=JobStatus.STARTING, created_at=0, attempt=1)
+    executor.carry_out([Placed(LiveJob(job=job, run=run, sequence=1), None, run)], 0)
+    return executor, StopAttempt(job_id="j", attempt=1)
+
+
+def test_the_end_of_a_virtual_attempt_tells_its_start():
+    """As executors' reports do; nothing else happens."""
+    executor, _ = virtual_attempt(start=5)
+    assert executor.next_time() == 15_000
+    end = executor.happen()
+    assert (end.started_at, end.stopped_at, end.exit_code) == (5_000, 15_000, 0)
+    assert executor.next_time() is None
+
+
+@pytest.mark.parametrize(("asked_at", "started_at"), [(4_999, None), (5_000, 5_000)])
+def test_a_virtual_attempt_that_is_stopped_before_it_began_has_no_start(asked_at, started_at):
+    """To the millisecond."""
+    executor, stop = virtual_attempt(start=5)
+    executor.carry_out([stop], asked_at)
+    assert executor.next_time() == asked_at
+    end = executor.happen()
+    assert (end.started_at, end.stopped_at, end.exit_code) == (started_at, asked_at, 143)
+    assert executor.next_time() is None
 
 
 def test_a_job_that_fits_nowhere_is_told():
@@ -224,6 +272,8 @@ def test_random_worlds_end_every_job_once_within_their_capacity(place, workload,
     assert figures.used_vcpu_hours <= figures.vcpu_hours + 1e-9
     assert figures.peak_hosts <= figures.hosts
     assert run(place, *workload, seed=seed, watch=None) == figures
+    told = replace(place, events=(*place.events, BudgetChanged(dollars=1e9)))
+    assert run(told, *workload, seed=seed) == figures, "where every start is reported by itself"
 
 
 @settings(max_examples=40, deadline=None)

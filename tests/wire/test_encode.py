@@ -16,7 +16,16 @@ from nbbatch.model.fleet import (
     Switch,
     parse_catalogue,
 )
-from nbbatch.model.jobs import Attempt, Dependency, Job, JobStatus, JobView, RetryStrategy, Run
+from nbbatch.model.jobs import (
+    Attempt,
+    Dependency,
+    Job,
+    JobStatus,
+    JobView,
+    RetryStrategy,
+    Run,
+    log_stream_name,
+)
 from nbbatch.model.resources import Resources
 from nbbatch.wire.decode import decode_definition
 from nbbatch.wire.decode_environment import read_environment
@@ -52,7 +61,7 @@ JOB = Job(
 def attempt(**more):
     return Attempt(
         **{
-            "number": 1, "host": "i-1", "log_stream": "def/default/x", "started_at": 2_000, "stopped_at": 3_000,
+            "number": 1, "host": "i-1", "started_at": 2_000, "stopped_at": 3_000,
             "exit_code": 1, "reason": None, "status_reason": "Essential container in task exited", **more,
         }
     )  # fmt: skip
@@ -143,12 +152,12 @@ def test_a_running_job_has_a_log_and_a_start():
 
 def test_a_finished_job_shows_its_last_attempt():
     """Exit code, reason, times and log of the last attempt stand in the container."""
-    last = attempt(number=2, exit_code=137, reason="OutOfMemoryError: x", log_stream="def/default/y")
+    last = attempt(number=2, exit_code=137, reason="OutOfMemoryError: x")
     detail = shown(
         S.FAILED, attempts=(attempt(), last), attempt=2, started_at=2_000, stopped_at=3_000, status_reason="x"
     )
     assert (detail["container"]["exitCode"], detail["container"]["reason"]) == (137, "OutOfMemoryError: x")
-    assert detail["container"]["logStreamName"] == "def/default/y"
+    assert detail["container"]["logStreamName"] == log_stream_name("def:3", "j", 2)
     assert (detail["startedAt"], detail["stoppedAt"], detail["statusReason"]) == (2_000, 3_000, "x")
     assert [known["container"]["exitCode"] for known in detail["attempts"]] == [1, 137]
 

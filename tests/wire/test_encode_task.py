@@ -31,7 +31,7 @@ ENDS = (
     ContainerEnd(name="side", reason="CannotPullContainerError: x"),
 )
 ATTEMPT = Attempt(
-    number=1, host="i-1", log_stream="x", started_at=5, stopped_at=9, exit_code=3, reason=None,
+    number=1, host="i-1", started_at=5, stopped_at=9, exit_code=3, reason=None,
     status_reason="Essential container in task exited", containers=ENDS,
 )  # fmt: skip
 

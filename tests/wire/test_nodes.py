@@ -155,7 +155,7 @@ def job():
 
 def attempt():
     return Attempt(
-        number=1, host="i-1", log_stream="d/default/x", started_at=2, stopped_at=3, exit_code=4, reason=None,
+        number=1, host="i-1", started_at=2, stopped_at=3, exit_code=4, reason=None,
         status_reason="Essential container in task exited",
     )  # fmt: skip
 

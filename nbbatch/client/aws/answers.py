@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from nbbatch.client.backend import Backend
 from nbbatch.client.capacity import Capacity, capacity_of, catalogue, requirements_of
 from nbbatch.client.handles.outcome import Detail, short_id
-from nbbatch.client.summaries import summaries
+from nbbatch.client.summaries import EVERY_STATUS, summaries
 from nbbatch.errors import NbbatchError
 from nbbatch.model.jobs import TERMINAL, JobStatus
 from nbbatch.model.resources import Resources
@@ -187,6 +187,21 @@ def _hourly(capacity: Capacity, kind: str, wanted: Resources) -> tuple[float, fl
     kinds = catalogue().expand((kind,) if kind else capacity.instance_types)
     shares = [(share_of_host(wanted, one.resources), one) for one in kinds if wanted.fits(one.resources)]
     return min(((share * one.price, share * one.spot_price) for share, one in shares), default=None)
+
+
+def listing(backend: Backend, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Jobs of a queue in every status, newest first, a hundred a page: as DescribeJobs tells them.
+
+    `before` is a token of ListJobs. ListJobs tells neither variables nor counts of children.
+    """
+    token = {"nextToken": body["before"]} if body.get("before") else {}
+    with backend.errors():
+        page = backend.batch.list_jobs(
+            jobQueue=body["jobQueue"], maxResults=_AT_ONCE, **EVERY_STATUS, **token
+        )
+        ids = [one["jobId"] for one in page["jobSummaryList"]]
+        details = backend.batch.describe_jobs(jobs=ids)["jobs"] if ids else []
+    return {"jobs": details, "next": page.get("nextToken")}
 
 
 def children(backend: Backend, job_id: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 from nbbatch.client.aws import answers as aws_answers
 from nbbatch.client.aws.definitions import definition_request, suited
 from nbbatch.client.aws.s3_store import S3Store
-from nbbatch.client.backend import NEVER_REPEATED, THROTTLED, Machine, translated
+from nbbatch.client.backend import NEVER_REPEATED, THROTTLED, Machine, Standing, translated
 from nbbatch.client.config import BackendConfig
 from nbbatch.client.options import Options
 from nbbatch.errors import ConfigurationError, NotOnAwsError
@@ -104,6 +104,10 @@ class AwsBackend:
     def partition(self) -> str:
         """The first word of its ARNs: `aws`, `aws-cn`, `aws-us-gov`."""
         return str(self._session.get_partition_for_region(self.region))
+
+    def standing(self) -> Standing:
+        """AWS is there."""
+        return Standing.READY
 
     def renew(self, *, start: bool) -> None:
         """AWS is there."""
@@ -221,6 +225,7 @@ _ANSWERS: Mapping[str, Callable[[AwsBackend, Mapping[str, Any]], Any]] = {
     "why": lambda backend, body: aws_answers.why(backend, body["jobId"]),
     "accounts": lambda backend, body: aws_answers.accounts(backend, body["jobIds"]),
     "children": lambda backend, body: aws_answers.children(backend, body["jobId"]),
+    "listing": aws_answers.listing,
 }
 """Private routes of the daemon that have an answer here, in the daemon's shape."""
 _RULES = ("EventBridge has rules of its own", "Make the rule there, for source aws.batch.")
@@ -231,6 +236,11 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
         "Follow a job by its handle, or send events to a log group by a rule of EventBridge.",
     ),
     "costs": (
+        "what an account costs is known to Cost Explorer",
+        "Look there, by tag; a job's own cost() is estimated from its hosts' prices.",
+    ),
+    "fleet": ("its hosts are ECS's and EC2's", "Look there; queues() tells its environments."),
+    "names": (
         "what an account costs is known to Cost Explorer",
         "Look there, by tag; a job's own cost() is estimated from its hosts' prices.",
     ),

@@ -259,19 +259,19 @@ class Handle(Referable):
 
     def account(self) -> Account | None:
         """Cost and use so far; None on a backend that keeps no account of it."""
-        account = self._told_account()
+        account = self.told_account()
         if account is None or self._final is None or not self.backend.is_sampled:
             return account
         return account.at_least(own_usage(self.backend.store, self._final))
 
-    def _told_account(self) -> Account | None:
-        """As the backend keeps it."""
+    def told_account(self) -> Account | None:
+        """The same as the backend keeps it, in one call at any size: short runs used more than it says."""
         rows = self.backend.private("accounts", {"jobIds": [self.id]})["jobs"]
         return _account(rows[0]) if rows else None
 
     def cost(self) -> float | None:
         """Dollars so far on demand, at the prices its attempts were placed with; None where unknown."""
-        account = self._told_account()
+        account = self.told_account()
         return None if account is None else account.on_demand
 
     def usage(self) -> Use:
@@ -456,6 +456,10 @@ class Handle(Referable):
         """Since when a result is there that was taken from the cache."""
         stopped = moment_of((self._final or {}).get("stoppedAt")) if self.is_cached else None
         return "" if stopped is None else f" · cached, of {stopped.astimezone():%Y-%m-%d %H:%M:%S}"
+
+    def _ipython_display_(self, **_: Any) -> None:
+        """IPython's hook: a live panel where a front end shows one; else IPython takes the picture of now."""
+        nbbatch.panel(self)._ipython_display_()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: how the job stands now, as text and as a small static table."""

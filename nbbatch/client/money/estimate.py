@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from msgspec import structs
+
 from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.shape import read_array
@@ -330,7 +332,7 @@ def _changed(plan: Plan, options: Options) -> Plan:
     base = plan.wanted or (resources_of(Options()) if asked else None)
     return replace(
         plan,
-        wanted=base if base is None else replace(base, **asked),
+        wanted=base if base is None else structs.replace(base, **asked),
         queue=queue_of(options) if _goes_elsewhere(options) else plan.queue,
         timeout=plan.timeout if options.timeout is None else options.timeout,
         attempts=plan.attempts if options.retries is None else options.retries + 1,

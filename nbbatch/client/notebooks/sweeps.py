@@ -114,10 +114,18 @@ class Sweep(ArrayJob):
         detail = self.detail()
         ended = {item.position: item for item in self.ended(detail)}
         waiting = {} if detail["status"] in TERMINAL else self._statuses(detail)
-        costs = self._costs(ended)
+        costs = self.costs_of(ended)
         shape = self.reader.shape
         mine = (position for index in self.places for position in shape.positions(index))
-        return [self._run(position, ended.get(position), waiting, costs) for position in mine]
+        return [
+            self.run_of(
+                position,
+                ended.get(position),
+                status=waiting.get(self.places[shape.child_of(position)], "SUBMITTED"),
+                cost=costs.get(self._child_id(shape.child_of(position))),
+            )
+            for position in mine
+        ]
 
     def collect(self) -> list[str]:
         """Save the notebooks of all runs that have ended where `output` said, as far as they are not yet.
@@ -192,27 +200,26 @@ class Sweep(ArrayJob):
                 return
             self._saved[position] = executed_at(self.bundle, position, name=self.name).save(place)
 
-    def _run(
-        self, position: int, item: Item | None, waiting: Mapping[int, str], costs: Mapping[str, float]
-    ) -> Run:
+    def run_of(self, position: int, item: Item | None, *, status: str, cost: float | None) -> Run:
+        """One run as it is now: `item` once it has ended, until then the `status` of its child."""
         run: ExecutedNotebook | None = item.value if item is not None else None
         if item is not None and item.error is not None:
             run = executed_at(self.bundle, position, name=self.name)
-        index = self.reader.shape.child_of(position)
-        status = "SUCCEEDED" if item and item.error is None else "FAILED"
+        ended = "SUCCEEDED" if item and item.error is None else "FAILED"
         return Run(
             position=position,
-            parameters=self._parameters(position),
+            parameters=self.parameters(position),
             values=run.values if run else {},
             metrics=item.metrics if item else {},
-            status=status if item else waiting.get(self.places[index], "SUBMITTED"),
+            status=ended if item else status,
             seconds=run.seconds if run else None,
-            cost=costs.get(self._child_id(index)) if item else None,
+            cost=cost if item else None,
             notebook=_link(self._saved.get(position, "")),
             error=_line(item.error) if item and item.error else "",
         )
 
-    def _parameters(self, position: int) -> Mapping[str, Any]:
+    def parameters(self, position: int) -> Mapping[str, Any]:
+        """With which one of the runs runs."""
         return dict(self._inputs[position]) if self._inputs else self.bundle.parameters(position)
 
     def _statuses(self, detail: Detail) -> dict[int, str]:
@@ -238,7 +245,7 @@ class Sweep(ArrayJob):
                 return
             token = {"nextToken": page["nextToken"]}
 
-    def _costs(self, ended: Iterable[int]) -> dict[str, float]:
+    def costs_of(self, ended: Iterable[int]) -> dict[str, float]:
         """Dollars on demand by child, for one run of it; empty on a backend that keeps no account."""
         shape = self.reader.shape
         ids = sorted({self._child_id(shape.child_of(position)) for position in ended})

@@ -7,7 +7,7 @@ and nothing is started. Reading workloads is `client/simulation/workloads.py`, r
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,9 @@ from nbbatch.scheduler.simulate import simulate as run
 
 if TYPE_CHECKING:
     from nbbatch.client.simulation.forecast import Forecast
+    from nbbatch.scheduler.figures import Figures
+    from nbbatch.scheduler.simulate import World
+    from nbbatch.scheduler.workload import Submission
 
 
 def simulate(workload: Any, worlds: Any = "local", *, seeds: int | Iterable[int] = 5) -> Forecast:
@@ -72,13 +75,18 @@ def simulate(workload: Any, worlds: Any = "local", *, seeds: int | Iterable[int]
     numbers = read_seeds(seeds)
     with rare_collections():
         outcomes = [
-            (name, seed, run(place, submissions, work=_draws(seed, "work"), chance=_draws(seed, "world")))
+            (name, seed, trial(place, submissions, seed))
             for name, place in places.items()
             for seed in numbers
         ]
     from nbbatch.client.simulation.forecast import forecast  # noqa: PLC0415 - pandas is slow to import
 
     return forecast(outcomes)
+
+
+def trial(place: World, submissions: Sequence[Submission], seed: int) -> Figures:
+    """One run of a workload in a world; the same seed draws the same work in every world."""
+    return run(place, submissions, work=_draws(seed, "work"), chance=_draws(seed, "world"))
 
 
 @contextmanager

@@ -27,15 +27,22 @@ from nbbatch.jupyter.figures.palette import (
     canvas,
     elapsed_ticks,
     ink_of,
+    length_ticks,
     nothing,
     short_elapsed,
     translucent,
     upright,
+    whole_ticks,
 )
+
+_JUST_NOW = "it has only just been submitted"
 
 
 def states(numbers: States, *, theme: str = "auto") -> go.Figure:
     """Children by state over time, stacked: their sum is the size of the array at any time."""
+    if not numbers.times[-1]:
+        return nothing(_JUST_NOW, theme=theme)
+    size = sum(values[-1] for values in (numbers.succeeded, numbers.failed, numbers.running, numbers.waiting))
     layers: Sequence[tuple[str, Kind, Sequence[int]]] = (
         ("SUCCEEDED", SUCCEEDED, numbers.succeeded),
         ("FAILED", FAILED, numbers.failed),
@@ -69,12 +76,14 @@ def states(numbers: States, *, theme: str = "auto") -> go.Figure:
             "hoverformat": ".0f",
             "unifiedhovertitle": {"text": "after %{x} s"},
         },
-        yaxis={"title": {"text": "children"}},
+        yaxis={"title": {"text": "children"}, **whole_ticks(size)},
     )
 
 
 def throughput(numbers: Pace, *, theme: str = "auto") -> go.Figure:
     """Children that have ended, how many a minute, and the fan in which the end lies."""
+    if not numbers.times[-1]:
+        return nothing(_JUST_NOW, theme=theme)
     ink = ink_of(theme)
     last = numbers.now + (numbers.left[2] if numbers.left else 0.0)
     data = [
@@ -113,7 +122,12 @@ def throughput(numbers: Pace, *, theme: str = "auto") -> go.Figure:
             "anchor": "y2",
             "hoverformat": ".0f",
         },
-        yaxis={"domain": [0.36, 1], "title": {"text": "children ended"}, "range": [0, numbers.size * 1.08]},
+        yaxis={
+            "domain": [0.36, 1],
+            "title": {"text": "children ended"},
+            "range": [0, numbers.size * 1.08],
+            **whole_ticks(numbers.size),
+        },
         yaxis2={"domain": [0, 0.26], "title": {"text": "a minute"}, "anchor": "x", "nticks": 3},
     )
 
@@ -127,7 +141,7 @@ def durations(numbers: Durations | None, *, theme: str = "auto") -> go.Figure:
     scale = np.log10(edges) if numbers.is_logarithmic else edges
     marks = [
         (math.log10(value) if numbers.is_logarithmic else value, word, side)
-        for value, word, side in ((numbers.median, "median", "right"), (numbers.p95, "95 %", "left"))
+        for value, word, side in ((numbers.median, "median ", "right"), (numbers.p95, " 95 %", "left"))
     ]
     return canvas(
         [_histogram(numbers, scale), *_outliers(numbers)],
@@ -139,7 +153,7 @@ def durations(numbers: Durations | None, *, theme: str = "auto") -> go.Figure:
         annotations=[_above(place, word, side, ink.weak) for place, word, side in marks],
         margin={"t": 50},
         xaxis={**_duration_ticks(numbers), "title": {"text": "duration"}},
-        yaxis={"title": {"text": "children"}},
+        yaxis={"title": {"text": "children"}, **whole_ticks(max(numbers.counts))},
     )
 
 
@@ -159,11 +173,10 @@ def _above(x: float, word: str, side: str, colour: str) -> dict[str, Any]:
 
 def _states_in_words(numbers: States) -> str:
     peak = max(numbers.running)
-    return (
-        f"at most {peak:,} running at once · {numbers.running[-1]:,} now"
-        if numbers.running[-1]
-        else f"at most {peak:,} running at once"
-    )
+    if not peak:
+        return f"{numbers.waiting[-1]:,} waiting · nothing has run yet"
+    now = f" · {numbers.running[-1]:,} now" if numbers.running[-1] else ""
+    return f"at most {peak:,} running at once{now}"
 
 
 def _fan(numbers: Pace) -> list[go.Scatter]:
@@ -245,7 +258,7 @@ def _duration_ticks(numbers: Durations) -> dict[str, Any]:
     if not numbers.is_logarithmic:
         low, high = numbers.edges[0], numbers.edges[-1]
         margin = 0.02 * (high - low)
-        return {"range": [low - margin, high + margin], "ticksuffix": " s", "nticks": 8}
+        return {"range": [low - margin, high + margin], **length_ticks(low, high)}
     low, high = np.log10(numbers.edges[0]), np.log10(numbers.edges[-1])
     round_ones = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000]
     shown = [one for one in round_ones if low <= np.log10(one) <= high]

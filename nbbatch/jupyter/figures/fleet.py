@@ -9,8 +9,18 @@ from datetime import datetime
 import plotly.graph_objects as go
 
 from nbbatch.client.colours import KINDS
-from nbbatch.client.handles.outcome import Outcome
-from nbbatch.jupyter.figures.palette import NAMES, RUNNING, WAITING, canvas, ink_of, nothing, translucent
+from nbbatch.client.format import plural
+from nbbatch.jupyter.figures.palette import (
+    NAMES,
+    RUNNING,
+    WAITING,
+    WANTED,
+    canvas,
+    ink_of,
+    nothing,
+    translucent,
+    whole_ticks,
+)
 from nbbatch.model.jobs import JobStatus
 
 DEPTH = (JobStatus.RUNNING, JobStatus.STARTING, JobStatus.RUNNABLE, JobStatus.PENDING, JobStatus.SUBMITTED)
@@ -81,7 +91,7 @@ def depth(numbers: Depth, *, theme: str = "auto") -> go.Figure:
         headline=f"{waiting[-1]:,.0f} waiting now · at most {max(waiting):,.0f}",
         hovermode="x unified",
         xaxis=_CLOCK,
-        yaxis={"title": {"text": "jobs"}},
+        yaxis={"title": {"text": "jobs"}, **whole_ticks(max(waiting) + max(_known(numbers.jobs[DEPTH[0]])))},
     )
 
 
@@ -107,7 +117,7 @@ def vcpus(numbers: Capacity, *, theme: str = "auto") -> go.Figure:
             0,
             "solid",
         ),
-        ("wanted", numbers.wanted, KINDS[Outcome.OUT_OF_MEMORY].colour, {}, 2, "dot"),
+        ("wanted", numbers.wanted, WANTED.colour, {}, 2, "dot"),
     )
     data = [
         go.Scatter(
@@ -149,7 +159,7 @@ def shares(numbers: Sequence[Share], *, theme: str = "auto") -> go.Figure:
             name="used",
             showlegend=True,
             marker={"color": RUNNING.colour, "line": {"width": 0}},
-            text=[f"{share.vcpus:,.4g} vCPU" for share in ordered],
+            text=[f"  {share.vcpus:,.4g} vCPU" for share in ordered],
             textposition="outside",
             cliponaxis=False,
             customdata=[
@@ -173,7 +183,7 @@ def shares(numbers: Sequence[Share], *, theme: str = "auto") -> go.Figure:
         data,
         theme=theme,
         height=106 + 34 * len(ordered),
-        headline=f"{total:,.4g} vCPU used by {len(ordered)} shares",
+        headline=f"{total:,.4g} vCPU used by {plural(len(ordered), 'share')}",
         bargap=0.4,
         xaxis={
             "tickformat": ".0%",
@@ -184,6 +194,11 @@ def shares(numbers: Sequence[Share], *, theme: str = "auto") -> go.Figure:
         },
         yaxis={**NAMES, "type": "category"},
     )
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    """Those that somebody looked at; 0 where nobody did."""
+    return [value for value in values if value is not None] or [0.0]
 
 
 def _vcpus_in_words(numbers: Capacity) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from nbbatch.client.backend import Backend
@@ -25,40 +25,48 @@ _Series = Mapping[str, Sequence[float | None]]
 
 def depth_of(backend: Backend, since: str, queue: str | None) -> Depth:
     """Jobs by status over time, of one queue or of all together."""
-    answer = _ask(backend, since or _HOUR)
+    return read_depth(ask_series(backend, since or _HOUR), queue)
+
+
+def read_depth(answer: Mapping[str, Any], queue: str | None) -> Depth:
+    """The same from the daemon's answer."""
     series = _chosen(answer["queues"], queue, "queue")
-    return Depth(
-        times=_moments(answer["times"]),
-        jobs={status: _sum(one[f"Jobs{status.value.capitalize()}"] for one in series) for status in DEPTH},
-    )
+    columns = [_sum(one[f"Jobs{status.value.capitalize()}"] for one in series) for status in DEPTH]
+    times, columns = _since_known(_moments(answer["times"]), columns)
+    return Depth(times=times, jobs=dict(zip(DEPTH, columns, strict=True)))
 
 
 def capacity_of(backend: Backend, since: str, environment: str | None) -> Capacity:
     """VCPUs over time, of one compute environment or of all together."""
-    answer = _ask(backend, since or _HOUR)
+    return read_capacity(ask_series(backend, since or _HOUR), environment)
+
+
+def read_capacity(answer: Mapping[str, Any], environment: str | None) -> Capacity:
+    """The same from the daemon's answer."""
     series = _chosen(answer["environments"], environment, "compute environment")
-    return Capacity(
-        times=_moments(answer["times"]),
-        wanted=_sum(one["DesiredvCpus"] for one in series),
-        provisioned=_sum(one["ActualvCpus"] for one in series),
-        used=_sum(one["UsedvCpus"] for one in series),
-    )
+    columns = [_sum(one[name] for one in series) for name in ("DesiredvCpus", "ActualvCpus", "UsedvCpus")]
+    times, (wanted, provisioned, used) = _since_known(_moments(answer["times"]), columns)
+    return Capacity(times=times, wanted=wanted, provisioned=provisioned, used=used)
 
 
 def spot_of(backend: Backend, since: str, queue: str | None) -> list[SpotDay]:
     """What Spot saved and lost by day (UTC), days without jobs, too."""
     days = max(1, -(-parse_duration(since or _MONTH) // _DAY))
     rows = backend.private("costs", {"days": int(days)})["queues"]
+    return spot_days([row for row in rows if queue in (None, row["queue"])], int(days))
+
+
+def spot_days(rows: Iterable[Mapping[str, Any]], days: int) -> list[SpotDay]:
+    """The same from the daemon's rows by day and queue; from the first day on that has any."""
     found: dict[str, list[float]] = {}
     for row in rows:
-        if queue is None or row["queue"] == queue:
-            sums = found.setdefault(row["day"], [0.0, 0.0])
-            sums[0] += row["saved"]
-            sums[1] += row["lost"]
+        sums = found.setdefault(row["day"], [0.0, 0.0])
+        sums[0] += row["saved"]
+        sums[1] += row["lost"]
     first = min(found, default="")
     return [
         SpotDay(day=day, saved=found.get(day, [0.0])[0], lost=found.get(day, [0.0, 0.0])[1])
-        for day in _days(int(days))
+        for day in days_until(f"{datetime.now(UTC):%Y-%m-%d}", days)
         if first and day >= first
     ]
 
@@ -102,8 +110,14 @@ def worlds_of(forecast: Any) -> list[Candidate]:
     ]
 
 
-def _ask(backend: Backend, since: str) -> Any:
-    """All series from then until now, of so many points as a figure shows."""
+def ask_series(backend: Backend, since: str) -> Any:
+    """The daemon's series from then until now, of so many points as a figure shows.
+
+    Raises
+    ------
+    NotOnAwsError
+        The numbers are CloudWatch's.
+    """
     now = round(1000 * time.time())
     span = round(1000 * parse_duration(since))
     step = max(_FINEST, span // POINTS)
@@ -126,14 +140,26 @@ def _sum(columns: Iterable[Sequence[float | None]]) -> list[float | None]:
     return [sum(known) if (known := [one for one in row if one is not None]) else None for row in rows]
 
 
+def _since_known(
+    times: list[datetime], columns: Sequence[list[float | None]]
+) -> tuple[list[datetime], list[list[float | None]]]:
+    """What is known from the first look on; a single look holds for a step, so that it is seen."""
+    known = [place for column in columns for place, value in enumerate(column) if value is not None]
+    first = min(known, default=0)
+    if 0 < first == len(times) - 1:
+        return times[first - 1 :], [[*column[first:], *column[first:]] for column in columns]
+    return times[first:], [column[first:] for column in columns]
+
+
 def _moments(times: Iterable[int]) -> list[datetime]:
     """In this machine's time zone and without its name: plotly shows them as they are."""
     return [datetime.fromtimestamp(one / 1000, UTC).astimezone().replace(tzinfo=None) for one in times]
 
 
-def _days(count: int) -> list[str]:
-    today = datetime.now(UTC).date()
-    return [str(today - timedelta(days=back)) for back in range(count - 1, -1, -1)]
+def days_until(last: str, count: int) -> list[str]:
+    """So many days, the last one among them, as `2026-01-31`."""
+    end = date.fromisoformat(last)
+    return [str(end - timedelta(days=back)) for back in range(count - 1, -1, -1)]
 
 
 def _quantity(told: Mapping[str, Any]) -> float:

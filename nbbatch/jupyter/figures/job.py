@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from nbbatch.client.colours import KINDS, Kind
+from nbbatch.client.format import plural
 from nbbatch.client.handles.outcome import duration_in_words
 from nbbatch.jupyter.figures.numbers import Bar, Busy, Progress, Reason
 from nbbatch.jupyter.figures.palette import (
@@ -146,7 +147,7 @@ def timeline(bars: Sequence[Bar], *, theme: str = "auto") -> go.Figure:
         data,
         theme=theme,
         height=round(104 + max(12, min(many * 14, 420))),
-        headline=f"{len(bars):,} attempts on {_hosts(ticks)}",
+        headline=f"{plural(len(bars), 'attempt')} on {plural(len(ticks), 'host')}",
         barmode="overlay",
         shapes=[across(first - 0.5, ink_of(theme).grid) for _, first, _ in ticks[1:]],
         xaxis={**elapsed_ticks(last), **SINCE, "range": [0, last * 1.01], "showgrid": True},
@@ -187,7 +188,7 @@ def busy(numbers: Busy, *, theme: str = "auto") -> go.Figure:
         [image],
         theme=theme,
         height=round(96 + max(18, min(14 * len(ticks), 420))),
-        headline=f"at most {peak:,.0f} at once on {_hosts(ticks)}",
+        headline=f"at most {peak:,.0f} at once on {plural(len(ticks), 'host')}",
         xaxis={**elapsed_ticks(last), **SINCE},
         yaxis={**NAMES, "autorange": "reversed", **_host_ticks(ticks)},
     )
@@ -296,10 +297,6 @@ def _host_ticks(ticks: Sequence[tuple[str, int, int]]) -> dict[str, Any]:
         "tickvals": [(first + last) / 2 for _, first, last in shown],
         "ticktext": [name if len(name) <= _LONGEST_NAME else f"…{name[-8:]}" for name, _, _ in shown],
     }
-
-
-def _hosts(ticks: Sequence[Any]) -> str:
-    return "1 host" if len(ticks) == 1 else f"{len(ticks):,} hosts"
 
 
 def _bar_name(code: int) -> str:

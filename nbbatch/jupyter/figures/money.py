@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from nbbatch.client.colours import KINDS
-from nbbatch.client.format import dollars
+from nbbatch.client.format import dollars, plural
 from nbbatch.client.handles.outcome import Outcome, duration_in_words
 from nbbatch.jupyter.figures.numbers import Spending
 from nbbatch.jupyter.figures.palette import (
@@ -16,6 +16,7 @@ from nbbatch.jupyter.figures.palette import (
     RUNNING,
     SINCE,
     SUCCEEDED,
+    WAITING,
     canvas,
     elapsed_ticks,
     ink_of,
@@ -39,6 +40,8 @@ _WORLDS = tuple(
     )
 )
 """Colours of worlds that stand beside each other; each has a shape, too."""
+_DAYS = 9
+"""Fewer days than that have bars no wider than theirs."""
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "pentagon")
 
 
@@ -49,6 +52,16 @@ class SpotDay:
     day: str
     saved: float
     lost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingDay:
+    """Dollars of a day: what jobs were charged, what that is on demand, and hosts that nobody used."""
+
+    day: str
+    jobs: float
+    on_demand: float
+    idle: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +132,9 @@ def spot(days: Sequence[SpotDay], *, theme: str = "auto") -> go.Figure:
         data,
         theme=theme,
         height=260,
-        headline=f"Spot saved {dollars(saved)} in {len(days)} days · interruptions took {dollars(lost)}",
+        headline=f"Spot saved {dollars(saved)} in {plural(len(days), 'day')} · interruptions took {dollars(lost)}",
         barmode="relative",
+        bargap=max(0.28, 1 - len(days) / _DAYS),
         xaxis={"type": "date", "showline": False, "ticks": "", "tickformat": "%b %-d", "nticks": 8},
         yaxis={
             "tickprefix": "$",
@@ -128,6 +142,49 @@ def spot(days: Sequence[SpotDay], *, theme: str = "auto") -> go.Figure:
             "zerolinecolor": ink_of(theme).line,
             "exponentformat": "none",
         },
+    )
+
+
+def days(spent: Sequence[SpendingDay], *, theme: str = "auto") -> go.Figure:
+    """By day, what jobs cost and what idle hosts did, beside what the same jobs are on demand."""
+    if not any(day.jobs or day.idle for day in spent):
+        return nothing("nothing has cost anything", theme=theme)
+    names = [day.day for day in spent]
+    bars = [
+        go.Bar(
+            x=names,
+            y=values,
+            name=name,
+            showlegend=True,
+            customdata=[dollars(value) for value in values],
+            hovertemplate=f"%{{x}}<br>{name} %{{customdata}}<extra></extra>",
+            marker={"color": colour, "line": {"width": 0}},
+        )
+        for name, values, colour in (
+            ("jobs", [day.jobs for day in spent], RUNNING.colour),
+            ("idle hosts", [day.idle for day in spent], WAITING.colour),
+        )
+    ]
+    on_demand = go.Scatter(
+        x=names,
+        y=[day.on_demand for day in spent],
+        mode="markers",
+        name="jobs on demand",
+        showlegend=True,
+        customdata=[dollars(day.on_demand) for day in spent],
+        hovertemplate="%{x}<br>on demand %{customdata}<extra></extra>",
+        marker={"symbol": "line-ew", "size": 22, "line": {"width": 2.5, "color": ink_of(theme).text}},
+    )
+    whole = sum(day.jobs + day.idle for day in spent)
+    return canvas(
+        [*bars, on_demand],
+        theme=theme,
+        height=280,
+        headline=f"{dollars(whole)} in {plural(len(spent), 'day')} · {dollars(sum(day.idle for day in spent))} of it idle",
+        barmode="stack",
+        bargap=max(0.28, 1 - len(spent) / _DAYS),
+        xaxis={"type": "date", "ticks": "", "tickformat": "%b %-d", "nticks": 8},
+        yaxis={"tickprefix": "$", "exponentformat": "none"},
     )
 
 
@@ -268,6 +325,8 @@ def _best_in_words(candidates: Sequence[Candidate]) -> str:
         return ""
     cheapest = min(candidates, key=lambda one: _middle(one.costs))
     quickest = min(candidates, key=lambda one: _middle(one.makespans))
+    if len(candidates) == 1:
+        return f"{dollars(_middle(cheapest.costs))} · {duration_in_words(_middle(cheapest.makespans))}"
     if cheapest is quickest:
         return f"{cheapest.name} is cheapest and quickest: {dollars(_middle(cheapest.costs))}, {duration_in_words(_middle(cheapest.makespans))}"
     return (

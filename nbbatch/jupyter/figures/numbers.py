@@ -444,7 +444,8 @@ def _edges(took: NDArray[np.float64], *, is_logarithmic: bool) -> NDArray[np.flo
     if is_logarithmic:
         return np.geomspace(low * 0.999, high * 1.001, bins + 1)
     width = max(high - low, 0.02 * high, 1e-3)
-    edges: NDArray[np.float64] = np.linspace(max(0.0, low - 0.001), low + width * 1.001, bins + 1)
+    first = max(0.0, (low + high - width) / 2 - 0.001)
+    edges: NDArray[np.float64] = np.linspace(first, (low + high + width) / 2 + 0.001 * width, bins + 1)
     return edges
 
 

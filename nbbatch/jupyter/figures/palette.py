@@ -30,10 +30,16 @@ _STEPS = (
     *(_DAY * n for n in (1, 2, 7, 14, 30, 90)),
 )
 _MOST_TICKS = 7
+_FEW = 6
+"""Up to which an axis that counts has a tick for each."""
 _TOP = 30
 """Pixels of the headline."""
 _KEY_WIDTH, _LETTER = 48, 6.7
 """Pixels of an entry of a legend without its name, and of a letter, about."""
+_LEGEND = WIDTH - 100
+"""Pixels of a legend's rows: it is as wide as the plot, which long names on the left make narrower."""
+_FINEST = 120
+"""Seconds to which an axis is told in seconds alone."""
 
 
 NAMES = {"showgrid": False, "showline": False, "ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)"}
@@ -47,6 +53,8 @@ CODES = {kind: code for code, kind in enumerate(ORDER)}
 WAITING, RUNNING = KINDS[JobStatus.RUNNABLE], KINDS[JobStatus.RUNNING]
 SUCCEEDED, FAILED = KINDS[JobStatus.SUCCEEDED], KINDS[Outcome.EXITED]
 LOST = KINDS[Outcome.HOST_LOST]
+WANTED = KINDS[Outcome.OUT_OF_MEMORY]
+"""Of the line of vCPUs that were wanted, which no status has to do with."""
 
 
 class Theme(StrEnum):
@@ -161,11 +169,11 @@ def upright(x: float, colour: str, *, layer: str = "below", **line: Any) -> dict
 
 def legend_height(data: Sequence[Any]) -> int:
     """Pixels: entries stand in one row if there is room, otherwise in columns as wide as the widest."""
-    names = [trace.name for trace in data if trace.showlegend]
+    names = [trace.name for trace in data if getattr(trace, "showlegend", None)]
     if not names:
         return 0
     widths = [_KEY_WIDTH + _LETTER * len(name) for name in names]
-    columns = len(names) if sum(widths) <= WIDTH - 40 else max(1, int((WIDTH - 40) // max(widths)))
+    columns = len(names) if sum(widths) <= _LEGEND else max(1, int(_LEGEND // max(widths)))
     return 8 + 19 * -(-len(names) // columns)
 
 
@@ -237,6 +245,20 @@ def elapsed_ticks(longest: float) -> dict[str, Any]:
     step = next((step for step in _STEPS if longest / step <= _MOST_TICKS), _STEPS[-1])
     places = [step * number for number in range(int(longest // step) + 1)]
     return {"tickmode": "array", "tickvals": places, "ticktext": [short_elapsed(place) for place in places]}
+
+
+def length_ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks of an axis of durations, which need not begin at nothing: `40 s`, `2 min`, `1 h 30`."""
+    if high <= _FINEST:
+        return {"ticksuffix": " s", "nticks": 8}
+    step = next((step for step in _STEPS if (high - low) / step <= _MOST_TICKS), _STEPS[-1])
+    places = [step * number for number in range(-int(-low // step), int(high // step) + 1)]
+    return {"tickmode": "array", "tickvals": places, "ticktext": [short_elapsed(place) for place in places]}
+
+
+def whole_ticks(most: float) -> dict[str, Any]:
+    """Ticks of an axis that counts: there is no half of a thing."""
+    return {"tickformat": ",d", "dtick": 1} if most <= _FEW else {"tickformat": ",~s"}
 
 
 def short_elapsed(seconds: float) -> str:

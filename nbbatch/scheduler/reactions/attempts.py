@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nbbatch.model.events import AttemptExited, AttemptStarted, AttemptVanished, Effect, StopAttempt
-from nbbatch.model.fleet import HostId
-from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobId, JobStatus, Run, stream_of
+from nbbatch.model.fleet import Host, HostId
+from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobId, JobStatus, Run
 from nbbatch.scheduler import consumables
 from nbbatch.scheduler.budget import note_ended, note_started
 from nbbatch.scheduler.cost import add_attempt
@@ -30,6 +30,8 @@ from nbbatch.scheduler.retries import HOST_LOST_REASON, TIMEOUT_REASON, verdict
 from nbbatch.scheduler.spot import as_interrupted
 from nbbatch.scheduler.state import Deadline, DeadlineKind, EndedAttempt, LiveJob, SchedulerState
 
+_STARTING = JobStatus.STARTING
+
 
 def on_attempt_started(state: SchedulerState, event: AttemptStarted, now: int) -> Sequence[Placed]:
     """The container runs; its timeout counts from here (user guide, "Job timeouts")."""
@@ -37,7 +39,7 @@ def on_attempt_started(state: SchedulerState, event: AttemptStarted, now: int) -
     if found is None:
         return []
     live, index, run = found
-    if run.status is not JobStatus.STARTING:
+    if run.status is not _STARTING:
         return []
     state.move(live, index, Signal.STARTED)
     run.started_at = event.started_at
@@ -57,25 +59,27 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
     if found is None:
         return []
     live, index, run = found
-    event, is_lost = _as_its_host_ended_it(state, run, event)
+    job = live.job
+    host = state.environments[run.environment or ""].hosts[HostId(run.host or "")]
+    event, is_lost = _as_its_host_ended_it(host.host, run, event)
     reason = run.stop_reason or event.status_reason
     run = state.begin(live, index)
     noted_start = run.started_at
     if event.started_at is not None:
         run.started_at = event.started_at
-    attempt = _attempt_record(
-        live.job.as_seen_by(index), run, event, reason, is_lost=is_lost and event.exit_code != 0
-    )
+    attempt = _attempt_record(run, event, reason, is_lost=is_lost and event.exit_code != 0)
     run.attempts += (attempt,)
-    state.changes.ended.append(EndedAttempt(live.job, run.environment or "", attempt))
+    state.changes.ended.append(EndedAttempt(job, run.environment or "", attempt))
     note_ended(state, live, attempt, noted_start, now)
     if live.run.tally is not None:
-        add_attempt(live.run.tally, attempt)
-    _vacate(state, run, now)
+        add_attempt(live.run.tally, attempt, run.id)
+    host.vacate(run.id, now)
+    vacated(state, host, now)
     run.host = None
     if index is not None and live.nodes is not None:
         return _end_node(state, live, index, now)
-    _give_back(state, live.job, now)
+    if job.consumables or job.share_identifier is not None:
+        _give_back(state, job, now)
     signal = verdict(run, live.job.retry_strategy, event)
     if signal is Signal.RETRIED:
         state.move(live, index, signal)
@@ -147,26 +151,23 @@ def _attempt(state: SchedulerState, job_id: JobId, attempt: int) -> tuple[LiveJo
     found = state.find(job_id)
     if found is None:
         return None
-    run = state.run_of(*found)
-    return (*found, run) if run.attempt == attempt and run.status in ACTIVE else None
+    live, index = found
+    run = live.run if index is None else state.run_of(live, index)
+    return (live, index, run) if run.attempt == attempt and run.status in ACTIVE else None
 
 
-def _as_its_host_ended_it(
-    state: SchedulerState, run: Run, event: AttemptExited
-) -> tuple[AttemptExited, bool]:
+def _as_its_host_ended_it(host: Host, run: Run, event: AttemptExited) -> tuple[AttemptExited, bool]:
     """The end as AWS tells it when the host was going, and whether the work went with the host."""
-    host = state.environments[run.environment or ""].hosts[HostId(run.host or "")].host
     if host.ends_at is not None and run.stop_reason is None:
         told = as_interrupted(host, event)
         return told, told is not event
     return event, event.exit_code is None and event.status_reason == HOST_LOST_REASON.format(host=run.host)
 
 
-def _attempt_record(job: Job, run: Run, event: AttemptExited, reason: str, *, is_lost: bool) -> Attempt:
+def _attempt_record(run: Run, event: AttemptExited, reason: str, *, is_lost: bool) -> Attempt:
     return Attempt(
         number=run.attempt,
         host=run.host,
-        log_stream=stream_of(job.container, job.definition, run.id, run.attempt),
         started_at=run.started_at,
         stopped_at=event.stopped_at,
         exit_code=event.exit_code,
@@ -188,11 +189,3 @@ def _give_back(state: SchedulerState, job: Job, now: int) -> None:
         consumables.give_back(state, job)
     if job.share_identifier is not None:
         note_use(state, job, -job.gang_resources.vcpus, now)
-
-
-def _vacate(state: SchedulerState, run: Run, now: int) -> None:
-    if run.environment is None or run.host is None:
-        return
-    host = state.environments[run.environment].hosts[HostId(run.host)]
-    host.vacate(run.id, now)
-    vacated(state, host, now)

@@ -1,0 +1,33 @@
+/** What a section shows while it has nothing to show: that it asks, why it cannot, or that there is nothing. */
+
+import * as React from 'react';
+import { useValue } from '../observable';
+import { useServices } from '../services';
+import type { IFresh } from './fresh';
+
+/** A failure, unless the banner above tells of it already; nothing once there is an answer without one. */
+export function Trouble({ fresh }: { readonly fresh: IFresh<unknown> }): React.ReactElement | null {
+  const { store, trans } = useServices();
+  const connection = useValue(store.connection);
+  if (fresh.error === null) {
+    return fresh.answer === null ? <Hint text={trans.__('Asking…')} /> : null;
+  }
+  if (connection.kind === 'down') {
+    return null;
+  }
+  return (
+    <div className="nb-Trouble" role="alert">
+      <p>{fresh.error.message}</p>
+      {fresh.error.cure && <p className="nb-weak">{fresh.error.cure}</p>}
+    </div>
+  );
+}
+
+/** A sentence in the middle of an empty section. */
+export function Hint({ text }: { readonly text: string }): React.ReactElement {
+  return (
+    <p className="nb-Hint" role="status">
+      {text}
+    </p>
+  );
+}

@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Attention } from '../src/attention';
+import type { INews } from '../src/shapes';
+import { Store } from '../src/store';
+import { type Answer, TestServer } from './server';
+
+const NEWS: INews = {
+  backend: 'local',
+  cursor: 'c1',
+  jobs: [],
+  gone: [],
+  ended: [],
+  isReset: true,
+  pause: 0,
+};
+const DOWN: Answer = { status: 503, body: { message: 'Down.', cure: '', field: '', reason: '' } };
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function setUp(answer: (asked: string) => Answer) {
+  const server = new TestServer(answer);
+  const attention = new Attention();
+  return { server, attention, store: new Store(server.client, attention) };
+}
+
+test('nothing is asked while nobody looks, and the question ends when they look away', async () => {
+  const { server, attention, store } = setUp(asked => (asked.includes('cursor') ? 'never' : { body: NEWS }));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(server.asked).toEqual([]);
+  const looking = attention.look();
+  await vi.advanceTimersByTimeAsync(10);
+  expect(server.asked).toEqual(['GET news?wait=0', 'GET news?cursor=c1&wait=20']);
+  expect(store.connection.value.kind).toBe('live');
+  looking.dispose();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(server.asked).toHaveLength(2);
+  store.dispose();
+});
+
+test('after failures it waits longer each time, and a retry asks at once', async () => {
+  let answer: Answer = DOWN;
+  const { server, attention, store } = setUp(asked => (asked.includes('cursor') ? 'never' : answer));
+  attention.look();
+  await vi.advanceTimersByTimeAsync(7_500);
+  expect(server.asked).toHaveLength(4); // at 0, 1, 3 and 7 seconds
+  expect(store.connection.value).toMatchObject({ kind: 'down', error: { message: 'Down.' } });
+  answer = { body: NEWS };
+  store.retry();
+  await vi.advanceTimersByTimeAsync(10);
+  expect(store.connection.value.kind).toBe('live');
+  store.dispose();
+});
+
+test('who only listens is told now and then', async () => {
+  const { server, attention, store } = setUp(() => ({ body: { ...NEWS, isReset: false } }));
+  attention.listen();
+  await vi.advanceTimersByTimeAsync(40_000);
+  expect(server.asked).toHaveLength(3);
+  expect(server.asked.every(asked => asked.includes('hidden=1'))).toBe(true);
+  store.dispose();
+});
+
+test('another backend is asked from the beginning', async () => {
+  const { server, attention, store } = setUp(asked => (asked.includes('cursor') ? 'never' : { body: NEWS }));
+  attention.look();
+  await vi.advanceTimersByTimeAsync(10);
+  store.choose('aws');
+  await vi.advanceTimersByTimeAsync(10);
+  expect(server.asked.slice(2)).toEqual([
+    'GET news?backend=aws&wait=0',
+    'GET news?backend=aws&cursor=c1&wait=20',
+  ]);
+  store.dispose();
+});

@@ -1,0 +1,1 @@
+"""The launcher: a form that chooses what a job gets and writes the line that says it."""

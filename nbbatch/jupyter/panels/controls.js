@@ -1,0 +1,136 @@
+// Buttons of nbbatch's panels: see actions.py. `initialize` runs when the model is there, without any view.
+
+const STYLE = `
+.nbbatch-controls { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; padding: 2px 0 4px;
+  font-family: var(--jp-ui-font-family, system-ui, sans-serif); font-size: 12px; color: var(--jp-ui-font-color1, inherit); }
+.nbbatch-controls button, .nbbatch-controls select, .nbbatch-controls input { font: inherit; color: inherit; height: 24px;
+  padding: 0 9px; border: 1px solid var(--jp-border-color1, #bbb); border-radius: 3px; background: var(--jp-layout-color1, transparent); }
+.nbbatch-controls input { width: 5.5em; padding: 0 4px; }
+.nbbatch-controls input[type="range"] { width: 9em; padding: 0; }
+.nbbatch-controls output { min-width: 3em; }
+.nbbatch-controls button:hover:enabled, .nbbatch-controls select:hover { background: var(--jp-layout-color2, #eee); }
+.nbbatch-controls button:enabled { cursor: pointer; }
+.nbbatch-controls :disabled { opacity: 0.45; }
+.nbbatch-controls :focus-visible { outline: 2px solid var(--jp-brand-color1, #2196f3); outline-offset: 1px; }
+.nbbatch-controls label { display: inline-flex; gap: 4px; align-items: center; }
+`;
+
+function element(tag, props, ...children) {
+  const node = Object.assign(document.createElement(tag), props);
+  node.append(...children);
+  return node;
+}
+
+function control(button, send) {
+  const press = (props) => element("button", { type: "button", title: button.title, textContent: button.label, ...props });
+  let node;
+  if (button.kind === "copy") {
+    node = press({ onclick: () => copied(node, button) });
+  } else if (button.kind === "number") {
+    const field = element("input", { type: "number", min: 0, max: button.most - 1, placeholder: "0", name: button.name });
+    field.setAttribute("aria-label", button.title);
+    const go = () => field.value !== "" && send(button.name, { [button.name]: Number(field.value) });
+    field.onkeydown = (event) => { event.stopPropagation(); if (event.key === "Enter") go(); };
+    node = element("label", {}, field, press({ onclick: go }));
+  } else if (button.kind === "slider") {
+    const said = element("output", { textContent: button.value });
+    const field = element("input", { type: "range", min: 0, max: button.choices.length - 1, step: 1, name: button.name });
+    field.value = button.choices.indexOf(button.value);
+    field.title = button.title;
+    field.setAttribute("aria-label", button.label);
+    field.setAttribute("aria-valuetext", button.value);
+    field.oninput = () => { said.textContent = button.choices[field.value]; field.setAttribute("aria-valuetext", said.textContent); };
+    field.onchange = () => send(button.name, { [button.name]: button.choices[field.value] });
+    field.onkeydown = (event) => event.stopPropagation();
+    node = element("label", {}, button.label, field, said);
+  } else if (button.kind === "choice") {
+    const options = button.choices.map((text) => element("option", { value: text, textContent: text || "none" }));
+    const select = element("select", { name: button.name, title: button.title }, ...options);
+    select.value = button.value;
+    select.onchange = () => send(button.name, { [button.name]: select.value });
+    node = element("label", {}, button.label, select);
+  } else {
+    node = press({ onclick: () => send(button.name, {}) });
+  }
+  node.dataset.nbbatchAction = button.name;
+  return node;
+}
+
+async function copied(node, button) {
+  let said = "copied";
+  try {
+    await navigator.clipboard.writeText(button.value);
+  } catch {
+    const field = element("textarea", { value: button.value });
+    document.body.append(field);
+    field.select();
+    said = document.execCommand("copy") ? "copied" : button.value;
+    field.remove();
+  }
+  node.textContent = said;
+  setTimeout(() => { node.textContent = button.label; }, 1500);
+}
+
+function initialize({ model }) {
+  const panel = model.get("panel");
+  const place = `[data-nbbatch-buttons="${panel}"]`;
+  const send = (action, values) => model.send({ action, values });
+
+  const disable = () => {
+    const names = new Set(model.get("disabled"));
+    for (const node of document.querySelectorAll(`${place} [data-nbbatch-action]`)) {
+      for (const part of [node, ...node.querySelectorAll("button, input, select")]) {
+        part.disabled = names.has(node.dataset.nbbatchAction);
+      }
+    }
+  };
+  const fill = () => {
+    for (const where of document.querySelectorAll(place)) {
+      if (where.firstChild) continue;
+      const row = element("div", { className: "nbbatch-controls" }, element("style", { textContent: STYLE }));
+      row.setAttribute("role", "toolbar");
+      row.setAttribute("aria-label", "Actions of this panel");
+      row.append(...model.get("buttons").map((button) => control(button, send)));
+      where.append(row);
+      disable();
+    }
+  };
+  const onClick = (event) => {
+    const target = event.target.closest?.(`[data-nbbatch-of="${panel}"] [data-act]`);
+    if (!target) return;
+    const box = target.getBoundingClientRect();
+    const part = (at, length) => (length ? Math.min(0.999999, Math.max(0, at / length)) : 0);
+    const where = { across: part(event.clientX - box.left, box.width), down: part(event.clientY - box.top, box.height) };
+    send(target.dataset.act, { ...target.dataset, ...where });
+  };
+  const observer = new MutationObserver(fill);
+  const enter = () => {
+    observer.observe(document.body, { childList: true, subtree: true });
+    document.addEventListener("click", onClick);
+    fill();
+  };
+  let isLive = true;
+  model.on("comm_live_update", () => { // a kernel that restarts lets go of its models without closing them
+    isLive = !isLive;
+    (isLive ? enter : leave)();
+  });
+  model.on("change:disabled", disable);
+  model.on("change:buttons", () => {
+    const focused = document.activeElement?.closest(`${place} [data-nbbatch-action]`)?.dataset.nbbatchAction;
+    for (const where of document.querySelectorAll(place)) where.replaceChildren();
+    fill();
+    const again = focused && document.querySelector(`${place} [data-nbbatch-action="${focused}"]`);
+    (again?.querySelector("input, select") ?? again)?.focus();
+  });
+  const leave = () => {
+    observer.disconnect();
+    document.removeEventListener("click", onClick);
+    for (const where of document.querySelectorAll(place)) where.replaceChildren();
+  };
+  model.on("destroy", leave);
+  model.on("comm:close", leave);
+  enter();
+  return leave;
+}
+
+export default { initialize };

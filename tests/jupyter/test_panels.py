@@ -1,0 +1,247 @@
+"""Live panels in executed notebooks: what is drawn, what stays, what buttons do."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+LIVE = {"NBBATCH_DISPLAY": "1", "JPY_SESSION_NAME": "cells.ipynb"}
+VIEW = "application/vnd.jupyter.widget-view+json"
+PLOTLY = "application/vnd.plotly.v1+json"
+HELPERS = """
+import json, os, threading, time
+import nbbatch
+from nbbatch.jupyter.panels.pace import Pace
+
+def work(n):
+    print('from afar', n, flush=True)
+    time.sleep(0.05)
+    if n == 3:
+        raise ValueError('three')
+    return n
+
+def until(holds, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert holds()
+
+def press(panel, name, **values):
+    '''As the front end tells it, and on a thread that is not the main one, as a subshell has it.'''
+    widget = panel._controls.widget
+    thread = threading.Thread(target=widget._handle_custom_msg, args=({'action': name, 'values': values}, []))
+    thread.start()
+    thread.join()
+"""
+
+
+def shown(cell) -> list[dict]:
+    """The rich outputs of a cell, those first that are seen first."""
+    return [output["data"] for output in cell.outputs if "data" in output]
+
+
+def seen(data: dict) -> str:
+    """What a reader sees of an output."""
+    return unescape(re.sub("<[^>]+>", "", data["text/html"]))
+
+
+def errors_in(notebook) -> list[str]:
+    """What went wrong in any cell."""
+    return [
+        output["evalue"]
+        for cell in notebook.cells
+        for output in cell.outputs
+        if output["output_type"] == "error" or output.get("name") == "stderr"
+    ]
+
+
+def test_the_last_frame_of_a_job_stays_in_the_saved_notebook(execute):
+    """A panel that was drawn while its job ran ends as a static picture of the end, without a widget's view."""
+    notebook = execute(
+        HELPERS,
+        "job = nbbatch.submit(work, 2)\njob",
+        "job.result()\nfrom nbbatch.jupyter.panels.shown import _shown\n(panel,) = _shown\npanel.settle()",
+        **LIVE,
+    )
+    assert errors_in(notebook) == []
+    frames = shown(notebook.cells[1])
+    assert all(VIEW not in frame for frame in frames)
+    for told in ("work", "SUCCEEDED", "from afar", "$0.00", "nbbatch.job('"):
+        assert told in frames[0]["text/plain"]
+        assert told in seen(frames[0])
+
+
+def test_a_handle_is_a_picture_of_now_where_nothing_can_be_redrawn(execute):
+    """Without a front end the handle is a table, as ever, and `%batch panel` tells lines."""
+    notebook = execute(
+        HELPERS, "job = nbbatch.submit(work, 2); job.wait()\njob", "%batch panel job", "nbbatch.panel(job)"
+    )
+    assert errors_in(notebook) == []
+    (static,) = shown(notebook.cells[1])
+    assert "<table>" in static["text/html"]
+    assert "nbbatch-panel" not in static["text/html"]
+    lines = "".join(output["text"] for output in notebook.cells[2].outputs)
+    assert "nbbatch › job work" in lines
+    assert "nbbatch › from afar 2" in lines
+    assert "nbbatch-panel" in shown(notebook.cells[3])[0]["text/html"]
+
+
+def test_an_array_cell_shows_its_strip_between_receipt_and_result(execute):
+    """Receipt, panel, final line, result; the strip's last frame has all children, and a figure is below it."""
+    (cell,) = execute("%%batch --array range(6)\nsquare = item ** 2", **LIVE).cells
+    receipt, panel, *_ = shown(cell)
+    assert "array of 6 items" in receipt["text/plain"]
+    assert "done" not in receipt["text/plain"]
+    assert "6 of 6" in seen(panel)
+    assert 'data-act="point"' in panel["text/html"]
+    assert "6 SUCCEEDED" in panel["text/html"]
+    after = [data["text/plain"] for data in shown(cell)[2:]]
+    (final,) = [place for place, text in enumerate(after) if "SUCCEEDED: 6 items" in text]
+    assert any("square: a list over 6 items" in text for text in after[final:])
+    assert all(VIEW not in data for data in shown(cell))
+
+
+@pytest.mark.parametrize(
+    ("line", "setting", "has_panel"),
+    [
+        ("", "None", False),
+        ("--panel", "None", True),
+        ("", "True", True),
+        ("--array range(2)", "False", False),
+        ("--array range(2) --no-panel", "True", False),
+    ],
+)
+def test_line_and_setting_decide_whether_a_cell_has_a_panel(execute, line, setting, has_panel):
+    """`--panel` and `--no-panel` before `BatchMagics.panel`, and that before the habit of arrays."""
+    notebook = execute(f"%config BatchMagics.panel = {setting}", f"%%batch {line}\nx = 1\n", **LIVE)
+    pages = "".join(data.get("text/html", "") for data in shown(notebook.cells[1]))
+    assert ("nbbatch-panel" in pages) == has_panel
+    assert errors_in(notebook) == []
+
+
+def test_an_attached_job_has_a_panel_and_its_outputs(execute):
+    """`%batch attach` shows panel, log and value of a job that was submitted elsewhere."""
+    notebook = execute(HELPERS, "job = nbbatch.submit(work, 2)", "%batch attach job", **LIVE)
+    told = notebook.cells[2]
+    assert any(
+        "SUCCEEDED" in seen(data) for data in shown(told) if "nbbatch-panel" in data.get("text/html", "")
+    )
+    assert "from afar 2" in "".join(output.get("text", "") for output in told.outputs)
+
+
+def test_buttons_of_a_job(execute):
+    """Terminate ends it, retry turns the panel to a new job, what makes no sense does nothing, no button prints."""
+    notebook = execute(
+        HELPERS,
+        "job = nbbatch.submit(time.sleep, 600)\npanel = nbbatch.panel(job)\npanel",
+        "until(lambda: 'retry' in panel._controls.widget.disabled)\npress(panel, 'retry')\n"
+        "assert panel.view.handle == job\n"
+        "press(panel, 'terminate')\nuntil(lambda: panel.frame.is_last)\nassert 'FAILED (terminated)' in panel.frame.text\n"
+        "assert panel._controls.widget.disabled == ['cancel', 'terminate']",
+        "press(panel, 'retry')\nagain = panel.view.handle\nassert again != job\n"
+        "until(lambda: not panel.frame.is_last and 'repeats' in panel.frame.text or 'repeats' in panel.frame.html)\n"
+        "copy = next(b for b in panel._controls.widget.buttons if b['kind'] == 'copy')\nassert again.id in copy['value']\n"
+        "press(panel, 'terminate')\nuntil(lambda: panel.frame.is_last)",
+        **LIVE,
+    )
+    assert errors_in(notebook) == []
+    assert notebook.cells[2].outputs == notebook.cells[3].outputs == []
+
+
+def test_children_are_looked_at_and_failed_ones_retried(execute):
+    """By pointing and by index: state, input, outcome, log; a wrong index is told in the panel; retry has only the failed one."""
+    notebook = execute(
+        HELPERS,
+        "arr = nbbatch.map(work, range(8), chunk=1)\narr.wait()\npanel = nbbatch.panel(arr)\npanel",
+        "press(panel, 'point', across=3.5 / 8, down=0.5)\nuntil(lambda: 'child 3 ' in panel.frame.text)\n"
+        "for told in ('FAILED (exit code 1)', 'item 3: 3', 'ValueError: three', 'from afar 3'): assert told in panel.frame.text, told",
+        "press(panel, 'child', child=5)\nuntil(lambda: 'child 5 ' in panel.frame.text)\nassert 'from afar 5' in panel.frame.text",
+        "press(panel, 'child', child=8)\nassert \"8 is no child\" in panel._trouble",
+        "press(panel, 'figure', figure='durations')\nuntil(lambda: 'durations' in [b['value'] for b in panel._controls.widget.buttons])",
+        "press(panel, 'retry')\nuntil(lambda: panel.frame.is_last and 'repeats' in panel.frame.html)\n"
+        "assert '1 failed' in panel.frame.text or 'FAILED' in panel.frame.text\nlen(panel.view._codes)",
+        **LIVE,
+    )
+    assert errors_in(notebook) == []
+    assert shown(notebook.cells[-1])[0]["text/plain"] == "1"
+
+
+def test_hundreds_of_frames_leave_one_in_the_notebook(execute):
+    """However often a panel was drawn, its cell is as large as one frame and one figure."""
+    notebook = execute(
+        HELPERS,
+        "arr = nbbatch.map(work, list(range(4, 124)), chunk=1)\nfrom nbbatch.jupyter.panels.array import ArrayView\n"
+        "from nbbatch.jupyter.panels.panel import Panel\npanel = Panel(ArrayView(arr), figure='timeline', pace=Pace(shortest=0.001))\n"
+        "panel.show()\narr.wait()\npanel.settle()\nprint(panel.drawn)",
+        **LIVE,
+    )
+    assert errors_in(notebook) == []
+    (drawn,) = [
+        int(output["text"]) for output in notebook.cells[1].outputs if output["output_type"] == "stream"
+    ]
+    assert drawn > 20
+    frames = shown(notebook.cells[1])
+    assert len(frames) == 3
+    assert "120 of 120" in seen(frames[0])
+    assert PLOTLY in frames[2]
+    assert len(json.dumps(notebook.cells[1])) < 60_000
+
+
+def test_a_look_asks_as_much_of_an_array_of_any_size(execute):
+    """The calls of a refresh are the same for 3 and for 300 children."""
+    notebook = execute(
+        HELPERS,
+        "from nbbatch.jupyter.panels.array import ArrayView\n"
+        "def calls(size):\n"
+        "    arr = nbbatch.map(time.sleep, [600] * size, chunk=1)\n"
+        "    view, asked = ArrayView(arr), []\n"
+        "    view.look()\n"
+        "    arr.backend.batch.meta.events.register('before-send', lambda **_: asked.append('batch'))\n"
+        "    private = arr.backend.private\n"
+        "    def counted(route, body):\n"
+        "        asked.append(route)\n"
+        "        return private(route, body)\n"
+        "    arr.backend.private = counted\n"
+        "    view.look()\n"
+        "    arr.backend.private = private\n"
+        "    arr.terminate()\n"
+        "    return sorted(set(asked)), len(asked)\n"
+        "few, many = calls(3), calls(300)\nassert few == many, (few, many)\nassert many[1] <= 5, many",
+        **LIVE,
+    )
+    assert errors_in(notebook) == []
+
+
+def test_a_cell_that_runs_again_or_is_deleted_ends_its_panel(kernel_environment, shared_daemon):
+    """A front end tells which cell runs and which are gone: their panels are not drawn any more."""
+    manager, client = start_new_kernel(env={**kernel_environment, **LIVE})
+
+    def run(code: str, **metadata) -> str:
+        message = client.session.msg(
+            "execute_request",
+            {"code": code, "silent": False, "user_expressions": {"told": "told"}, "allow_stdin": False},
+            metadata=metadata,
+        )
+        client.shell_channel.send(message)
+        replies = iter(lambda: client.get_shell_msg(timeout=60), None)
+        own = (one for one in replies if one["parent_header"].get("msg_id") == message["header"]["msg_id"])
+        reply = next(own)["content"]
+        assert reply["status"] == "ok", reply
+        return reply["user_expressions"]["told"].get("data", {}).get("text/plain", "")
+
+    alive = "told = [panel.is_live for panel in (one, two)]"
+    try:
+        run(HELPERS + "told = job = nbbatch.submit(time.sleep, 600)", cellId="a")
+        run("one = nbbatch.panel(job)\none.show()", cellId="b")
+        run("two = nbbatch.panel(job)\ntwo.show()", cellId="c")
+        assert run(alive, cellId="d") == "[True, True]"
+        assert run(alive, cellId="b") == "[False, True]"
+        assert run(alive, cellId="d", deletedCells=["c"]) == "[False, False]"
+        run("job.terminate()", cellId="d")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
