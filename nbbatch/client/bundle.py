@@ -1,9 +1,9 @@
 """Pack what a job runs into a bundle: code, values by name, local modules, and how to start them.
 
 The nouns a caller fills in are here (`Cell`, `Call`, `Command`, `Notebook`), and what it gets back (`Packed`
-with its `Receipt`). Files sent along are in `workdir.py`. Which names a cell needs is in `names.py`, which of them may go is in
-`guards.py`, how a value becomes bytes in `capture.py`, what came back in `results.py`. The other
-end of the manifest is `nbbatch.runner`.
+with its `Receipt`). Files sent along are in `workdir.py`, names that a cell needs in `names.py`, which of them
+may go in `guards.py`, values as bytes in `capture.py`, what came back in `results.py`. The other end of the
+manifest is `nbbatch.runner`.
 """
 
 from __future__ import annotations
