@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
@@ -21,7 +23,13 @@ from nbbatch.client.handles.outcome import requirement
 from nbbatch.client.money import prices
 from nbbatch.client.options import Options
 from nbbatch.client.spec import queue_of, resources_of
-from nbbatch.errors import DoesNotFitError, UnknownNameError
+from nbbatch.errors import (
+    AccessDeniedError,
+    BackendUnreachableError,
+    DoesNotFitError,
+    NbbatchError,
+    UnknownNameError,
+)
 from nbbatch.model.fleet import Catalogue
 from nbbatch.model.resources import NOTHING, Resources
 
@@ -107,6 +115,9 @@ class Capacity:
 
 
 _known: dict[tuple[str, ...], Capacity] = {}
+UNANSWERED = (AccessDeniedError, BackendUnreachableError)
+"""Errors of a backend that cannot be asked, for want of credentials or of a network."""
+_unchecked: ContextVar[list[str] | None] = ContextVar("unchecked", default=None)
 _definitions: dict[tuple[str, ...], tuple[float, Mapping[str, Any] | None]] = {}
 
 
@@ -153,8 +164,44 @@ def capacity_of(backend: Backend, queue: str, *, is_fresh: bool = False) -> Capa
     key = (*_place(backend), queue)
     known = _known.get(key)
     if known is None or is_fresh or time.monotonic() - known.asked > _FRESH:
-        known = _known[key] = _ask(backend, queue)
+        try:
+            known = _known[key] = _ask(backend, queue)
+        except UNANSWERED as error:
+            excuse(f"queue {queue}, so prices are those of any EC2 host of the catalogue", error)
+            return _assumed(queue)
     return known
+
+
+def _assumed(queue: str) -> Capacity:
+    """Any hosts of EC2, where nobody can be asked."""
+    hosts = {"type": "EC2", "instanceTypes": ["optimal"]}
+    return Capacity(
+        queue=queue, environments=({"computeResources": hosts},), machine=None, executor="", asked=0.0
+    )
+
+
+@contextmanager
+def as_far_as_known() -> Iterator[list[str]]:
+    """What a backend does not answer, for want of credentials or of a network, is left out; gives what.
+
+    For a dry run, which sends nothing and must not need an account.
+    """
+    unchecked: list[str] = []
+    token = _unchecked.set(unchecked)
+    try:
+        yield unchecked
+    finally:
+        _unchecked.reset(token)
+
+
+def excuse(what: str, error: NbbatchError) -> None:
+    """Note what could not be asked, where that is allowed; else raise the error."""
+    unchecked = _unchecked.get()
+    if unchecked is None:
+        raise error
+    said = f"{what} ({error.message.rstrip('.')})"
+    if said not in unchecked:
+        unchecked.append(said)
 
 
 def requirements_of(container: Mapping[str, Any]) -> Resources:
@@ -248,7 +295,11 @@ def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _wanted_of_definition(backend: Backend, options: Options) -> Resources | None:
     """What the options ask for, and for the rest the definition; None where it says nothing."""
-    definition = definition_of(backend, str(options.definition))
+    try:
+        definition = definition_of(backend, str(options.definition))
+    except UNANSWERED as error:
+        excuse(f"definition {options.definition}", error)
+        return None
     if definition is None:
         raise _unknown_definition(backend, str(options.definition))
     container = definition.get("containerProperties")

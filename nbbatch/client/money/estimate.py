@@ -19,7 +19,7 @@ from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import Backend, get_backend
-from nbbatch.client.capacity import capacity_of, definition_of, requirements_of
+from nbbatch.client.capacity import UNANSWERED, capacity_of, definition_of, excuse, requirements_of
 from nbbatch.client.format import dollars
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail, duration_in_words
@@ -248,7 +248,10 @@ def estimate_options(
     backend = get_backend(options.backend)
     plan = replace(_plan(backend, options), items=items, chunk=chunk)
     if seconds is None and history is None:
-        history = measured(backend, code=code, name=options.name or name)
+        try:
+            history = measured(backend, code=code, name=options.name or name)
+        except UNANSWERED as error:
+            excuse("earlier runs", error)
     return priced(plan, seconds=seconds, history=history)
 
 
