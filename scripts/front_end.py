@@ -106,7 +106,8 @@ class OpenSidebar:
         page.on("pageerror", lambda error: self._complain(str(error)))
 
     def _complain(self, text: str) -> None:
-        self.complaints.append(text)
+        if "ERR_NETWORK_CHANGED" not in text:  # a container's network came or went, and the request is repeated
+            self.complaints.append(text)
 
     def open(self, section: str) -> Locator:
         """Bring a section to the front; gives it."""
