@@ -75,10 +75,8 @@ class Cell:
         What a script reads on standard input.
     items : sequence, optional
         An array: the cell runs once for each, under the name `item_name` (a script: `$ITEM` and `$1`).
-    chunk : int
-        Items per child, one after the other, each in a fresh namespace.
-    chunk_why : str
-        Why so many, for the receipt.
+    chunk, chunk_why : int, str
+        Items per child, one after the other, each in a fresh namespace; why so many, for the receipt.
     label : str
         File name shown in tracebacks, such as `In [5]`.
     takes_values : bool
@@ -342,8 +340,8 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
 def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
     code, store = _code_of(parcel), parcel.captor.store
-    content = content_digest(parcel.manifest, parcel.functions)
-    own = {"NBBATCH_BUNDLE": url, CODE_VARIABLE: code, CONTENT_VARIABLE: content}
+    own = {"NBBATCH_BUNDLE": url, CODE_VARIABLE: code}
+    own[CONTENT_VARIABLE] = content_digest(parcel.manifest, parcel.functions)
     return Packed(
         bundle_id=bundle_id,
         url=url,
@@ -428,8 +426,8 @@ def _add_script(parcel: Parcel, cell: Cell) -> None:
     }
     parcel.back = tuple(cell.outputs or ())
     if cell.items is not None:
-        parcel.keep_items(cell.item_name, cell.items, cell.chunk)
         parcel.manifest["measured_as"] = key_of(cell.source)
+        parcel.keep_items(cell.item_name, cell.items, cell.chunk)
 
 
 def _shell_text(name: str, value: Any) -> str:
