@@ -19,7 +19,7 @@ _AT_ONCE = 4
 def run(bench: Bench) -> None:
     with local_daemon("process") as backend:
         ids = fill(backend, STORED)
-        changing = cycle(ids)
+        changing = cycle(reversed(ids))  # the first one's end would change why the next one waits
         for title, wanted in (("all of them", LISTED), ("a screen of them", SCREEN)):
             bench.compare(f"{title}, of {STORED:,} stored", sides(backend, changing, ids[:100], wanted))
 
@@ -44,7 +44,7 @@ def sides(
         changed = board.changed_after(version)
         rows = board.dressed(changed.rows)
         msgspec.json.encode(rows)
-        assert [row.id for row in rows] == [job_id], rows
+        assert job_id in {row.id for row in rows}
         return (time.perf_counter() - started) * 1000
 
     show(board)

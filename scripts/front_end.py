@@ -106,7 +106,7 @@ class OpenSidebar:
         page.on("pageerror", lambda error: self._complain(str(error)))
 
     def _complain(self, text: str) -> None:
-        if "ERR_NETWORK_CHANGED" not in text:  # a container's network came or went, and the request is repeated
+        if "ERR_NETWORK_CHANGED" not in text:  # as where containers come and go; it asks again
             self.complaints.append(text)
 
     def open(self, section: str) -> Locator:

@@ -82,6 +82,14 @@ def test_the_extension_refers_to_no_address_outside(wheel: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_wheel_turns_the_server_extension_on(wheel: Path) -> None:
+    """Its file lands where a Jupyter server of the same environment looks."""
+    inside = zipfile.ZipFile(wheel).namelist()
+    place = "data/etc/jupyter/jupyter_server_config.d/nbbatch.json"
+    assert [name for name in inside if name.endswith(place)]
+
+
+@pytest.mark.slow
 def test_the_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
     """Unpacked elsewhere, each of its floors imports from there, and the command line answers."""
     zipfile.ZipFile(wheel).extractall(tmp_path)

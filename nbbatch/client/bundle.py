@@ -1,9 +1,9 @@
 """Pack what a job runs into a bundle: code, values by name, local modules, and how to start them.
 
 The nouns a caller fills in are here (`Cell`, `Call`, `Command`, `Notebook`), and what it gets back (`Packed`
-with its `Receipt`). Files sent along are in `workdir.py`. Which names a cell needs is in `names.py`, which of them may go is in
-`guards.py`, how a value becomes bytes in `capture.py`, what came back in `results.py`. The other
-end of the manifest is `nbbatch.runner`.
+with its `Receipt`). Files sent along are in `workdir.py`, names that a cell needs in `names.py`, which of them
+may go in `guards.py`, values as bytes in `capture.py`, what came back in `results.py`. The other end of the
+manifest is `nbbatch.runner`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from nbbatch.client.packing.capture import size_text
 from nbbatch.client.packing.digest import (
     CODE_VARIABLE,
     CONTENT_VARIABLE,
+    OF_CELL,
     content_digest,
     digest,
     entry_key,
@@ -37,7 +38,7 @@ from nbbatch.errors import OptionError
 KIND_VARIABLE = "NBBATCH_KIND"
 NOTEBOOK_VARIABLE = "NBBATCH_NOTEBOOK"
 """File name of the notebook that the job runs: lists show it."""
-"""Says of a notebook's job what it is, so that its handle is found without reading the bundle."""
+"""Says of a notebook's job what it is, so that its handle is found without the bundle."""
 _CODE_WORDS = (
     ("function", "function", "functions"),
     ("class", "class", "classes"),
@@ -74,10 +75,8 @@ class Cell:
         What a script reads on standard input.
     items : sequence, optional
         An array: the cell runs once for each, under the name `item_name` (a script: `$ITEM` and `$1`).
-    chunk : int
-        Items per child, one after the other, each in a fresh namespace.
-    chunk_why : str
-        Why so many, for the receipt.
+    chunk, chunk_why : int, str
+        Items per child, one after the other, each in a fresh namespace; why so many, for the receipt.
     label : str
         File name shown in tracebacks, such as `In [5]`.
     takes_values : bool
@@ -340,9 +339,9 @@ def _fill(parcel: Parcel, payload: Payload) -> None:
 
 def _sealed(parcel: Parcel, python: str) -> Packed:
     bundle_id, url = parcel.seal()
-    code, content = _code_of(parcel), content_digest(parcel.manifest, parcel.functions)
-    store = parcel.captor.store
-    own = {"NBBATCH_BUNDLE": url, CODE_VARIABLE: code, CONTENT_VARIABLE: content}
+    code, store = _code_of(parcel), parcel.captor.store
+    own = {"NBBATCH_BUNDLE": url, CODE_VARIABLE: code}
+    own[CONTENT_VARIABLE] = content_digest(parcel.manifest, parcel.functions)
     return Packed(
         bundle_id=bundle_id,
         url=url,
@@ -367,7 +366,8 @@ def _code_of(parcel: Parcel) -> str:
     if "function" in manifest:
         key = entry_key(manifest["function"])
         return parcel.functions.get(key) or digest(key)
-    return digest([manifest.get("source"), manifest.get("argv")])
+    source = manifest.get("source")
+    return ("" if source is None else OF_CELL) + digest([source, manifest.get("argv")])
 
 
 def _add_cell(parcel: Parcel, cell: Cell) -> None:
@@ -426,8 +426,8 @@ def _add_script(parcel: Parcel, cell: Cell) -> None:
     }
     parcel.back = tuple(cell.outputs or ())
     if cell.items is not None:
-        parcel.keep_items(cell.item_name, cell.items, cell.chunk)
         parcel.manifest["measured_as"] = key_of(cell.source)
+        parcel.keep_items(cell.item_name, cell.items, cell.chunk)
 
 
 def _shell_text(name: str, value: Any) -> str:
@@ -443,8 +443,8 @@ def _add_call(parcel: Parcel, call: Call) -> None:
     parcel.manifest |= {"kind": "call", "label": "call", "inputs": {}, "modules": {}}
     parcel.check(function_needs(call.function))
     parcel.take_references()
-    name = getattr(call.function, "__name__", type(call.function).__name__)
-    parcel.manifest["function"] = parcel.keep(name, call.function, is_named=True)
+    own = getattr(call.function, "__name__", type(call.function).__name__)
+    parcel.manifest["function"] = parcel.keep(own, call.function, is_named=True)
     names = _argument_names(call.function, len(call.args))
     parcel.manifest["args"] = [
         parcel.keep(name, value, is_named=True) for name, value in zip(names, call.args, strict=True)

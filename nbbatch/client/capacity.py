@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
-
-from msgspec import structs
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.config import home
@@ -23,7 +23,13 @@ from nbbatch.client.handles.outcome import requirement
 from nbbatch.client.money import prices
 from nbbatch.client.options import Options
 from nbbatch.client.spec import queue_of, resources_of
-from nbbatch.errors import DoesNotFitError, UnknownNameError
+from nbbatch.errors import (
+    AccessDeniedError,
+    BackendUnreachableError,
+    DoesNotFitError,
+    NbbatchError,
+    UnknownNameError,
+)
 from nbbatch.model.fleet import Catalogue
 from nbbatch.model.resources import NOTHING, Resources
 
@@ -109,6 +115,9 @@ class Capacity:
 
 
 _known: dict[tuple[str, ...], Capacity] = {}
+UNANSWERED = (AccessDeniedError, BackendUnreachableError)
+"""Errors of a backend that cannot be asked, for want of credentials or of a network."""
+_unchecked: ContextVar[list[str] | None] = ContextVar("unchecked", default=None)
 _definitions: dict[tuple[str, ...], tuple[float, Mapping[str, Any] | None]] = {}
 
 
@@ -155,8 +164,44 @@ def capacity_of(backend: Backend, queue: str, *, is_fresh: bool = False) -> Capa
     key = (*_place(backend), queue)
     known = _known.get(key)
     if known is None or is_fresh or time.monotonic() - known.asked > _FRESH:
-        known = _known[key] = _ask(backend, queue)
+        try:
+            known = _known[key] = _ask(backend, queue)
+        except UNANSWERED as error:
+            excuse(f"queue {queue}, so prices are those of any EC2 host of the catalogue", error)
+            return _assumed(queue)
     return known
+
+
+def _assumed(queue: str) -> Capacity:
+    """Any hosts of EC2, where nobody can be asked."""
+    hosts = {"type": "EC2", "instanceTypes": ["optimal"]}
+    return Capacity(
+        queue=queue, environments=({"computeResources": hosts},), machine=None, executor="", asked=0.0
+    )
+
+
+@contextmanager
+def as_far_as_known() -> Iterator[list[str]]:
+    """What a backend does not answer, for want of credentials or of a network, is left out; gives what.
+
+    For a dry run, which sends nothing and must not need an account.
+    """
+    unchecked: list[str] = []
+    token = _unchecked.set(unchecked)
+    try:
+        yield unchecked
+    finally:
+        _unchecked.reset(token)
+
+
+def excuse(what: str, error: NbbatchError) -> None:
+    """Note what could not be asked, where that is allowed; else raise the error."""
+    unchecked = _unchecked.get()
+    if unchecked is None:
+        raise error
+    said = f"{what} ({error.message.rstrip('.')})"
+    if said not in unchecked:
+        unchecked.append(said)
 
 
 def requirements_of(container: Mapping[str, Any]) -> Resources:
@@ -233,7 +278,7 @@ def _rooms(environment: Mapping[str, Any], machine: Resources) -> Iterator[Resou
         yield Resources(vcpus=most, memory=machine.memory)
         return
     names = tuple(resources.get("instanceTypes") or ())
-    own = {_WHOLE: structs.replace(machine, gpus=0), _WHOLE_WITH_GPUS: machine}
+    own = {_WHOLE: replace(machine, gpus=0), _WHOLE_WITH_GPUS: machine}
     rooms = [usable(kind.resources) for kind in catalogue().expand(names)]
     rooms += [room for name, room in own.items() if name in names]
     yield from (room for room in rooms if room.vcpus <= most)
@@ -241,7 +286,7 @@ def _rooms(environment: Mapping[str, Any], machine: Resources) -> Iterator[Resou
 
 def _on(machine: Resources, room: Resources) -> Resources:
     """As much of a host as there really is here; vCPUs are shares, so there may be more of them than cores."""
-    return structs.replace(room, memory=min(room.memory, machine.memory), gpus=min(room.gpus, machine.gpus))
+    return replace(room, memory=min(room.memory, machine.memory), gpus=min(room.gpus, machine.gpus))
 
 
 def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -250,14 +295,18 @@ def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _wanted_of_definition(backend: Backend, options: Options) -> Resources | None:
     """What the options ask for, and for the rest the definition; None where it says nothing."""
-    definition = definition_of(backend, str(options.definition))
+    try:
+        definition = definition_of(backend, str(options.definition))
+    except UNANSWERED as error:
+        excuse(f"definition {options.definition}", error)
+        return None
     if definition is None:
         raise _unknown_definition(backend, str(options.definition))
     container = definition.get("containerProperties")
     if container is None:
         return None
     named = {name: getattr(options, name) for name in ("vcpus", "memory", "gpus")}
-    return structs.replace(
+    return replace(
         requirements_of(container), **{name: value for name, value in named.items() if value is not None}
     )
 

@@ -20,6 +20,7 @@ from nbbatch.client.arrays.indexes import (
 )
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Call, Packed
+from nbbatch.client.files.fetched import Fetched
 from nbbatch.client.files.missing import missing_cure
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail, Outcome, error_of, exit_code, outcome, short_id
@@ -69,9 +70,13 @@ class Job(Handle):
             What else ended the job, with its log tail and what to do.
         """
         error = self.exception(timeout)
-        self.bring_files()
+        fetched = self.bring_files()
         if error is not None:
             raise error
+        return self._value(fetched)
+
+    def _value(self, _fetched: Fetched | None) -> Any:
+        """Of a job that succeeded, whose files are here."""
         if not bundle_of(self.detail()):
             return None
         items = self.load().items
@@ -93,13 +98,17 @@ class Job(Handle):
             return None
         info = self._remote_error(detail) if ended is Outcome.EXITED else None
         if info is not None:
-            failure = remote_error(info, self.id)
-            failure.exit_code = exit_code(detail)
-            return failure
+            return self._raised(info, detail)
         error = error_of(detail, log_tail=last_lines(self.backend, detail, TAIL))
         if shortage := self.backend.store.shortage():
             error.cure = f"{shortage} {error.cure}"
         return error
+
+    def _raised(self, info: RemoteErrorInfo, detail: Detail) -> RemoteError:
+        """The error of what its code raised."""
+        failure = remote_error(info, self.id)
+        failure.exit_code = exit_code(detail)
+        return failure
 
     def _why_failed(self, detail: Detail) -> list[str]:
         """What its code raised, too."""

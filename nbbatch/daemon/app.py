@@ -19,8 +19,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
-
 from nbbatch.daemon.defaults import default_world, local_catalogue
 from nbbatch.daemon.events_feed import EventsFeed
 from nbbatch.daemon.executors.docker_probe import probe
@@ -209,7 +207,7 @@ class _Daemon:
 
     def _room(self) -> Resources:
         """What may run at once."""
-        return structs.replace(self._machine, vcpus=self._machine.vcpus * _oversubscription())
+        return replace(self._machine, vcpus=self._machine.vcpus * _oversubscription())
 
     def _listen(self, front: Front, wanted: int | None) -> int:
         """Take the port that is asked for, or the last one, or any."""
@@ -263,8 +261,8 @@ class _Daemon:
             "home": str(self._home),
             "startedAt": self._started_at,
             "executor": asdict(self._executor),
-            "machine": structs.asdict(self._machine),
-            "room": structs.asdict(self._room()),
+            "machine": asdict(self._machine),
+            "room": asdict(self._room()),
         }
 
 

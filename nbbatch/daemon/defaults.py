@@ -13,8 +13,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from msgspec import structs
-
 import nbbatch.model
 from nbbatch.model.events import ComputeEnvironmentCreated, Event, JobQueueCreated
 from nbbatch.model.fleet import (
@@ -52,7 +50,7 @@ def local_catalogue(machine: Resources, refreshed: Path | None = None) -> Catalo
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.warning("Prices in %s cannot be read, so the shipped ones hold: %r", refreshed, error)
     nominal = _nominal(machine)
-    own = [_whole(shipped, WHOLE_MACHINE, structs.replace(nominal, gpus=0))]
+    own = [_whole(shipped, WHOLE_MACHINE, replace(nominal, gpus=0))]
     if machine.gpus:
         own.append(_whole(shipped, WHOLE_GPU_MACHINE, nominal))
     return replace(shipped, types={**shipped.types, **{kind.name: kind for kind in own}})
@@ -68,7 +66,7 @@ def default_world(machine: Resources, catalogue: Catalogue) -> list[Event]:
     catalogue : Catalogue
         As `local_catalogue` made it.
     """
-    plain = _fitting(catalogue, structs.replace(machine, gpus=0))
+    plain = _fitting(catalogue, replace(machine, gpus=0))
     with_gpus = _fitting(catalogue, machine) if machine.gpus else ()
     vcpus = max(LEAST_VCPUS, math.ceil(OVERSUBSCRIPTION * machine.vcpus))
     environments = [
@@ -99,8 +97,8 @@ def _usual(catalogue: Catalogue) -> list[InstanceType]:
 def _nominal(machine: Resources) -> Resources:
     """A host of this nominal size offers what the machine has."""
     memory = math.ceil((machine.memory + AGENT_RESERVE) / KERNEL_SHARE)
-    offered = usable(structs.replace(machine, memory=memory)).memory
-    return structs.replace(machine, memory=memory + machine.memory - offered)
+    offered = usable(replace(machine, memory=memory)).memory
+    return replace(machine, memory=memory + machine.memory - offered)
 
 
 def _whole(catalogue: Catalogue, name: str, nominal: Resources) -> InstanceType:

@@ -29,6 +29,8 @@ from nbbatch.jupyter.waiting import items_of
 from nbbatch.model.jobs import TERMINAL
 
 Action = Callable[[Any, Call, str | None], Any]
+_BOARDS = ("queue", "fleet", "cost")
+"""Panels of a backend."""
 _NEWEST = 20
 """Jobs that `%batch jobs` shows unless told otherwise."""
 
@@ -93,8 +95,10 @@ def attach(shell: Any, call: Call, backend: str | None) -> None:
 
 
 def show_panel(shell: Any, call: Call, backend: str | None) -> None:
-    """`%batch panel ID`: a live panel; where nothing can be redrawn, the same as lines."""
-    shown = panel(find_job(call.job, shell.user_ns, backend))
+    """`%batch panel ID`, or `queue`, `fleet`, `cost`: a live panel; where nothing can be redrawn, as lines."""
+    is_board = call.job in _BOARDS and call.job not in shell.user_ns
+    what = call.job if is_board else find_job(call.job, shell.user_ns, backend)
+    shown = panel(what, backend=backend, **call.options)
     console = console_for(shell)
     if isinstance(console, TextConsole):
         for line in shown.look().lines:

@@ -18,6 +18,7 @@ from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Packed
+from nbbatch.client.capacity import as_far_as_known
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import in_words, short_id
 from nbbatch.client.images.built import Image
@@ -99,15 +100,14 @@ def run_cell(
         cell = make_cell(shell, line, source, options)
         run_here(shell, with_values_here(cell, console), options, line.outputs, console)
         return None
+    if line.dry_run:
+        return _run_dry(shell, line, source, console)
     with nothing_sent_yet(console):
         options = options_of(line, shell.user_ns)
         place = place_of(get_backend(options.backend), options)
         cell = make_cell(shell, line, source, options)
-        packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=line.dry_run)
+        packed = pack_for(cell, options, namespace=shell.user_ns)
         _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
-        if line.dry_run:
-            _tell_cost(console, packed, cell, options)
-            return None
     with HeldInterrupts() as held:
         job = _submit(cell, packed, options)
         on_job(job)
@@ -122,9 +122,24 @@ def run_cell(
         console = with_panel(console, job, wanted=has_panel if line.panel is None else line.panel)
         watched = follow(job, console, held)
     if not job.is_cached:
-        remember(job, packed, cell, watched.detail)
+        remember(job, watched.detail)
     finish(Ending(shell, console, job, watched, line.outputs))
     return None
+
+
+def _run_dry(shell: Any, line: CellLine, source: str, console: Console) -> None:
+    """The receipt and the cost, as far as they can be known; no credentials are needed."""
+    with as_far_as_known() as unchecked:
+        options = options_of(line, shell.user_ns)
+        place = place_of(get_backend(options.backend), options)
+        cell = make_cell(shell, line, source, options)
+        packed = pack_for(cell, options, namespace=shell.user_ns, is_dry=True)
+        _tell_receipt(console, packed, place, cell, in_receipt(estimate_seen(packed, cell, options)))
+        for text in cost_lines(estimate_asked(packed, cell, options)):
+            console.line(text)
+    for what in unchecked:
+        console.line(f"not checked: {what}")
+    console.line("dry run: nothing was sent")
 
 
 def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, console: Console) -> None:
@@ -139,7 +154,9 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
     """
     console.line(f"job {short_id(job.id)} {job.name} on {job.backend_name}")
     console = with_panel(console, job, wanted=True)
-    finish(Ending(shell, console, job, follow(job, console), outputs))
+    watched = follow(job, console)
+    remember(job, watched.detail)
+    finish(Ending(shell, console, job, watched, outputs))
 
 
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
@@ -188,13 +205,6 @@ def _tell_receipt(console: Console, packed: Packed, place: Place, cell: Cell, es
     console.line(receipt_line(receipt, place, items, packing=packing, estimate=estimate))
     for note in (*filter(None, [place.aside]), *value_notes(cell), *receipt_notes(receipt)):
         console.line(note)
-
-
-def _tell_cost(console: Console, packed: Packed, cell: Cell, options: Options) -> None:
-    """The end of a dry run."""
-    for text in cost_lines(estimate_asked(packed, cell, options)):
-        console.line(text)
-    console.line("dry run: nothing was sent")
 
 
 def _submit(cell: Cell, packed: Packed, options: Options) -> Job | ArrayJob:

@@ -81,7 +81,12 @@ COMMANDS = (
         takes_job=True,
         switches=(Switch(("--out",), "A,B"),),
     ),
-    Command("panel", "a live panel of a job, with buttons", takes_job=True),
+    Command(
+        "panel",
+        "a live panel of a job, with buttons; also of queue, fleet or cost",
+        takes_job=True,
+        switches=(Switch(("--name",), "NAME"), Switch(("--since",), "TIME")),
+    ),
     Command("cancel", "take a job back before it starts", takes_job=True),
     Command("terminate", "stop a job, also a running one", takes_job=True),
     Command("retry", "submit an ended job again; of an array, its failed items", takes_job=True),

@@ -10,15 +10,18 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.arrays.indexes import environment_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Packed, Receipt
 from nbbatch.client.config import home
 from nbbatch.client.format import dollars
 from nbbatch.client.handles.handle import Handle
-from nbbatch.client.handles.outcome import Detail, seconds
+from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.money.estimate import Basis, Estimate, Range, estimate_options
 from nbbatch.client.money.history import Measured, Runs
 from nbbatch.client.options import Options
+from nbbatch.client.packing.digest import CODE_VARIABLE, OF_CELL
 from nbbatch.client.packing.names import to_python
 
 
@@ -39,19 +42,17 @@ def without_imports(receipt: Receipt, source: str) -> Receipt:
     return replace(receipt, back=tuple(name for name in receipt.back if name not in imported))
 
 
-def remember(job: Handle, packed: Packed, cell: Cell, detail: Detail) -> None:
-    """Keep how long an item of a job that succeeded took, for the next receipt of the same code."""
-    took = _seconds_of(job, cell, detail)
-    if packed.code and detail["status"] == "SUCCEEDED" and took is not None:
-        Runs(home()).note(job.backend, packed.code, job.id, took)
+def remember(job: Handle, detail: Detail) -> None:
+    """Keep how long an item of a cell's array took that succeeded, for the next receipt of the same code.
 
-
-def _seconds_of(job: Handle, cell: Cell, detail: Detail) -> float | None:
-    """Seconds per item."""
-    if cell.items is None:
-        return seconds(detail)
+    A single job's handle does so by itself when it sees the end.
+    """
+    code = environment_of(detail).get(CODE_VARIABLE, "")
+    if not (isinstance(job, ArrayJob) and code.startswith(OF_CELL) and detail["status"] == "SUCCEEDED"):
+        return
     account = job.account()
-    return None if account is None else account.seconds / len(cell.items)
+    if account is not None:
+        Runs(home()).note(job.backend, code, job.id, account.seconds / len(job))
 
 
 def estimate_seen(packed: Packed, cell: Cell, options: Options) -> Estimate | None:

@@ -7,8 +7,7 @@ person types (`4G`, `0.5`) are parsed here and nowhere else.
 from __future__ import annotations
 
 import re
-
-from msgspec import Struct
+from dataclasses import dataclass
 
 from nbbatch.errors import OptionError
 
@@ -18,8 +17,9 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d)?\s*", re.IGNOREC
 _SECONDS_PER_UNIT = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
-class Resources(Struct, frozen=True, kw_only=True, cache_hash=True):
-    """An amount of compute; a struct for the reason that `model.events` gives.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """An amount of compute.
 
     Parameters
     ----------

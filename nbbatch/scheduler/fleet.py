@@ -15,8 +15,6 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from msgspec import structs
-
 from nbbatch.model.events import Effect
 from nbbatch.model.fleet import (
     AGENT_RESERVE,
@@ -93,7 +91,7 @@ def refresh_offers(state: SchedulerState, known: EnvironmentState) -> None:
         offers = [offer for offer in offers if offer.price <= most * offer.kind.price]
     known.offers = in_order(environment.strategy, offers)
     known.largest = tuple(
-        structs.replace(offer.room, vcpus=min(offer.room.vcpus, environment.max_vcpus))
+        replace(offer.room, vcpus=min(offer.room.vcpus, environment.max_vcpus))
         for offer in known.offers
         if offer.room.vcpus <= environment.max_vcpus or not _is_strict(environment)
     )

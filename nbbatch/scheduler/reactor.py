@@ -1,7 +1,8 @@
 """The one door through which the state changes: `handle(state, event, now) -> effects`.
 
-`react` is the same door for who does not carry effects out, and needs no orders. Each event has one reaction, `on_<event>` in `reactions/`; after it, whatever became possible is
-placed. Time itself is an event: a tick works off the deadlines that are due, each by its kind.
+`react` is the same door for who does not carry effects out, and needs no orders. Each event has one
+reaction, `on_<event>` in `reactions/`; after it, whatever became possible is placed. Time itself is an
+event: a tick works off the deadlines that are due, each by its kind.
 """
 
 from __future__ import annotations

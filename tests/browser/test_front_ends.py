@@ -27,7 +27,7 @@ CELLS = (
 TOLD = {
     1: ("sends df", "back: total", "queue default", "from afar", "SUCCEEDED in", "75%"),
     2: ("42",),
-    3: ("array of 4 items", "4 of 4 done", "SUCCEEDED: 4 items", "square: a list over 4 items"),
+    3: ("array of 4 items", "4 of 4", "SUCCEEDED: 4 items", "square: a list over 4 items"),
     4: ("FAILED (exit code 1)", "line 3", "ZeroDivisionError: division by zero", "%batch logs"),
     5: ("first", "SUCCEEDED", "FAILED (exit code 1)"),
     6: ("first", "succeeded after"),

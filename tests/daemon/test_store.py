@@ -11,6 +11,7 @@ import pytest
 
 from nbbatch.daemon.database import _QUERIES
 from nbbatch.daemon.feed_rows import BATCH, Place
+from nbbatch.daemon.rowcodec import decode
 from nbbatch.daemon.store import Store
 from nbbatch.errors import StoreError
 from nbbatch.model.containers import Container
@@ -24,7 +25,7 @@ from nbbatch.model.events import (
     Ticked,
 )
 from nbbatch.model.fleet import AllocationStrategy, ResourceStatus
-from nbbatch.model.jobs import JobDefinition, JobId, JobStatus, JobView, child_id
+from nbbatch.model.jobs import JobDefinition, JobId, JobStatus, JobView, Run, child_id
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.reactor import handle
 from nbbatch.scheduler.restore import restore
@@ -523,3 +524,13 @@ def test_a_changed_and_a_deleted_environment_are_so_in_the_rows(make_world):
     assert again.environments["ce"].environment.status is ResourceStatus.UPDATING
     assert again.environments["ce"].environment == world.state.environments["ce"].environment
     assert again.next_deadline() == world.state.next_deadline() == world.now + 60_000
+
+
+def test_attempts_of_earlier_versions_can_be_read():
+    """They had their log stream with them, which is told by the job's name and number now."""
+    row = (
+        b'{"id":"j","status":"FAILED","created_at":1,"attempts":[{"number":1,"host":"i-1","log_stream":"d/default/x",'
+        b'"started_at":2,"stopped_at":3,"exit_code":1,"reason":null,"status_reason":"s"}]}'
+    )
+    (attempt,) = decode(Run, row).attempts
+    assert (attempt.number, attempt.started_at, attempt.exit_code) == (1, 2, 1)

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
+from aws_account import KEYS, new_account
 
 import nbbatch
-from nbbatch.errors import OptionError, UnknownNameError
+from nbbatch.client import capacity
+from nbbatch.errors import NotOnAwsError, OptionError, UnknownNameError
 from nbbatch.jupyter.figures.fleet import DEPTH, Capacity, Depth, Share
 from nbbatch.jupyter.panels.boards import BOARDS
 from nbbatch.jupyter.panels.cost import CostNow, ask_costs, cost_frame
@@ -295,3 +297,29 @@ def test_a_board_that_cannot_be_is_one_error(busy):
         nbbatch.panel("flete")
     with pytest.raises(OptionError, match="all of the backend"):
         nbbatch.panel("fleet", name="default")
+
+
+@pytest.fixture
+def prod(tmp_path, monkeypatch):
+    """A backend in an AWS account, with a queue."""
+    capacity._known.clear()
+    with new_account() as account:
+        account.make_queue("analysis")
+        for name, value in KEYS.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "nbbatch.toml").write_text(account.settings())
+        yield "prod"
+
+
+def test_boards_of_an_account_say_what_aws_does_not_tell(prod):
+    """Environments and counts are there, the reason stands for what is CloudWatch's, ECS's or Cost Explorer's."""
+    queue = nbbatch.panel("queue", name="analysis", backend=prod).look()
+    assert "queue analysis ENABLED · nothing waits and nothing runs" in queue.text
+    assert "CloudWatch has numbers over time" in queue.text
+    fleet = nbbatch.panel("fleet", backend=prod).look()
+    assert "environment" in fleet.text
+    assert "its hosts are ECS's and EC2's" in fleet.text
+    with pytest.raises(NotOnAwsError, match="Cost Explorer"):
+        nbbatch.panel("cost", backend=prod)

@@ -12,6 +12,7 @@ import pytest
 import nbbatch
 from nbbatch.client.backend import get_backend
 from nbbatch.errors import (
+    AccessDeniedError,
     DependencyFailedError,
     JobFailedError,
     NbbatchError,
@@ -190,6 +191,42 @@ def test_a_cell_like_an_earlier_job(batch_shell):
         asked.append({one["type"]: one["value"] for one in container["resourceRequirements"]})
     assert asked[0] == asked[1] == {"VCPU": "2", "MEMORY": "3072"}
     assert int(asked[2]["MEMORY"]) < 3072
+
+
+def test_a_dry_run_needs_no_credentials(batch_shell, capsys, monkeypatch, tmp_path):
+    """The cost is the catalogue's, and it says what could not be checked."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    (tmp_path / "nbbatch.toml").write_text(
+        '[backends.prod]\nkind = "aws"\nregion = "eu-central-1"\nqueue = "jobs"\nstore = "s3://bucket/x"\n'
+        'image = "python:3.11"\njob_role = "worker"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    run(batch_shell, "%%batch --backend prod --dry-run --timeout 2h --vcpus 2\n1 + 1")
+    said = capsys.readouterr().out
+    assert "queue jobs (prod, aws, eu-central-1)" in said
+    assert re.search(r"cost on demand: \$0\.\d+/h, at worst \$0\.\d+", said)
+    assert "not checked: queue jobs, so prices are those of any EC2 host of the catalogue (" in said
+    assert "not checked: earlier runs" in said
+    assert said.rstrip().endswith("dry run: nothing was sent")
+    with pytest.raises(AccessDeniedError):
+        run(batch_shell, "%%batch --backend prod\n1 + 1")
+
+
+def test_a_detached_cell_feeds_the_estimate_of_the_next(batch_shell, capsys):
+    """Whoever sees its end keeps what it took, once."""
+    cell = "import time\ntime.sleep(0.2)\n'detached for history'"
+    run(batch_shell, f"%%batch --as later\n{cell}")
+    assert "est." not in capsys.readouterr().out
+    later = batch_shell.user_ns["later"]
+    for _ in range(2):
+        assert nbbatch.job(later.id).result(60) == "detached for history"
+    run(batch_shell, f"%%batch --as again\n{cell}")
+    assert re.search(r"est\. \$\S+: .* in the last run", capsys.readouterr().out)
+    assert batch_shell.user_ns["again"].wait(60)
 
 
 def _interrupt(**_):

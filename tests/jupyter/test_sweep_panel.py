@@ -129,6 +129,20 @@ def test_one_parameter_is_a_scatter_and_several_are_parallel():
     assert recorded(empty).layout.annotations[0].text == "no run has recorded a number yet"
 
 
+def test_the_figure_of_ten_thousand_runs_is_small():
+    """Whether a scatter or parallel, and quick."""
+    size = 10_000
+    value = [float(place % 977) for place in range(size)]
+    columns = {
+        name: [place % (7 + number) / 3 for place in range(size)] for number, name in enumerate("abcd")
+    }
+    for parameters in (columns, {"a": columns["a"]}):
+        began = time.process_time()
+        figure = recorded(Outcomes(runs=range(size), parameters=parameters, value=value, name="loss"))
+        assert time.process_time() - began < 1
+        assert len(figure.to_json()) < 100_000
+
+
 @pytest.fixture(scope="module")
 def sweep(shared_daemon, tmp_path_factory):
     """Six runs of a real notebook, two of which fail."""

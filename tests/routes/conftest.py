@@ -20,7 +20,9 @@ from aws_account import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-the-tests"
-UP_SECONDS = 60.0
+OTHERS = ("jupyterlab", "notebook", "notebook_shim", "jupyter_lsp", "jupyter_server_terminals")
+EXTENSIONS = {"nbbatch": True, **dict.fromkeys(OTHERS, False)}
+UP_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,9 @@ class Site:
         timeout: float = 60.0,
         **query: Any,
     ) -> Reply:
-        """Send a request below `nbbatch/`; a body is JSON unless it is `raw`."""
+        """Send a request below `nbbatch/`, or with a slash of the server; a body is JSON unless `raw`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        path = f"{self.base}nbbatch/{route}"
+        path = f"{self.base}{route[1:]}" if route.startswith("/") else f"{self.base}nbbatch/{route}"
         if query:
             path += "?" + urllib.parse.urlencode(query)
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
@@ -114,7 +116,7 @@ def serve(folder: Path, environment: dict[str, str], *settings: str) -> Site:
     log, runtime = folder / "server.log", folder / "runtime"
     command = [
         *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--port=0"),
-        "--ServerApp.jpserver_extensions={'nbbatch': True}",
+        f"--ServerApp.jpserver_extensions={EXTENSIONS}",
         f"--IdentityProvider.token={TOKEN}",
         f"--ServerApp.root_dir={root}",
         "--ServerApp.base_url=/base/",
@@ -140,6 +142,7 @@ def serve(folder: Path, environment: dict[str, str], *settings: str) -> Site:
                 return Site(facts["port"], root, log, process)
         time.sleep(0.05)
     process.kill()
+    process.wait(20)
     raise AssertionError(log.read_text())
 
 

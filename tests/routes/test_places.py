@@ -106,7 +106,7 @@ def test_a_backend_that_hangs_holds_up_nobody_else(site: Any) -> None:
             for _ in range(10):
                 began = time.monotonic()
                 site.get("jobs")
-                site.ask("GET", "../api/status")
+                site.ask("GET", "/api/status")
                 took.append(time.monotonic() - began)
         assert min(took) < 0.5
         assert sorted(took)[5] < 2

@@ -21,6 +21,7 @@ from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Cell, Command
+from nbbatch.client.files.fetched import Fetched
 from nbbatch.client.files.script_arrays import ScriptArray
 from nbbatch.client.files.script_result import ScriptResult
 from nbbatch.client.handles.outcome import error_of
@@ -59,10 +60,10 @@ class ScriptJob(Job):
         JobError
             What else ended it.
         """
-        error = self.error(timeout)
-        fetched = self.bring_files()
-        if error is not None:
-            raise error
+        result: ScriptResult = super().result(timeout)
+        return result
+
+    def _value(self, fetched: Fetched | None) -> ScriptResult:
         has_bundle = bool(bundle_of(self.detail()))
         return ScriptResult(
             exit_code=self.exit_code or 0,

@@ -31,6 +31,7 @@ from nbbatch.client.handles.timeline import timeline
 from nbbatch.client.handles.usage import Use, own_usage, use_of
 from nbbatch.client.like import Resized
 from nbbatch.client.moments import moment_of
+from nbbatch.client.money.history import note_end
 from nbbatch.client.notes import Note, notes_of
 from nbbatch.client.results import Usage
 from nbbatch.client.told import Progress, metrics_table, newest_progress
@@ -130,8 +131,8 @@ class Handle(Referable):
             detail = describe(self.backend, self.id)
             if detail["status"] not in TERMINAL:
                 return detail
-            self._final = detail
-        return self._final
+            self._end(detail)
+        return self._final or detail
 
     @property
     def status(self) -> str:
@@ -375,7 +376,7 @@ class Handle(Referable):
             waiter = Waiter()
             watch = watcher_of(self.backend).watch(self.id, waiter)
             try:
-                self._final = await asyncio.wrap_future(waiter.future)
+                self._end(await asyncio.wrap_future(waiter.future))
             finally:
                 watch.close()
         return await asyncio.to_thread(self.result)
@@ -414,17 +415,25 @@ class Handle(Referable):
             waiter = Waiter()
             watch = watcher_of(self.backend).watch(self.id, waiter)
             try:
-                self._final = waiter.future.result(timeout)
+                detail = waiter.future.result(timeout)
             except TimeoutError:
                 raise TimeoutError(f"{self!r} has not ended within {timeout} s; it goes on.") from None
             finally:
                 watch.close()
+            self._end(detail)
+            return detail
         return self._final
 
     def keep(self, detail: Detail) -> None:
         """Take what a listener was told of this job; its final detail need not be asked for again."""
         if detail["status"] in TERMINAL:
+            self._end(detail)
+
+    def _end(self, detail: Detail) -> None:
+        """Keep the final detail; of a cell also what it took."""
+        if self._final is None:
             self._final = detail
+            note_end(self.backend, detail)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Handle) and (self.id, self.backend_name) == (other.id, other.backend_name)

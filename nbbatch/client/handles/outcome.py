@@ -125,6 +125,14 @@ def seconds(detail: Detail, now: float | None = None) -> float | None:
     return max(0.0, float(end) - float(started) / 1000)
 
 
+def seconds_of_all(detail: Detail) -> float | None:
+    """How long all its attempts ran, also those that failed or were interrupted; None before one ended."""
+    ended = [one for one in detail.get("attempts") or () if "startedAt" in one and "stoppedAt" in one]
+    if not ended:
+        return seconds(detail)
+    return sum(max(0.0, float(one["stoppedAt"] - one["startedAt"])) for one in ended) / 1000
+
+
 def duration_in_words(length: float) -> str:
     """A duration for people: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     minute, hour = 60, 3600

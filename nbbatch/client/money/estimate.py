@@ -15,13 +15,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from msgspec import structs
-
 from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import Backend, get_backend
-from nbbatch.client.capacity import capacity_of, definition_of, requirements_of
+from nbbatch.client.capacity import UNANSWERED, capacity_of, definition_of, excuse, requirements_of
 from nbbatch.client.format import dollars
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail, duration_in_words
@@ -250,7 +248,10 @@ def estimate_options(
     backend = get_backend(options.backend)
     plan = replace(_plan(backend, options), items=items, chunk=chunk)
     if seconds is None and history is None:
-        history = measured(backend, code=code, name=options.name or name)
+        try:
+            history = measured(backend, code=code, name=options.name or name)
+        except UNANSWERED as error:
+            excuse("earlier runs", error)
     return priced(plan, seconds=seconds, history=history)
 
 
@@ -329,7 +330,7 @@ def _changed(plan: Plan, options: Options) -> Plan:
     base = plan.wanted or (resources_of(Options()) if asked else None)
     return replace(
         plan,
-        wanted=base if base is None else structs.replace(base, **asked),
+        wanted=base if base is None else replace(base, **asked),
         queue=queue_of(options) if _goes_elsewhere(options) else plan.queue,
         timeout=plan.timeout if options.timeout is None else options.timeout,
         attempts=plan.attempts if options.retries is None else options.retries + 1,

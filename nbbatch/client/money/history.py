@@ -21,9 +21,10 @@ from nbbatch.client.arrays.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import Backend
 from nbbatch.client.capacity import queue_names
-from nbbatch.client.handles.outcome import Detail, seconds
+from nbbatch.client.config import home
+from nbbatch.client.handles.outcome import Detail, seconds_of_all
 from nbbatch.client.kept import Kept
-from nbbatch.client.packing.digest import CODE_VARIABLE
+from nbbatch.client.packing.digest import CODE_VARIABLE, OF_CELL
 from nbbatch.client.summaries import EVERY_STATUS, describe_all, named, summaries
 from nbbatch.errors import ResultLostError
 
@@ -73,7 +74,7 @@ class Measured:
 
 
 class Runs:
-    """What runs of cells took that were watched from this machine: known without asking anybody.
+    """What runs of cells took whose end was seen from this machine: known without asking anybody.
 
     Parameters
     ----------
@@ -96,8 +97,20 @@ class Runs:
     def note(self, backend: Backend, code: str, job_id: str, seconds: float) -> None:
         """Keep what a run took, per item."""
         self._kept.note(
-            _key(backend, code), lambda known: [*(known or ()), (job_id, round(seconds, 3))][-MOST_RUNS:]
+            _key(backend, code),
+            lambda known: [
+                *(one for one in known or () if one[0] != job_id),
+                (job_id, round(seconds, 3)),
+            ][-MOST_RUNS:],
         )
+
+
+def note_end(backend: Backend, detail: Detail) -> None:
+    """Keep what a cell's single job took, with all its attempts, when its end is seen, by whomever."""
+    code, took = environment_of(detail).get(CODE_VARIABLE, ""), seconds_of_all(detail)
+    is_single = not detail.get("arrayProperties") and INDEXES not in environment_of(detail)
+    if code.startswith(OF_CELL) and is_single and detail["status"] == "SUCCEEDED" and took is not None:
+        Runs(home()).note(backend, code, detail["jobId"], took)
 
 
 def _key(backend: Backend, code: str) -> str:
@@ -163,10 +176,15 @@ def _seconds_of(backend: Backend, detail: Detail) -> Iterator[float]:
     """Seconds per item: of a single job that succeeded one number, of an array one for each child."""
     items = _items_of_a_child(backend, detail)
     if "size" in (detail.get("arrayProperties") or {}):
-        children = summaries(backend, arrayJobId=detail["jobId"], jobStatus="SUCCEEDED")
-        took = [seconds(one) for one in islice(children, _CHILDREN)]
+        succeeded = summaries(backend, arrayJobId=detail["jobId"], jobStatus="SUCCEEDED")
+        children = list(islice(succeeded, _CHILDREN))
+        if (
+            (detail.get("retryStrategy") or {}).get("attempts") or 1
+        ) > 1:  # a summary has the last attempt only
+            children = describe_all(backend, [one["jobId"] for one in children])
+        took = [seconds_of_all(one) for one in children]
     else:
-        took = [seconds(detail) if detail["status"] == "SUCCEEDED" else None]
+        took = [seconds_of_all(detail) if detail["status"] == "SUCCEEDED" else None]
     yield from (each / items for each in took if each is not None)
 
 

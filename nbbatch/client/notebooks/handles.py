@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from nbbatch.client.arrays.item_jobs import ItemJob
 from nbbatch.client.notebooks.executed import Cell, ExecutedNotebook, NotebookBundle, read_bundle
 from nbbatch.client.arrays.indexes import bundle_of
-from nbbatch.client.jobs import remote_error
-from nbbatch.client.handles.outcome import Outcome, exit_code, outcome
+from nbbatch.client.files.fetched import Fetched
+from nbbatch.client.jobs import Job
+from nbbatch.client.handles.outcome import Outcome, outcome
 from nbbatch.client.handles.usage import attempt_in_bundle
 from nbbatch.errors import CellFailedError, JobError, RemoteError
 
@@ -46,10 +47,10 @@ class NotebookJob(ItemJob):
         JobError
             What else ended the job.
         """
-        error = self.exception(timeout)
-        self.bring_files()
-        if error is not None:
-            raise error
+        executed: ExecutedNotebook = Job.result(self, timeout)
+        return executed
+
+    def _value(self, _fetched: Fetched | None) -> ExecutedNotebook:
         return self.executed()
 
     def error(self, timeout: float | None = None) -> JobError | None:
@@ -61,9 +62,7 @@ class NotebookJob(ItemJob):
         if mine is not None and mine.error is None:
             return None
         if mine is not None and mine.error is not None and outcome(detail) is Outcome.EXITED:
-            failure = remote_error(mine.error, self.id)
-            failure.exit_code = exit_code(detail)
-            return told_with_cell(failure, self.executed(), path)
+            return told_with_cell(self._raised(mine.error, detail), self.executed(), path)
         error = super().error()
         return None if error is None else told_with_cell(error, self.executed(), path)
 

@@ -15,6 +15,8 @@ from typing import Any
 
 CODE_VARIABLE = "NBBATCH_CODE"
 """The job's variable by which later runs of the same code find it."""
+OF_CELL = "cell-"
+"""A cell's digest of code begins like this: what it took is remembered, for the next receipt."""
 CONTENT_VARIABLE = "NBBATCH_CONTENT"
 """The job's variable that tells whether a step of a pipeline would do the same again."""
 _LENGTH = 16

@@ -13,8 +13,8 @@ from plotly.colors import sample_colorscale
 from nbbatch.client.format import plural
 from nbbatch.jupyter.figures.palette import INKS, RUNNING, Ink, Theme, canvas, ink_of, nothing, translucent
 
-_MOST = 2000
-"""Runs that a figure draws one by one."""
+_MOST = 400
+"""Runs that a figure draws one by one, every so manyth of more; a saved notebook has all of them."""
 _LONGEST_NAME = 24
 _COLOURS, _MOST_TICKS = 8, 7
 _OVER = {"y": 1.04, "yanchor": "bottom", "showarrow": False}
@@ -54,13 +54,15 @@ def recorded(numbers: Outcomes | None, *, theme: str = "auto") -> go.Figure:
 
 
 def _scatter(numbers: Outcomes, theme: str) -> go.Figure:
-    (parameter, values), *_ = numbers.parameters.items()
+    (parameter, every), *_ = numbers.parameters.items()
+    step = -(-len(numbers.value) // _MOST)
+    values = every[::step]
     is_text = not all(_is_number(value) for value in values)
     marks = go.Scatter(
         x=[str(value) for value in values] if is_text else list(values),
-        y=list(numbers.value),
+        y=list(numbers.value[::step]),
         mode="markers",
-        customdata=[f"run {run}" for run in numbers.runs],
+        customdata=[f"run {run}" for run in numbers.runs[::step]],
         hovertemplate=f"%{{customdata}}<br>{parameter} %{{x}}<br>{numbers.name} %{{y:.4~g}}<extra></extra>",
         marker={"size": 9, "color": translucent(RUNNING.colour, 0.75), "line": {"width": 0}},
         showlegend=False,
@@ -141,11 +143,7 @@ def _bundle(
         customdata=[
             text
             for place in mine
-            for text in (
-                *[f"run {runs[place]}: " + ", ".join(f"{axis.name} {axis.words[place]}" for axis in axes)]
-                * len(axes),
-                "",
-            )
+            for text in (*[f"run {runs[place]} · {axis.words[place]}" for axis in axes], "")
         ],
         hovertemplate="%{customdata}<extra></extra>",
         mode="lines",
