@@ -261,4 +261,6 @@ def test_a_host_may_come_where_there_is_a_job_that_one_would_be_launched_for(
     tried = [Resources(vcpus=vcpus, memory=64) for vcpus in (0.25, 1, 2, 4, 8, 16)]
     found = any(choose(known, wanted) is not None for wanted in tried)
     assert may_launch(known) or not found
-    assert found or pools or not may_launch(known), "only BEST_FIT, which waits for one type's pool, finds less"
+    assert found or pools or not may_launch(known), (
+        "only BEST_FIT, which waits for one type's pool, finds less"
+    )
