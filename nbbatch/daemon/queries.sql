@@ -15,6 +15,19 @@ SELECT log_start, (SELECT min(tick) FROM events), (SELECT max(tick) FROM events)
     )
 FROM meta;
 
+-- name: count_copied
+WITH live AS (
+    SELECT sequence
+    FROM queues_of_jobs
+    CROSS JOIN jobs INDEXED BY jobs_by_queue_and_status ON queue = known AND status < 5
+)
+SELECT count(*) FROM (
+    SELECT 1 FROM live
+    UNION ALL SELECT 1
+    FROM live CROSS JOIN children ON children.id BETWEEN sequence << 14 AND (sequence << 14) | 16383
+    LIMIT :limit
+);
+
 -- name: take_snapshot
 INSERT INTO snapshots (tick, seed, now, sequence, host_count, spent)
 SELECT tick, seed, now, sequence, host_count, ? FROM events ORDER BY tick DESC LIMIT 1;

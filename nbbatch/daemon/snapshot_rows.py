@@ -22,6 +22,8 @@ from nbbatch.scheduler.restore import Snapshot, StoredJob
 
 NOUNS: Mapping[str, type[Noun]] = MappingProxyType({kind.__name__: kind for kind in get_args(Noun)})
 _AT_ONCE = 5_000
+_MOST_COPIED = 10_000
+"""Unfinished jobs and children with a row, above which copying them (0.1 ms each) would hold up requests."""
 _INDEX = (1 << INDEX_BITS) - 1
 
 T = TypeVar("T")
@@ -34,9 +36,12 @@ class SnapshotRows:
         self._database = database
 
     def is_due(self, since: int) -> bool:
-        """Whether something has happened since the last snapshot, and that is not younger than `since` (epoch ms)."""
+        """Whether something has happened since the last snapshot, that is as old as `since` (epoch ms), and little is under way."""
         ((_, _, newest, last, taken_at),) = self._database.read("log_bounds")
-        return bool(newest is not None and newest > (last or 0) and taken_at <= since)
+        if newest is None or newest <= (last or 0) or taken_at > since:
+            return False
+        ((copied,),) = self._database.read("count_copied", {"limit": _MOST_COPIED + 1})
+        return bool(copied <= _MOST_COPIED)
 
     def take(self, spent_today: float) -> None:
         """Copy the rows as they are now.

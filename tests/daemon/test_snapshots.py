@@ -11,6 +11,7 @@ import pytest
 from stored_world import StoredWorld, assert_same_jobs, something_happens
 from world import catalogue
 
+from nbbatch.daemon import snapshot_rows
 from nbbatch.daemon.feed_rows import BATCH
 from nbbatch.daemon.housekeeping import Housekeeping
 from nbbatch.errors import ConfigurationError
@@ -168,6 +169,23 @@ def test_a_quiet_home_takes_no_snapshots(world):
     assert world.store.snapshots.is_due(world.now)
     world.store.take_snapshot()
     assert not world.store.snapshots.is_due(world.now + DAY_MS)
+
+
+def test_a_snapshot_waits_while_much_is_under_way(world, monkeypatch):
+    """Copying many rows would hold up requests; it is due again when most have finished."""
+    monkeypatch.setattr(snapshot_rows, "_MOST_COPIED", 10)
+    for _ in range(8):
+        world.submit()
+    array = world.submit(size=40)
+    assert world.store.snapshots.is_due(world.now)
+    for _ in range(8):
+        world.exit(next(iter(world.running)))
+    while sum(child.startswith(array) for child in world.running) + len(world.finished) < 20:
+        world.exit(next(iter(world.running)))
+    assert not world.store.snapshots.is_due(world.now)
+    while world.running:
+        world.exit(next(iter(world.running)))
+    assert world.store.snapshots.is_due(world.now)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1.5"])
