@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 import threading
 import time
@@ -308,3 +309,22 @@ def test_many_tabs_at_once_get_the_same(site: Any) -> None:
         statuses = list(pool.map(lambda route: site.ask("GET", route).status, routes))
     assert set(statuses) == {200}
     assert threading.active_count() < 100
+
+
+def test_a_tab_that_closes_while_it_waits_is_no_failure(site: Any) -> None:
+    """Its long poll is forgotten: the log has no traceback of a stream that is closed."""
+    cursor, written = site.get("news")["cursor"], site.log.stat().st_size
+    for wait in (20, 0):  # one is dropped while it waits, the other before it is answered
+        with socket.create_connection(("127.0.0.1", site.port)) as tab:
+            address = f"{site.base}nbbatch/news?cursor={cursor}&wait={wait}"
+            lines = [
+                f"GET {address} HTTP/1.1",
+                "Host: localhost",
+                f"Authorization: {site.headers['Authorization']}",
+            ]
+            tab.sendall("\r\n".join([*lines, "", ""]).encode())
+            site.get("news", cursor=cursor, wait=0)  # the server has read the other request by now
+    job = submit(name="rings")
+    site.until(job.id, "SUCCEEDED")
+    site.get("news", cursor=cursor, wait=0)
+    assert "Traceback" not in site.log.read_bytes()[written:].decode()
