@@ -553,6 +553,20 @@ export interface IEnvironmentCost {
   idle: number;
 }
 
+/** What the jobs of a name cost. */
+export interface INameCost {
+  /** Of the jobs. */
+  name: string;
+  /** How many; an array counts as one. */
+  jobs: number;
+  /** Dollars at On-Demand prices, the same at Spot prices, and what of the first went with lost hosts. */
+  onDemand: number;
+  /** Dollars at On-Demand prices, the same at Spot prices, and what of the first went with lost hosts. */
+  spot: number;
+  /** Dollars at On-Demand prices, the same at Spot prices, and what of the first went with lost hosts. */
+  lost: number;
+}
+
 /** The day's cap. */
 export interface IBudget {
   /** Dollars. */
@@ -583,6 +597,12 @@ export interface ICosts {
   queues: IQueueCost[];
   /** By day and environment. */
   environments: IEnvironmentCost[];
+  /** Over all these days, the dearest first. */
+  names: INameCost[];
+  /** How many of the newest jobs these sums are of. */
+  namedJobs: number;
+  /** False where there may be older ones that are not in them. */
+  isNamedExact: boolean;
   /** null where the backend has none. */
   budget: IBudget | null;
 }
