@@ -707,8 +707,8 @@ export interface IAskEstimate {
   options?: Record<string, unknown>;
   /** Runs of a sweep. */
   items?: number;
-  /** How long one run takes; null: as earlier runs did. */
-  seconds?: number | null;
+  /** How long one run takes, also as typed (`20m`); null or empty: as earlier runs did. */
+  seconds?: number | string | null;
 }
 
 /** Dollars on one kind of capacity. */
