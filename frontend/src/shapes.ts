@@ -411,10 +411,26 @@ export interface ICell {
   error: string;
 }
 
+/** What became of one of the items that a child of an array ran. */
+export interface IItemEnd {
+  /** In the whole array. */
+  position: number;
+  /** `succeeded`, `failed`, or `left`: it did not get that far, or nobody has told yet. */
+  state: 'succeeded' | 'failed' | 'left';
+  /** What it raised, in a line; empty where it raised nothing. */
+  error: string;
+  /** How long it took, where that is known. */
+  seconds: number | null;
+}
+
 /** GET `jobs/<id>/outputs`: what a job has left. */
 export interface IOutputs {
   /** Of the job, or of the child. */
   id: string;
+  /** Of a child that ran more than one item; empty for all else. */
+  items: IItemEnd[];
+  /** Position of the item that this is about; null where it is about all of them. */
+  item: number | null;
   /** In the notebook format (nbformat 4), in order: `stream`, `display_data`, `execute_result`, `error`. Not to be trusted: render them without trust. */
   outputs: (Record<string, unknown>)[];
   /** What its code raised. */
@@ -435,6 +451,8 @@ export interface IOutputs {
 export interface ISaveNotebook {
   /** Another folder, from the server's root. Where nobody knows the source's place, this one or the root. */
   folder?: string;
+  /** Position of the item whose notebook is meant, of a child that ran several; null for the first. */
+  item?: number | null;
 }
 
 /** Where the executed notebook stands. */
@@ -773,7 +791,7 @@ export interface IRoutes {
   /** Submit the same again; of an array what failed. */
   'POST jobs/{id}/retry': { request: IRetry; answer: IDone; query: never };
   /** What a job has left: rich outputs, its error, a notebook's cells and values. */
-  'GET jobs/{id}/outputs': { request: null; answer: IOutputs; query: never };
+  'GET jobs/{id}/outputs': { request: null; answer: IOutputs; query: 'item' };
   /** Save the executed notebook beside its source, never over another file. */
   'POST jobs/{id}/outputs': { request: ISaveNotebook; answer: ISavedNotebook; query: never };
   /** Python lines that find the job again in a notebook. */

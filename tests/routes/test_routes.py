@@ -326,6 +326,27 @@ def test_many_tabs_at_once_get_the_same(site: Any) -> None:
     assert threading.active_count() < 100
 
 
+def test_a_child_tells_all_its_items(site: Any) -> None:
+    """Of an array in chunks each item with its error; of a sweep each run can be chosen and saved."""
+    array = nbbatch.map(fails_at_odd, range(4), chunk=2, name="in-chunks", **SETTINGS)
+    site.until(array.id, "FAILED")
+    items = site.get(f"jobs/{array.id}:1/outputs")["items"]
+    assert [(one["position"], one["state"], one["error"]) for one in items] == [
+        (2, "succeeded", ""),
+        (3, "failed", "ValueError: 3"),
+    ]
+    path = site.notebook("runs.ipynb", "print('run', x)", parameters="x = 0")
+    sweep = nbbatch.map_notebook(site.root / path, grid={"x": [7, 8, 9]}, chunk=2, **SETTINGS)
+    site.until(sweep.id, "SUCCEEDED")
+    child = f"{sweep.id}:0"
+    for item, text in ((0, "run 7\n"), (1, "run 8\n")):
+        told = site.get(f"jobs/{child}/outputs", item=item)
+        assert (told["item"], len(told["items"])) == (item, 2)
+        assert told["outputs"][0]["text"] == text
+        assert site.post(f"jobs/{child}/outputs", {"item": item})["path"].endswith(f"-item-{item}.ipynb")
+    assert site.ask("GET", f"jobs/{child}/outputs", item=2).status == 404
+
+
 def test_a_tab_that_closes_while_it_waits_is_no_failure(site: Any) -> None:
     """Its long poll is forgotten: the log has no traceback of a stream that is closed."""
     cursor, written = site.get("news")["cursor"], site.log.stat().st_size
