@@ -109,7 +109,8 @@ class Desk:
         self.page.on("pageerror", lambda error: self._complain(str(error)))
 
     def _complain(self, text: str) -> None:
-        self.complaints.append(text)
+        if "ERR_NETWORK_CHANGED" not in text:  # as where containers come and go; it asks again
+            self.complaints.append(text)
 
     def go(self, where: str = "") -> None:
         """Show this page of the front end, else its first one, and wait until the application has started."""

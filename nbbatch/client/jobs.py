@@ -19,7 +19,7 @@ from nbbatch.client.arrays.indexes import (
     retry_environment,
 )
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Call, Packed
+from nbbatch.client.bundle import Packed
 from nbbatch.client.files.fetched import Fetched
 from nbbatch.client.files.missing import missing_cure
 from nbbatch.client.handles.handle import Handle
@@ -31,6 +31,7 @@ from nbbatch.client.logs import StreamReader as _StreamReader
 from nbbatch.client.logs import tail as last_lines
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import Options, split_options, suggestion
+from nbbatch.client.packing.payloads import Call
 from nbbatch.client.results import ItemResult, RemoteErrorInfo, Result, load_result
 from nbbatch.client.spec import BUNDLE_VARIABLE, job_name, resubmission
 from nbbatch.client.submission import pack_for, resolve, send, submit_again

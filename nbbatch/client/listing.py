@@ -17,7 +17,6 @@ from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.arrays.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import Backend, get_backend
-from nbbatch.client.bundle import KIND_VARIABLE
 from nbbatch.client.capacity import queue_names, unknown_queue
 from nbbatch.client.files.script_arrays import ScriptArray
 from nbbatch.client.files.scripts import ScriptJob
@@ -26,6 +25,7 @@ from nbbatch.client.handles.outcome import Detail, Outcome, exit_code, outcome, 
 from nbbatch.client.jobs import Job
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import FULL_ID, suggestion
+from nbbatch.client.packing.contents import KIND_VARIABLE
 from nbbatch.client.spec import SCRIPT_VARIABLE
 from nbbatch.client.summaries import EVERY_STATUS, IDS_PER_CALL, batches, describe_all, named, summaries
 from nbbatch.client.tables import Table, TableOf

@@ -14,7 +14,7 @@ from typing import Any
 
 from nbbatch.client.arrays.indexes import INDEXES, RETRY_BASE, environment_of
 from nbbatch.client.backend import Backend, get_backend
-from nbbatch.client.bundle import Packed, Payload, pack
+from nbbatch.client.bundle import Packed, pack
 from nbbatch.client.cache import find_cached, remember
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
 from nbbatch.client.config import load_config, over
@@ -24,6 +24,7 @@ from nbbatch.client.images.preflight import Preflight
 from nbbatch.client.like import with_like
 from nbbatch.client.options import FULL_ID, SEQUENTIAL, Options
 from nbbatch.client.packing.digest import CONTENT_VARIABLE
+from nbbatch.client.packing.payloads import Payload
 from nbbatch.client.pipelines.dependencies import merged, with_dependencies
 from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
 from nbbatch.client.store import DryStore

@@ -17,7 +17,7 @@ from nbbatch.client.arrays.chunks import Chunk, key_of, packing_words
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Cell, Packed
+from nbbatch.client.bundle import Packed
 from nbbatch.client.capacity import as_far_as_known
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import in_words, short_id
@@ -28,6 +28,7 @@ from nbbatch.client.listing import find
 from nbbatch.client.options import SEQUENTIAL, Options
 from nbbatch.client.packing.guards import Chosen, choose_inputs, named_values
 from nbbatch.client.packing.names import Names, read_names
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import complete, pack_for
 from nbbatch.errors import OptionError, UnknownNameError

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nbbatch.client.arrays.items import label
-from nbbatch.client.bundle import Cell, Packed, pack
+from nbbatch.client.bundle import Packed, pack
 from nbbatch.client.files.fetched import Target
 from nbbatch.client.files.missing import missing_cure
 from nbbatch.client.format import clock, memory, plural
@@ -31,6 +31,7 @@ from nbbatch.client.jobs import remote_error
 from nbbatch.client.notes import Sieve
 from nbbatch.client.options import Options
 from nbbatch.client.packing.parcel import ASK_BYTES
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.results import RemoteErrorInfo, Result, load_result
 from nbbatch.client.store import FolderStore
 from nbbatch.client.submission import files_of

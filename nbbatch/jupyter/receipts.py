@@ -13,7 +13,7 @@ from dataclasses import replace
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.arrays.indexes import environment_of
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Cell, Packed, Receipt
+from nbbatch.client.bundle import Packed, Receipt
 from nbbatch.client.config import home
 from nbbatch.client.format import dollars
 from nbbatch.client.handles.handle import Handle
@@ -23,6 +23,7 @@ from nbbatch.client.money.history import Measured, Runs
 from nbbatch.client.options import Options
 from nbbatch.client.packing.digest import CODE_VARIABLE, OF_CELL
 from nbbatch.client.packing.names import to_python
+from nbbatch.client.packing.payloads import Cell
 
 
 def receipt_of(packed: Packed, cell: Cell) -> Receipt:

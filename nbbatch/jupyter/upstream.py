@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nbbatch.client.bundle import Cell
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import short_id
 from nbbatch.client.handles.references import referable_in
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.jupyter.console import Console
 
 _MOST_NAMED = 3

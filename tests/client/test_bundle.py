@@ -8,8 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from nbbatch.client.bundle import Call, Cell, Command, pack
+from nbbatch.client.bundle import pack
 from nbbatch.client.packing.capture import size_text
+from nbbatch.client.packing.payloads import Call, Cell, Command
 from nbbatch.client.store import DryStore, FolderStore
 from nbbatch.errors import StoreError, UnpicklableError, ValueTooLargeError
 
@@ -242,7 +243,8 @@ MEASURE = """
 import sys, resource
 from pathlib import Path
 import numpy as np, pandas as pd
-from nbbatch.client.bundle import Cell, pack
+from nbbatch.client.packing.payloads import Cell
+from nbbatch.client.bundle import pack
 from nbbatch.client.store import FolderStore
 def peak():
     text = Path("/proc/self/status").read_text()

@@ -7,9 +7,9 @@ import pytest
 import nbbatch
 from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Cell
 from nbbatch.client.cache import find_cached
 from nbbatch.client.jobs import submit_packed
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.submission import pack_for, resolve
 
 DEADLINE = 60

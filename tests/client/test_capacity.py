@@ -10,10 +10,10 @@ import pytest
 import nbbatch
 from nbbatch.client import capacity
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Call, Command
 from nbbatch.client.capacity import capacity_of
 from nbbatch.client.jobs import submit_packed
 from nbbatch.client.options import Options
+from nbbatch.client.packing.payloads import Call, Command
 from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import pack_for, resolve, submit_spec
 from nbbatch.errors import DoesNotFitError, UnknownNameError

@@ -10,8 +10,9 @@ import nbbatch
 from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Call, pack
+from nbbatch.client.bundle import pack
 from nbbatch.client.options import Options
+from nbbatch.client.packing.payloads import Call
 from nbbatch.client.pipelines.dependencies import joined_ids
 from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec

@@ -6,11 +6,11 @@ import pytest
 
 import nbbatch
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Cell
 from nbbatch.client.images.facts import ImageFacts, note_facts
 from nbbatch.client.images.preflight import PYTHON, cell_needs, function_needs, missing_modules
 from nbbatch.client.options import Options
 from nbbatch.client.packing.names import to_python
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.submission import pack_for, resolve
 from nbbatch.errors import EnvironmentMismatchError
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from nbbatch.client.bundle import Cell, pack
+from nbbatch.client.bundle import pack
 from nbbatch.client.files import workdir
 from nbbatch.client.files.workdir import Files, choose
 from nbbatch.client.options import Options
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.store import FolderStore
 from nbbatch.errors import OptionError, UnknownNameError, ValueTooLargeError
 

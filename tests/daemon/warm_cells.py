@@ -9,7 +9,8 @@ from pathlib import Path
 from executor_contract import DEADLINE, Bench
 from process_kind import markers
 
-from nbbatch.client.bundle import Cell, pack
+from nbbatch.client.bundle import pack
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.store import FolderStore
 from nbbatch.daemon.spawner_link import mark_of
 from nbbatch.daemon.spawner_protocol import marker_of

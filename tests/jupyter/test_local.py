@@ -7,8 +7,8 @@ import re
 import psutil
 import pytest
 
-from nbbatch.client.bundle import Cell
 from nbbatch.client.options import Options
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.errors import JobFailedError, JobTimedOutError, OptionError, RemoteError
 from nbbatch.jupyter.console import TextConsole
 from nbbatch.jupyter.flags import parse_cell_line

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from nbbatch.client.bundle import Receipt, Sent
+from nbbatch.client.bundle import Receipt
 from nbbatch.client.format import clock, dollars, memory, plural, size
 from nbbatch.client.handles.handle import Account
 from nbbatch.client.money.estimate import Basis, Estimate, Range
+from nbbatch.client.packing.parcel import Sent
 from nbbatch.jupyter.receipts import cost_lines, in_receipt
 from nbbatch.jupyter.story import (
     Place,

@@ -69,7 +69,7 @@ def test_the_first_frame_does_not_wait_for_the_simulation(panel):
     frame = panel.look()
     assert "simulating, 0 of 6 runs" in frame.text
     assert not frame.is_last
-    assert frame.figures.get("worlds") is None
+    assert frame.figures["worlds"]().layout.annotations[0].text == "the first run is under way"
     rung = threading.Event()
     stop = panel.view.listen(lambda **_: rung.set())
     assert rung.is_set()

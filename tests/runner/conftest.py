@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from nbbatch.client.bundle import Cell, Packed, Payload, pack
+from nbbatch.client.bundle import Packed, pack
 from nbbatch.client.packing.guards import choose_inputs
 from nbbatch.client.packing.names import read_names
+from nbbatch.client.packing.payloads import Cell, Payload
 from nbbatch.client.results import Result, load_result
 from nbbatch.client.store import FolderStore
 

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from nbbatch.client.bundle import Call, Cell
+from nbbatch.client.packing.payloads import Call, Cell
 from nbbatch.client.results import load_result
 from nbbatch.errors import OptionError, ResultLostError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbbatch.client.bundle import Cell
+from nbbatch.client.packing.payloads import Cell
 
 
 def test_last_value_comes_back_and_is_shown(desk) -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from nbbatch.client.bundle import Call, Cell
 from nbbatch.client.notes import split_line
+from nbbatch.client.packing.payloads import Call, Cell
 from nbbatch.client.results import load_result
 
 IMAGE = "nbbatch-test/python:3.11"

@@ -15,8 +15,8 @@ import pytest
 from aws_account import BUCKET, KEYS, REGION, Account, new_account
 
 from nbbatch.client.aws.s3_store import S3Store
-from nbbatch.client.bundle import Call, Command
 from nbbatch.client.files.workdir import Files
+from nbbatch.client.packing.payloads import Call, Command
 from nbbatch.client.results import load_partial, load_result, open_file
 from nbbatch.runner.payload import StoreError
 from nbbatch.runner.place import place_of

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from nbbatch.client.bundle import Cell
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.results import load_result
 from nbbatch.errors import OptionError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nbbatch.client.bundle import Call, Cell, Command
 from nbbatch.client.files.workdir import Files
+from nbbatch.client.packing.payloads import Call, Cell, Command
 from nbbatch.client.results import load_result, open_file
 
 

@@ -10,11 +10,11 @@ from nbbatch.client.arrays.chunks import Chunk, Durations, choose_chunk, key_of,
 from nbbatch.client.arrays.inputs import Calls, Spread, list_items
 from nbbatch.client.arrays.probe import block_of, is_worthwhile, probe
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Call
 from nbbatch.client.capacity import capacity_of
 from nbbatch.client.config import home
 from nbbatch.client.jobs import check_call, name_of
 from nbbatch.client.options import Options, split_options
+from nbbatch.client.packing.payloads import Call
 from nbbatch.client.spec import queue_of, resources_of
 from nbbatch.client.submission import pack_for, resolve, weighing
 from nbbatch.errors import OptionError

@@ -20,7 +20,6 @@ from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Cell, Command
 from nbbatch.client.files.fetched import Fetched
 from nbbatch.client.files.script_arrays import ScriptArray
 from nbbatch.client.files.script_result import ScriptResult
@@ -29,6 +28,7 @@ from nbbatch.client.images.facts import ImageFacts, facts_of
 from nbbatch.client.jobs import TAIL, Job
 from nbbatch.client.logs import tail
 from nbbatch.client.options import Options
+from nbbatch.client.packing.payloads import Cell, Command
 from nbbatch.client.spec import SCRIPT_VARIABLE, JobSpec, job_name
 from nbbatch.client.submission import files_of, pack_for, resolve, send, submit_spec
 from nbbatch.errors import EnvironmentMismatchError, JobError, OptionError, RemoteError, UnknownNameError

@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Notebook, Packed
+from nbbatch.client.packing.payloads import Notebook
+from nbbatch.client.bundle import Packed
 from nbbatch.client.arrays.chunks import key_of
 from nbbatch.client.notebooks.executed import place_of
 from nbbatch.client.arrays.inputs import list_items

@@ -16,13 +16,13 @@ from typing import Any, Self
 
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.backend import get_backend
-from nbbatch.client.bundle import Cell
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail, duration_in_words, seconds
 from nbbatch.client.handles.shown import state_of
 from nbbatch.client.jobs import name_of
 from nbbatch.client.listing import find, jobs
 from nbbatch.client.options import Options, split_options
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.pipelines.again import decide
 from nbbatch.client.pipelines.graph import Node, as_svg, as_text, in_order
 from nbbatch.client.pipelines.steps import (

@@ -13,11 +13,11 @@ from typing import Any
 from nbbatch.client.arrays.array_jobs import ArrayJob, map_packed
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import map_call
-from nbbatch.client.bundle import Cell
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.references import Referable, Reference, referable_in
 from nbbatch.client.jobs import Job, check_call, submit_call, submit_packed
 from nbbatch.client.options import Options
+from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.submission import pack_for, resolve
 from nbbatch.errors import OptionError, UserError
 

@@ -7,8 +7,8 @@ import time
 import msgspec
 
 from nbbatch.client.arrays.indexes import INDEXES, environment_of
-from nbbatch.client.bundle import KIND_VARIABLE, NOTEBOOK_VARIABLE
 from nbbatch.client.handles.outcome import Detail, Outcome, exit_code, outcome, seconds
+from nbbatch.client.packing.contents import KIND_VARIABLE, NOTEBOOK_VARIABLE
 from nbbatch.client.spec import SCRIPT_VARIABLE
 from nbbatch.jupyter.routes.shapes import JobKind, JobRow
 from nbbatch.model.jobs import ACTIVE, TERMINAL, JobStatus
