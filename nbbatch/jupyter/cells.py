@@ -162,7 +162,7 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
 
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     """The line's options over the configured ones, with dependencies as full ids."""
-    given = _with_like(_with_image(line.options, namespace), namespace)
+    given = with_named_like(_with_image(line.options, namespace), namespace)
     depends = tuple(_id_of(text, namespace) for text in given.depends)
     return complete(replace(given, depends=depends))
 
@@ -179,7 +179,7 @@ def _with_image(options: Options, namespace: Mapping[str, Any]) -> Options:
     return replace(options, image=str(held)) if isinstance(held, Image) else options
 
 
-def _with_like(options: Options, namespace: Mapping[str, Any]) -> Options:
+def with_named_like(options: Options, namespace: Mapping[str, Any]) -> Options:
     """A job that `--like` names by the variable of its handle, as that handle."""
     name = str(options.like).removesuffix(RESIZED)
     held = namespace.get(name)

@@ -14,6 +14,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
+import nbbatch
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.arrays.coming import Coming
 from nbbatch.client.notebooks.executed import ExecutedNotebook, NotebookBundle, read_bundle
@@ -23,7 +24,7 @@ from nbbatch.client.jobs import Job
 from nbbatch.client.notebooks.handles import NotebookJob, executed_at, told_with_cell
 from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.notebooks.sweep_view import SweepSummary
-from nbbatch.errors import JobError
+from nbbatch.errors import JobError, NbbatchError
 from nbbatch.model.jobs import TERMINAL
 
 if TYPE_CHECKING:
@@ -105,6 +106,13 @@ class Sweep(ArrayJob):
         runs = self.runs()
         rows = [_row(run) for run in runs]
         return pd.DataFrame(rows, index=pd.Index([run.position for run in runs], name="run"))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """How its runs stand now, the best first, where nothing can be redrawn."""
+        try:
+            return dict(nbbatch.panel(self)._repr_mimebundle_())
+        except NbbatchError:  # a backend that does not answer must not break the display
+            return {"text/plain": repr(self)}
 
     def summary(self) -> SweepSummary:
         """The table as a page for people: links to the notebooks, failed runs first."""

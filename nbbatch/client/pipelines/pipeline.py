@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+import nbbatch
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.backend import get_backend
 from nbbatch.client.handles.handle import Handle
@@ -260,6 +261,20 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"pipeline {self.name}\n{as_text(self._nodes({}), self.retried)}"
+
+    def nodes(self) -> list[Node]:
+        """How each step stands now, as the pipeline's picture has it.
+
+        Raises
+        ------
+        BackendError
+            The backend does not answer.
+        """
+        return self._nodes(self._details())
+
+    def _ipython_display_(self, **_: Any) -> None:
+        """IPython's hook: a live panel where a front end shows one; else IPython takes the picture of now."""
+        nbbatch.panel(self)._ipython_display_()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """How it stands now, as text and as a picture."""
