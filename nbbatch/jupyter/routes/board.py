@@ -192,9 +192,10 @@ class Board:
         for name in self._queues:
             seen |= self._load(name)
         for _ in range(MOST_GROWTH):
-            if depth >= self._horizon() or (name := self._least_known()) is None:
+            least = self._least_known()
+            if depth >= self._horizon() or least is None:
                 break
-            seen |= self._load(name)
+            seen |= self._load(least)
         if self._known.rows:
             horizon = self._horizon()
             known = [row for row in self._known.rows.values() if row.created >= horizon]
