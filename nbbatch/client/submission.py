@@ -26,7 +26,7 @@ from nbbatch.client.options import FULL_ID, SEQUENTIAL, Options
 from nbbatch.client.packing.digest import CONTENT_VARIABLE
 from nbbatch.client.packing.payloads import Payload
 from nbbatch.client.pipelines.dependencies import merged, with_dependencies
-from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
+from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec, queue_of
 from nbbatch.client.store import DryStore
 from nbbatch.errors import BackendUnreachableError, ClientException
 
@@ -281,7 +281,7 @@ def submit_again(backend: Backend, request: Mapping[str, Any], options: Options 
 
 def _otherwise(backend: Backend, request: Mapping[str, Any], options: Options) -> dict[str, Any]:
     """The request with what the options say, and nothing else, in place of what it had."""
-    suited = backend.suited(options)
+    suited = backend.suited(_kept(request, options))
     new = JobSpec(options=options, name=request["jobName"], command=(), environment=options.env).submission(
         ""
     )
@@ -298,9 +298,16 @@ def _otherwise(backend: Backend, request: Mapping[str, Any], options: Options) -
         "containerOverrides": overrides,
     }
     changed["tags"] = {**request.get("tags", {}), **new.get("tags", {})}
-    changed["jobQueue"] = suited.queue if options.queue or options.spot is not None else request["jobQueue"]
+    changed["jobQueue"] = queue_of(suited)
     changed["jobDefinition"] = _definition_again(backend, request, suited if options.image else options)
     return changed
+
+
+def _kept(request: Mapping[str, Any], options: Options) -> Options:
+    """The options, with queue and definition of the request where they name no other."""
+    queue = options.queue or (str(request["jobQueue"]) if options.spot is None else None)
+    definition = options.definition or ("" if options.image else str(request["jobDefinition"]))
+    return replace(options, queue=queue, definition=definition or None)
 
 
 def _by(mine: Mapping[str, Any], theirs: Mapping[str, Any], part: str, key: str) -> list[dict[str, str]]:
