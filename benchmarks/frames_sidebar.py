@@ -39,13 +39,15 @@ def run(bench: Bench) -> None:
         raise CannotRunError("no Chromium, or no front end that is built")
     with local_daemon("process") as backend, tempfile.TemporaryDirectory() as folder:
         fill(backend, JOBS)
-        with front_end.sidebar("jupyterlab", Path(folder)) as sidebar:
-            sidebar.page.locator("[data-job]").first.wait_for()
+        with front_end.running("jupyterlab", Path(folder)) as front:
+            desk = front_end.Desk(front)
+            desk.go()
+            desk.open("jobs").locator("[data-job]").first.wait_for()
             for title, unit, of in (
                 ("the longest frame", "ms", max),
                 (f"frames of {FRAMES} that were dropped", "", late),
             ):
-                bench.compare(title, sides(sidebar.page, of), unit=unit)
+                bench.compare(title, sides(desk.page, of), unit=unit)
 
 
 def sides(page: Any, of: Callable[[list[float]], float]) -> dict[str, Callable[[], float]]:
