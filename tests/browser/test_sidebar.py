@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def odd(number):
     return 1 / (number % 2)
 
 
+@contextmanager
+def opened(program, folder):
+    """A front end of its own with the list of jobs in front."""
+    with front_end.running(program, folder) as front:
+        desk = front_end.Desk(front)
+        desk.go()
+        desk.open("jobs")
+        yield desk
+
+
 @pytest.mark.parametrize("program", front_end.FRONT_PAGES)
 def test_the_sidebar_shows_jobs_their_details_and_their_logs(program, shared_daemon, tmp_path):
     """A job and an array are rows, one opens as a document, its log as another, and no error is logged."""
@@ -39,7 +50,7 @@ def test_the_sidebar_shows_jobs_their_details_and_their_logs(program, shared_dae
     array = nbbatch.map(odd, [1, 2, 3, 4], name="halves")
     job.result()
     array.wait()
-    with front_end.sidebar(program, tmp_path) as sidebar:
+    with opened(program, tmp_path) as sidebar:
         page = sidebar.page
         sidebar.job(array.id).get_by_text("FAILED (children failed)").wait_for()
         assert sidebar.job(array.id).locator("svg.nb-Strip rect").count() == 2
@@ -59,7 +70,7 @@ def test_a_new_job_appears_by_itself(shared_daemon, tmp_path):
     """Nobody asks again: the news brings the row, and then its end."""
     import nbbatch
 
-    with front_end.sidebar("jupyterlab", tmp_path) as sidebar:
+    with opened("jupyterlab", tmp_path) as sidebar:
         job = nbbatch.submit(say, "late", name="late")
         sidebar.job(job.id).wait_for()
         sidebar.job(job.id).get_by_text("SUCCEEDED").wait_for()

@@ -336,7 +336,7 @@ def test_a_child_tells_all_its_items(site: Any) -> None:
         (3, "failed", "ValueError: 3"),
     ]
     path = site.notebook("runs.ipynb", "print('run', x)", parameters="x = 0")
-    sweep = nbbatch.map_notebook(site.root / path, grid={"x": [7, 8, 9]}, chunk=2, **SETTINGS)
+    sweep = nbbatch.map_notebook(site.root / path, grid={"x": [7, 8, 9]}, chunk=2)
     site.until(sweep.id, "SUCCEEDED")
     child = f"{sweep.id}:0"
     for item, text in ((0, "run 7\n"), (1, "run 8\n")):
