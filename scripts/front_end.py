@@ -32,7 +32,7 @@ FRONT_PAGES = {"jupyterlab": "lab", "notebook": "tree"}
 """The page that each begins with."""
 LONGEST_RUN = 180_000
 """Milliseconds that a cell may take."""
-_START = 60_000
+_START = 120_000
 _QUIET = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 _PLAIN = ".jp-cell-toolbar, .jp-toast-button, .jp-Collapser, .Toastify { display: none !important }"
 _RUN = (

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Request
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "scripts"))
@@ -28,7 +29,7 @@ _RUN_AXE = (
     " const { violations } = await axe.run(place, { resultTypes: ['violations'] });"
     " document.body.style.height = ''; return violations; }"
 )
-_LONGEST = 30_000
+_LONGEST = 60_000
 
 
 class Flow(front_end.Desk):
@@ -54,10 +55,16 @@ class Flow(front_end.Desk):
         self.page.wait_for_function(front_end.IS_IDLE)
         return front_end.OpenNotebook(self.page, path)
 
-    def saved(self) -> None:
-        """Wait until JupyterLab has saved its workspace, which it does a moment after a change."""
-        with self.page.expect_response(lambda answer: "/api/workspaces/" in answer.url and answer.ok):
-            self.command("workspace-ui:save")
+    @contextmanager
+    def saving(self, *words: str) -> Iterator[None]:
+        """Do something, and wait until JupyterLab has saved a workspace with these words in it."""
+
+        def has_all(request: Request) -> bool:
+            saved = request.post_data or "" if "/api/workspaces/" in request.url else ""
+            return all(word in saved for word in words)
+
+        with self.page.expect_request_finished(has_all):
+            yield
 
     def mark_outputs(self) -> None:
         """Number the outputs of the notebook's cells: `data-output`."""

@@ -23,10 +23,11 @@ def talk(path):
         time.sleep(0.05)
 
 
-def gated(number, path):
+def gated(item):
     """Waits for a file, then fails for odd numbers as long as the file is empty."""
     import pathlib
 
+    number, path = item
     while not pathlib.Path(path).exists():
         time.sleep(0.05)
     print("child", number, "went on", flush=True)  # noqa: T201 - is the log
@@ -40,7 +41,7 @@ def test_an_array_is_watched_to_its_end_and_its_failed_children_are_retried(flow
     import nbbatch
 
     gate = tmp_path / "gate"
-    array = nbbatch.map(gated, range(6), [str(gate)] * 6, name="halves", chunk=1, vcpus=0.25, memory="256M")
+    array = nbbatch.map(gated, [(number, str(gate)) for number in range(6)], name="halves", chunk=1, vcpus=0.25, memory="256M")
     flow.open("jobs")
     row = flow.job(array.id)
     row.get_by_text("0 of 6 done").wait_for()
@@ -72,7 +73,7 @@ def test_a_log_grows_before_the_eyes_and_a_child_of_an_array_has_its_own(flow, t
     script.write_text("one ")
     gate.write_text("open")
     job = nbbatch.submit(talk, str(script), name="talker", vcpus=0.25, memory="256M")
-    array = nbbatch.map(gated, range(4), [str(gate)] * 4, name="quiet", chunk=1, vcpus=0.25, memory="256M")
+    array = nbbatch.map(gated, [(number, str(gate)) for number in range(4)], name="quiet", chunk=1, vcpus=0.25, memory="256M")
     flow.command("nbbatch:open-log", id=job.id)
     log = flow.log(job.id)
     log.locator("[data-line]").get_by_text("heard one").wait_for()
@@ -99,7 +100,7 @@ def test_jobs_are_cancelled_and_terminated_with_a_reason_and_retried(flow):
     import nbbatch
 
     running = nbbatch.submit(time.sleep, 600, name="runs", vcpus=0.25, memory="256M")
-    waiting = nbbatch.submit(time.sleep, 1, name="waits", depends=[running], vcpus=0.25, memory="256M")
+    waiting = nbbatch.submit(time.sleep, 1, name="waits", vcpus=8, memory="256M")
     flow.open("jobs")
     flow.job(running.id).get_by_text("RUNNING").wait_for()
     _stop(flow, waiting.id, "Cancel", "Cancel the Job", "not needed")
@@ -134,14 +135,14 @@ def test_a_reload_restores_section_filters_and_documents(flow):
     job.result()
     section = flow.open("jobs")
     section.get_by_role("searchbox").fill("kep")
-    section.locator("[data-filter='status'] select, select[data-filter='status']").first.select_option("SUCCEEDED")
+    section.locator("[data-filter='status']").select_option("SUCCEEDED")
     flow.job(job.id).wait_for()
     flow.command("nbbatch:open-job", id=job.id)
     flow.detail(job.id).locator("[data-phase='idle']").wait_for()
-    flow.command("nbbatch:open-log", id=job.id)
-    flow.log(job.id).locator("[data-line]").get_by_text("kept").wait_for()
-    flow.open("costs").wait_for()
-    flow.saved()
+    with flow.saving(f"nbbatch-log--{job.id}", f"nbbatch-detail--{job.id}", '"section":"costs"'):
+        flow.command("nbbatch:open-log", id=job.id)
+        flow.log(job.id).locator("[data-line]").get_by_text("kept").wait_for()
+        flow.open("costs").wait_for()
     flow.page.reload()
     flow.ready()
     flow.page.locator("[data-section='costs']").get_by_text("today").first.wait_for()

@@ -17,7 +17,7 @@ def test_the_keyboard_alone_stops_opens_and_retries_a_job(flow):
     import nbbatch
 
     job = nbbatch.submit(time.sleep, 600, name="sleeper", vcpus=0.25, memory="256M")
-    other = nbbatch.submit(time.sleep, 600, name="other", depends=[job], vcpus=0.25, memory="256M")
+    other = nbbatch.submit(time.sleep, 600, name="other", vcpus=8, memory="256M")
     keys = flow.page.keyboard
     _palette(flow, "Show Jobs, Queues and Costs")
     flow.job(job.id).get_by_text("RUNNING").wait_for()
