@@ -32,7 +32,7 @@ FRONT_PAGES = {"jupyterlab": "lab", "notebook": "tree"}
 """The page that each begins with."""
 LONGEST_RUN = 180_000
 """Milliseconds that a cell may take."""
-_START = 60_000
+_START = 120_000
 _QUIET = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 _PLAIN = ".jp-cell-toolbar, .jp-toast-button, .jp-Collapser, .Toastify { display: none !important }"
 _RUN = (
@@ -40,7 +40,7 @@ _RUN = (
     " widget.activeCellIndex = index; widget.deselectAll();"
     " await window.jupyterapp.commands.execute('notebook:run-cell'); }"
 )
-_IS_IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+IS_IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
 def chromium() -> str | None:
@@ -75,7 +75,7 @@ class OpenNotebook:
         self.page.wait_for_function(
             "it => /\\[\\d+\\]/.test(it.textContent)", arg=prompt, timeout=LONGEST_RUN
         )
-        self.page.wait_for_function(_IS_IDLE, timeout=LONGEST_RUN)
+        self.page.wait_for_function(IS_IDLE, timeout=LONGEST_RUN)
         return self.cell(index)
 
     def save(self) -> nbformat.NotebookNode:
@@ -155,7 +155,7 @@ class Desk:
         path = write_notebook(self.front.folder / name, cells)
         self.command("docmanager:open", path=name, factory="Notebook")
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        self.page.wait_for_function(_IS_IDLE)
+        self.page.wait_for_function(IS_IDLE)
         return OpenNotebook(self.page, path)
 
     def settled(self) -> None:
@@ -223,7 +223,7 @@ def opened(
         page = front.page(width=width, height=1400, zoom=zoom)
         page.goto(front.url(f"{PAGES[front_end]}/{NAME}"))
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=_START)
-        page.wait_for_function(_IS_IDLE, timeout=_START)
+        page.wait_for_function(IS_IDLE, timeout=_START)
         page.add_style_tag(content=_PLAIN)
         yield OpenNotebook(page, path)
 

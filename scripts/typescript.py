@@ -19,7 +19,7 @@ import msgspec
 
 from nbbatch.client.colours import KINDS
 from nbbatch.client.handles.outcome import Outcome
-from nbbatch.jupyter.figures.palette import GROUNDS, Theme
+from nbbatch.jupyter.figures.palette import Theme
 from nbbatch.jupyter.routes import shapes, shapes_job, shapes_money, shapes_submit
 from nbbatch.jupyter.routes.table import PREFIX, ROUTES
 from nbbatch.model.jobs import JobStatus
@@ -27,6 +27,8 @@ from nbbatch.model.jobs import JobStatus
 MODULES = (shapes, shapes_job, shapes_money, shapes_submit)
 BASES = (shapes.Answer, shapes.Request)
 TEXT_CONTRAST = 4.5
+TEXT_GROUNDS = {Theme.LIGHT: "#e0edf9", Theme.DARK: "#2d3138"}
+"""What a chosen row of the list has behind its words in JupyterLab's themes (`--nbbatch-chosen`)."""
 _LINEAR = 0.04045
 """Below this sRGB is linear (IEC 61966-2-1)."""
 _WORDS = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null", Any: "unknown"}
@@ -43,10 +45,10 @@ def typescript() -> str:
 def css() -> str:
     """The whole of `frontend/style/colours.css`."""
     marks = "".join(f"  --nbbatch-{_slug(kind)}: {known.colour};\n" for kind, known in KINDS.items())
-    texts = {theme: _texts(theme) for theme in GROUNDS}
+    texts = {theme: _texts(theme) for theme in TEXT_GROUNDS}
     return (
         f"{_HEAD}\n/* Marks: the same on light and dark grounds. */\n:root {{\n{marks}}}\n\n"
-        f"/* Texts, with a contrast of {TEXT_CONTRAST}:1 on the theme's ground. */\n"
+        f"/* Texts, with a contrast of {TEXT_CONTRAST}:1 on the ground of a chosen row. */\n"
         f":root,\nbody[data-jp-theme-light='true'] {{\n{texts[Theme.LIGHT]}}}\n\n"
         f"body[data-jp-theme-light='false'] {{\n{texts[Theme.DARK]}}}\n"
     )
@@ -224,8 +226,8 @@ def _texts(theme: Theme) -> str:
 
 
 def text_colour(colour: str, theme: Theme) -> str:
-    """The colour with as little ink in it as a text needs on the theme's ground."""
-    ground, ink = GROUNDS[theme], "#000000" if theme is Theme.LIGHT else "#ffffff"
+    """The colour with as little ink in it as a text needs on the theme's grounds."""
+    ground, ink = TEXT_GROUNDS[theme], "#000000" if theme is Theme.LIGHT else "#ffffff"
     mixes = (_mixed(colour, ink, step / 20) for step in range(21))
     return next(mix for mix in mixes if contrast(mix, ground) >= TEXT_CONTRAST)
 

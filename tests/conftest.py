@@ -69,7 +69,15 @@ def why_no_browser() -> str:
     return "" if found else "there is no Chromium; scripts/test-tools installs it, or CHROMIUM names one"
 
 
-WHY_NOT = {"docker": why_no_docker, "browser": why_no_browser}
+@cache
+def why_no_sidebar() -> str:
+    """Why the sidebar cannot be shown and looked at here; empty when it can."""
+    wanted = ("nbbatch/labextension/package.json", "frontend/node_modules/axe-core/axe.min.js")
+    missing = [path for path in wanted if not (ROOT / path).exists()]
+    return f"there is no {missing[0]}; scripts/front-end makes it" if missing else ""
+
+
+WHY_NOT = {"docker": why_no_docker, "browser": why_no_browser, "sidebar": why_no_sidebar}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

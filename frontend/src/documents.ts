@@ -5,6 +5,7 @@
 
 import type { ILabShell, ILayoutRestorer } from '@jupyterlab/application';
 import { WidgetTracker } from '@jupyterlab/apputils';
+import { TabPanel, type Widget } from '@lumino/widgets';
 import { DetailDocument } from './detail/document';
 import type { IPlace } from './jobs/commands';
 import { LogDocument } from './logs/document';
@@ -57,7 +58,16 @@ export class Documents {
       void tracker.add(document);
     }
     shell.activateById(document.id);
+    bringForward(document);
     return document;
+  }
+}
+
+/** Notebook 7 opens its area below, and leaves in front there what was. */
+function bringForward(document: Widget): void {
+  const tabs = document.parent?.parent;
+  if (tabs instanceof TabPanel) {
+    tabs.currentWidget = document;
   }
 }
 

@@ -43,7 +43,7 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
     ITranslator,
     ILabShell,
   ],
-  activate: async (
+  activate: (
     app: JupyterFrontEnd,
     rendermime: IRenderMimeRegistry,
     documents: IDocumentManager,
@@ -53,16 +53,12 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
     restorer: ILayoutRestorer | null,
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
-  ): Promise<ISidebar> => {
+  ): ISidebar => {
     const memory = new Memory(database, app.restored);
-    const settings = await followSettings(registry, ID);
+    const { settings, ready } = followSettings(registry, ID);
     const trans = (translator ?? nullTranslator).load('nbbatch');
-    const store = new Store(
-      new Client(app.serviceManager.serverSettings),
-      new Attention(),
-      settings.value.backend,
-    );
-    void followBackend({ store, memory, settings });
+    const store = new Store(new Client(app.serviceManager.serverSettings), new Attention());
+    void followBackend({ store, memory, settings, ready });
     const services: IServices = { app, store, memory, rendermime, documents, notebooks, settings, trans };
     const panel = new SidebarPanel(services);
     panel.title.icon = sidebarIcon;

@@ -14,7 +14,9 @@ test('a setting that changes holds at once, and the others keep their defaults',
   const changed = new Signal<typeof settings, void>(settings);
   settings.changed = changed;
   const registry = { load: () => Promise.resolve(settings) } as unknown as ISettingRegistry;
-  const followed = await followSettings(registry, 'nbbatch:sidebar');
+  const { settings: followed, ready } = followSettings(registry, 'nbbatch:sidebar');
+  expect(followed.value).toEqual(DEFAULTS);
+  await ready;
   settings.composite = { confirm: false };
   changed.emit();
   expect(followed.value).toEqual({ ...DEFAULTS, confirm: false });

@@ -14,11 +14,13 @@ def explain_standing(state: SchedulerState, queue: QueueState, live: LiveJob) ->
     if queue.policy is None:
         if head is None or head[0] is live:
             return []
-        told = (
-            f"Queue {live.job.queue} is first in, first out, and its head {head[0].job.id} does not start yet"
-        )
-        return [f"{told}; {_ahead(state, queue, live)} jobs are ahead."]
+        told = f"Queue {live.job.queue} is first in, first out, and its head {_named(head[0])}"
+        return [f"{told} does not start yet; {_ahead(state, queue, live)} jobs are ahead."]
     return _explain_share(state, queue, live)
+
+
+def _named(live: LiveJob) -> str:
+    return f"{live.job.name} ({live.job.id[:8]})"
 
 
 def _ahead(state: SchedulerState, queue: QueueState, live: LiveJob) -> int:
@@ -46,7 +48,7 @@ def _explain_share(state: SchedulerState, queue: QueueState, live: LiveJob) -> l
     if first != own:
         told.append(f"Share {first} is before it, with {_described(queue.shares[first], state.now)}.")
     if head is not None and head[0] is not live:
-        told.append(f"The head of queue {live.job.queue}, {head[0].job.id}, does not start yet.")
+        told.append(f"The head of queue {live.job.queue}, {_named(head[0])}, does not start yet.")
     if not keeps_reserve(state, queue, live.job):
         told.append(
             f"{len(queue.shares)} active shares may use {usable_vcpus(state, queue):g} vCPU, and use "

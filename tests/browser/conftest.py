@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Request
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "scripts"))
@@ -22,8 +23,13 @@ import front_end  # noqa: E402 - lies beside the scripts
 PICTURES = ROOT / "build" / "screenshots"
 _AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 _GRAVE = ("serious", "critical")
-_RUN_AXE = "async place => (await axe.run(place, { resultTypes: ['violations'] })).violations"
-_LONGEST = 30_000
+# JupyterLab's body has no height of its own, in which axe takes everything for hidden
+_RUN_AXE = (
+    "async place => { document.body.style.height = '100vh';"
+    " const { violations } = await axe.run(place, { resultTypes: ['violations'] });"
+    " document.body.style.height = ''; return violations; }"
+)
+_LONGEST = 60_000
 
 
 class Flow(front_end.Desk):
@@ -42,6 +48,30 @@ class Flow(front_end.Desk):
     def expects(self, *words: str) -> None:
         """Forget what the console says of these: the browser logs every refusal of a server."""
         self.complaints = [one for one in self.complaints if not any(word in one for word in words)]
+
+    def notebook_here(self, path: Path) -> front_end.OpenNotebook:
+        """The notebook that the page shows, once its kernel is idle."""
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self.page.wait_for_function(front_end.IS_IDLE)
+        return front_end.OpenNotebook(self.page, path)
+
+    @contextmanager
+    def saving(self, *words: str) -> Iterator[None]:
+        """Do something, and wait until JupyterLab has saved a workspace with these words in it."""
+
+        def has_all(request: Request) -> bool:
+            saved = request.post_data or "" if "/api/workspaces/" in request.url else ""
+            return all(word in saved for word in words)
+
+        with self.page.expect_request_finished(has_all):
+            yield
+
+    def mark_outputs(self) -> None:
+        """Number the outputs of the notebook's cells: `data-output`."""
+        self.page.evaluate(
+            "() => document.querySelectorAll('.jp-CodeCell').forEach((cell, index) =>"
+            " { cell.querySelector('.jp-Cell-outputArea').dataset.output = index; })"
+        )
 
     def faults(self, place: str) -> list[str]:
         """Serious faults that axe finds in this part of the page: rule, element and why."""

@@ -94,7 +94,7 @@ def _reopen(notebook):
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     notebook.cell(2).locator(".nbbatch-controls").wait_for()
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    page.wait_for_function(front_end._IS_IDLE)
+    page.wait_for_function(front_end.IS_IDLE)
     deadline = time.monotonic() + 20
     while page.locator(".nbbatch-controls").count() and time.monotonic() < deadline:
         page.wait_for_timeout(100)

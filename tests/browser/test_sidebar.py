@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
-from pathlib import Path
-
+import front_end
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "scripts"))
+from .conftest import flow_of
 
-import front_end  # noqa: E402 - lies beside the scripts
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not front_end.EXTENSION.is_dir(), reason="the front end is not built: scripts/front-end"
-    ),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.sidebar, pytest.mark.slow]
 
 
 def say(text):
@@ -31,18 +19,8 @@ def odd(number):
     return 1 / (number % 2)
 
 
-@contextmanager
-def opened(program, folder):
-    """A front end of its own with the list of jobs in front."""
-    with front_end.running(program, folder) as front:
-        desk = front_end.Desk(front)
-        desk.go()
-        desk.open("jobs")
-        yield desk
-
-
 @pytest.mark.parametrize("program", front_end.FRONT_PAGES)
-def test_the_sidebar_shows_jobs_their_details_and_their_logs(program, shared_daemon, tmp_path):
+def test_the_sidebar_shows_jobs_their_details_and_their_logs(program, shared_daemon, tmp_path, request):
     """A job and an array are rows, one opens as a document, its log as another, and no error is logged."""
     import nbbatch
 
@@ -50,7 +28,9 @@ def test_the_sidebar_shows_jobs_their_details_and_their_logs(program, shared_dae
     array = nbbatch.map(odd, [1, 2, 3, 4], name="halves")
     job.result()
     array.wait()
-    with opened(program, tmp_path) as sidebar:
+    with front_end.running(program, tmp_path) as front, flow_of(front, request.node.name) as sidebar:
+        sidebar.go()
+        sidebar.open("jobs")
         page = sidebar.page
         sidebar.job(array.id).get_by_text("FAILED (children failed)").wait_for()
         assert sidebar.job(array.id).locator("svg.nb-Strip rect").count() == 2
@@ -61,17 +41,14 @@ def test_the_sidebar_shows_jobs_their_details_and_their_logs(program, shared_dae
             "from afar"
         ).first.wait_for()
         page.locator(f"[data-detail='{job.id}'] [data-command='nbbatch:open-log']").click()
-        if program == "jupyterlab":  # Notebook 7 does not bring a second document below to the front yet
-            page.locator(f"[data-log='{job.id}'] [data-line]").get_by_text("from afar").wait_for()
-        assert sidebar.complaints == []
+        page.locator(f"[data-log='{job.id}'] [data-line]").get_by_text("from afar").wait_for()
 
 
-def test_a_new_job_appears_by_itself(shared_daemon, tmp_path):
+def test_a_new_job_appears_by_itself(flow):
     """Nobody asks again: the news brings the row, and then its end."""
     import nbbatch
 
-    with opened("jupyterlab", tmp_path) as sidebar:
-        job = nbbatch.submit(say, "late", name="late")
-        sidebar.job(job.id).wait_for()
-        sidebar.job(job.id).get_by_text("SUCCEEDED").wait_for()
-        assert sidebar.complaints == []
+    flow.open("jobs")
+    job = nbbatch.submit(say, "late", name="late")
+    flow.job(job.id).wait_for()
+    flow.job(job.id).get_by_text("SUCCEEDED").wait_for()

@@ -37,8 +37,9 @@ def test_every_member_is_documented() -> None:
 
 @pytest.mark.parametrize("theme", GROUNDS)
 def test_texts_in_a_colour_can_be_read(theme: Theme) -> None:
-    """The colour of each status's text has WCAG's contrast for text on the theme's ground."""
-    from typescript import TEXT_CONTRAST, contrast, text_colour
+    """The colour of each status's text has WCAG's contrast for text on every ground that it has."""
+    from typescript import TEXT_CONTRAST, TEXT_GROUNDS, contrast, text_colour
 
     for kind, known in KINDS.items():
-        assert contrast(text_colour(known.colour, theme), GROUNDS[theme]) >= TEXT_CONTRAST, kind
+        for ground in (GROUNDS[theme], TEXT_GROUNDS[theme]):
+            assert contrast(text_colour(known.colour, theme), ground) >= TEXT_CONTRAST, kind

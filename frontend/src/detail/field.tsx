@@ -28,7 +28,7 @@ export function ChildrenField({ children_, chosen, label, onChoose }: IFieldProp
   };
   return (
     <canvas
-      className="nb-Field"
+      className="nb-Children"
       role="img"
       aria-label={label}
       ref={canvas}

@@ -6,6 +6,7 @@ import { Commands } from '../commands';
 import { useValue } from '../observable';
 import { useServices } from '../services';
 import type { ISectionProps } from '../sidebar';
+import { Hint } from '../ui/state';
 import { inlineActions } from './actions';
 import { EVERYTHING, type IFilter, isEverything } from './filter';
 import { JobList } from './list';
@@ -61,7 +62,11 @@ function Nothing(props: { state: IJobsState; onEverything: () => void }): React.
   const isDown = useValue(store.connection).kind === 'down';
   const { phase, filter, error } = props.state;
   if (phase === 'first' || (isDown && error)) {
-    return <div className="nb-Empty" aria-busy={!isDown} data-empty="loading" />;
+    return (
+      <div className="nb-Empty" aria-busy={!isDown} data-empty="loading">
+        {!isDown && <Hint text={trans.__('Asking for the jobs…')} />}
+      </div>
+    );
   }
   if (error) {
     return (

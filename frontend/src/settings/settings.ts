@@ -32,19 +32,23 @@ export const DEFAULTS: ISettings = {
   columns: ['elapsed', 'age', 'queue', 'cost'],
 };
 
-/** The settings of a plugin, followed; the defaults where there is no registry or it cannot be read. */
-export async function followSettings(
+/**
+ * The settings of a plugin, followed: the defaults until they are `ready`, and where there is no registry
+ * or it cannot be read. Nobody waits for them to be activated, for the server may take its time.
+ */
+export function followSettings(
   registry: ISettingRegistry | null,
   plugin: string,
-): Promise<IObservable<ISettings>> {
+): { settings: IObservable<ISettings>; ready: Promise<void> } {
   const followed = new Observable(DEFAULTS);
-  try {
+  const read = async () => {
     const settings = await registry?.load(plugin);
     const update = () => followed.set({ ...DEFAULTS, ...(settings?.composite as Partial<ISettings>) });
     settings?.changed.connect(update);
     update();
-  } catch (error) {
-    console.warn(`The settings of ${plugin} cannot be read; the defaults hold.`, error);
-  }
-  return followed;
+  };
+  const ready = read().catch(error =>
+    console.warn(`The settings of ${plugin} cannot be read; the defaults hold.`, error),
+  );
+  return { settings: followed, ready };
 }

@@ -1,0 +1,81 @@
+"""What the sidebar says when somebody it needs is not there, and how it goes on."""
+
+from __future__ import annotations
+
+import front_end
+import pytest
+
+from .conftest import flow_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.sidebar, pytest.mark.slow]
+
+
+def test_a_daemon_that_was_killed_is_told_of_and_started_again(flow):
+    """A banner says that nobody answers; one click starts the daemon, and the jobs are there as before."""
+    import nbbatch
+    from nbbatch.client.config import home
+    from nbbatch.client.daemon_process import stop_by_signal
+
+    job = nbbatch.submit(print, "before", name="before", vcpus=0.25, memory="256M")
+    job.result()
+    flow.open("jobs")
+    flow.job(job.id).get_by_text("SUCCEEDED").wait_for()
+    stop_by_signal(home())
+    banner = flow.page.locator("[data-banner]")
+    banner.wait_for()
+    flow.picture("banner")
+    assert flow.faults("#nbbatch-sidebar") == []
+    banner.get_by_role("button").first.click()
+    banner.wait_for(state="detached")
+    flow.job(job.id).get_by_text("SUCCEEDED").wait_for()
+    late = nbbatch.submit(print, "after", name="after", vcpus=0.25, memory="256M")
+    flow.job(late.id).get_by_text("SUCCEEDED").wait_for()
+    flow.expects("status of 503", "ERR_EMPTY_RESPONSE")
+
+
+def test_without_its_half_in_the_server_the_sidebar_says_what_is_missing(shared_daemon, tmp_path, request):
+    """JupyterLab starts at once all the same, and nothing waits for the sidebar."""
+    with (
+        front_end.running("jupyterlab", tmp_path, routes=False) as front,
+        flow_of(front, request.node.name) as flow,
+    ):
+        slow: list[str] = []
+        flow.page.on("console", lambda said: slow.append(said.text) if "activate" in said.text else None)
+        flow.go()
+        flow.open("jobs")
+        banner = flow.page.locator("[data-banner='down']")
+        banner.get_by_text("nbbatch's half in the Jupyter server does not run.").wait_for()
+        banner.get_by_text("jupyter server extension list").wait_for()
+        assert slow == []
+        flow.picture("missing")
+        flow.expects("status of 404")
+
+
+def test_notebook_7_has_sidebar_and_panel(shared_daemon, tmp_path, request):
+    """A job's detail and log open below the list of files; a panel in a notebook draws itself."""
+    import nbbatch
+
+    job = nbbatch.submit(print, "from below", name="below", vcpus=0.25, memory="256M")
+    job.result()
+    with (
+        front_end.running("notebook", tmp_path) as front,
+        flow_of(front, request.node.name) as flow,
+    ):
+        flow.go()
+        flow.open("jobs")
+        flow.job(job.id).dblclick()
+        flow.detail(job.id).locator("[data-phase='idle']").wait_for()
+        flow.picture("detail")
+        flow.command("nbbatch:open-log", id=job.id)
+        flow.log(job.id).locator("[data-line]").get_by_text("from below").wait_for()
+        flow.picture("log")
+        cells = ["import nbbatch, time", "job = nbbatch.submit(time.sleep, 600, memory='256M')\njob"]
+        front_end.write_notebook(tmp_path / "panel.ipynb", cells)
+        flow.go("notebooks/panel.ipynb")
+        notebook = flow.notebook_here(tmp_path / "panel.ipynb")
+        notebook.run(0)
+        cell = notebook.run(1)
+        cell.get_by_role("button", name="terminate").click()
+        cell.get_by_text("FAILED (terminated)").wait_for()
+        flow.open("jobs")
+        flow.page.locator("[data-job]").first.get_by_text("FAILED (terminated)").wait_for()
