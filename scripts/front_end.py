@@ -31,7 +31,7 @@ FRONT_PAGES = {"jupyterlab": "lab", "notebook": "tree"}
 """The page that each begins with."""
 LONGEST_RUN = 180_000
 """Milliseconds that a cell may take."""
-_START = 60_000
+_START = 180_000
 _QUIET = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 _PLAIN = ".jp-cell-toolbar, .jp-toast-button, .jp-Collapser, .Toastify { display: none !important }"
 _RUN = (
@@ -142,11 +142,13 @@ def opened(
 
 
 @contextmanager
-def sidebar(front_end: str, folder: Path, *, width: int = 1280, height: int = 900) -> Iterator[OpenSidebar]:
+def sidebar(
+    front_end: str, folder: Path, *, width: int = 1280, height: int = 900, zoom: float = 1
+) -> Iterator[OpenSidebar]:
     """A front end of its own with the sidebar open, in front of an empty folder."""
     with _server(front_end, folder) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": height})
+        page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=zoom)
         opened = OpenSidebar(page)
         page.goto(f"{address}/{FRONT_PAGES[front_end]}?token=x")
         page.wait_for_function(_HAS_SIDEBAR, timeout=_START)
