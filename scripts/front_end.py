@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Locator, Page, sync_playwright
+from nbformat import NotebookNode
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "cells.ipynb"
@@ -39,7 +40,6 @@ _RUN = (
     " widget.activeCellIndex = index; widget.deselectAll();"
     " await window.jupyterapp.commands.execute('notebook:run-cell'); }"
 )
-_HAS_SIDEBAR = "() => window.jupyterapp?.commands.hasCommand('nbbatch:open')"
 _IS_IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
@@ -84,41 +84,133 @@ class OpenNotebook:
         return nbformat.read(self.path, as_version=4)
 
 
-class OpenSidebar:
-    """The sidebar of nbbatch in a browser's page.
+class Desk:
+    """The page of a front end as a person uses it, with the sidebar of nbbatch.
 
     Parameters
     ----------
-    page : playwright.sync_api.Page
-        Shows it.
+    front : FrontEnd
+        Its server and browser.
 
     Attributes
     ----------
+    page : playwright.sync_api.Page
+        Shows it.
     complaints : list of str
         Errors of the console, and exceptions that nobody caught.
     """
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, front: FrontEnd, *, width: int = 1280, height: int = 900) -> None:
+        self.front = front
+        self.page = front.page(width=width, height=height)
         self.complaints: list[str] = []
-        page.set_default_timeout(_START)
-        page.on("console", lambda said: self._complain(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: self._complain(str(error)))
+        self.page.set_default_timeout(_START)
+        self.page.on("console", lambda said: self._complain(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
 
     def _complain(self, text: str) -> None:
         if "ERR_NETWORK_CHANGED" not in text:  # as where containers come and go; it asks again
             self.complaints.append(text)
 
+    def go(self, where: str = "") -> None:
+        """Show this page of the front end, else its first one, and wait until the application has started."""
+        self.page.goto(self.front.url(where or FRONT_PAGES[self.front.program]))
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait until the application has started."""
+        self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Run a command as the palette does."""
+        script = "([name, args]) => { window.jupyterapp.commands.execute(name, args); }"
+        self.page.wait_for_function("name => window.jupyterapp.commands.hasCommand(name)", arg=name)
+        self.page.evaluate(script, [name, arguments])
+
     def open(self, section: str) -> Locator:
         """Bring a section to the front; gives it."""
-        self.page.evaluate(
-            "section => window.jupyterapp.commands.execute('nbbatch:open', { section })", section
-        )
+        self.command("nbbatch:open", section=section)
         return self.page.locator(f"[data-section='{section}']")
 
     def job(self, job_id: str) -> Locator:
         """The row of a job in the list."""
         return self.page.locator(f"[data-job='{job_id}']")
+
+    def detail(self, job_id: str) -> Locator:
+        """The document of a job."""
+        return self.page.locator(f"[data-detail='{job_id}']")
+
+    def log(self, job_id: str) -> Locator:
+        """The document of a job's log."""
+        return self.page.locator(f"[data-log='{job_id}']")
+
+    def theme(self, name: str) -> None:
+        """Switch to `Light` or `Dark`."""
+        self.command("apputils:change-theme", theme=f"JupyterLab {name}")
+        light = str(name == "Light").lower()
+        self.page.locator(f"body[data-jp-theme-light='{light}']").wait_for(state="attached")
+
+    def notebook(self, name: str, cells: Sequence[NotebookNode | str]) -> OpenNotebook:
+        """Write a notebook into the server's folder and open it, its kernel idle."""
+        path = write_notebook(self.front.folder / name, cells)
+        self.command("docmanager:open", path=name, factory="Notebook")
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self.page.wait_for_function(_IS_IDLE)
+        return OpenNotebook(self.page, path)
+
+    def settled(self) -> None:
+        """Wait until no picture or colour is on its way to another one."""
+        self.page.wait_for_function(
+            "() => document.getAnimations().every(one => one.playState !== 'running')"
+        )
+
+
+class FrontEnd:
+    """A front end's server and a Chromium.
+
+    Parameters
+    ----------
+    program : str
+        A key of `PAGES`.
+    address : str
+        Of the server.
+    folder : Path
+        Where it was started: its files.
+    browser : playwright.sync_api.Browser
+        The Chromium.
+    """
+
+    def __init__(self, program: str, address: str, folder: Path, browser: Browser) -> None:
+        self.program = program
+        self.address = address
+        self.folder = folder
+        self._browser = browser
+
+    def page(self, *, width: int, height: int, zoom: float = 1) -> Page:
+        """An empty page of a browser that knows nothing yet."""
+        size: Any = {"width": width, "height": height}
+        return self._browser.new_context(viewport=size, device_scale_factor=zoom).new_page()
+
+    def url(self, where: str) -> str:
+        """Address of a page of the front end."""
+        return f"{self.address}/{where}?token=x"
+
+
+def write_notebook(path: Path, cells: Sequence[NotebookNode | str]) -> Path:
+    """A notebook of these cells; text is code."""
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    all_cells = [nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=all_cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+@contextmanager
+def running(front_end: str, folder: Path, *, routes: bool = True) -> Iterator[FrontEnd]:
+    """A front end's server in this folder, with or without our routes, and a Chromium for its pages."""
+    with _server(front_end, folder, routes=routes) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield FrontEnd(front_end, address, folder, browser)
+        browser.close()
 
 
 @contextmanager
@@ -126,48 +218,28 @@ def opened(
     front_end: str, folder: Path, sources: Sequence[str], *, width: int = 1080, zoom: float = 1
 ) -> Iterator[OpenNotebook]:
     """These cells in a notebook of this folder, open in a front end of its own, the kernel idle."""
-    path = folder / NAME
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
-    with _server(front_end, folder) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 1400}, device_scale_factor=zoom)
-        page.goto(f"{address}/{PAGES[front_end]}/{NAME}?token=x")
+    path = write_notebook(folder / NAME, sources)
+    with running(front_end, folder) as front:
+        page = front.page(width=width, height=1400, zoom=zoom)
+        page.goto(front.url(f"{PAGES[front_end]}/{NAME}"))
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=_START)
         page.wait_for_function(_IS_IDLE, timeout=_START)
         page.add_style_tag(content=_PLAIN)
         yield OpenNotebook(page, path)
-        browser.close()
 
 
 @contextmanager
-def sidebar(front_end: str, folder: Path, *, width: int = 1280, height: int = 900) -> Iterator[OpenSidebar]:
-    """A front end of its own with the sidebar open, in front of an empty folder."""
-    with _server(front_end, folder) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": height})
-        opened = OpenSidebar(page)
-        page.goto(f"{address}/{FRONT_PAGES[front_end]}?token=x")
-        page.wait_for_function(_HAS_SIDEBAR, timeout=_START)
-        page.evaluate("() => window.jupyterapp.restored")
-        opened.open("jobs")
-        yield opened
-        browser.close()
-
-
-@contextmanager
-def _server(front_end: str, folder: Path) -> Iterator[str]:
+def _server(front_end: str, folder: Path, *, routes: bool) -> Iterator[str]:
     """A server of its own in this folder; gives its address."""
     settings = folder / "settings" / "labconfig"
     settings.mkdir(parents=True)
     (settings / "page_config.json").write_text(json.dumps(_QUIET))
     options = ("--no-browser", "--allow-root", "--port=0", "--expose-app-in-browser", "--ServerApp.token=x")
-    routes = "--ServerApp.jpserver_extensions={'nbbatch': True}"  # as the wheel's file says
+    extensions = f"--ServerApp.jpserver_extensions={{'nbbatch': {routes}}}"  # as the wheel's file says
     log = folder / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", front_end, *options, routes],
+            [sys.executable, "-m", front_end, *options, extensions],
             cwd=folder,
             env=_environment(folder),
             stderr=output,

@@ -197,11 +197,14 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
     ------
     UnknownNameError, DoesNotFitError
         As in `pack_for`: a command without a bundle has not come by there.
+    OverBudgetError
+        When it would cost more than its cap, or than is left of the day's budget.
     """
     if weighing.get():
         raise _WeighedError("")
     spec = replace(spec, options=backend.suited(spec.options))
     check_fits(backend, spec.options)
+    _check_budget(backend, spec)
     spec = with_dependencies(backend, spec, submit_spec)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
@@ -213,6 +216,12 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
             raise
         forget_definition(backend, request)
         return _submit(backend, spec.submission(definition_for(backend, request)))
+
+
+def _check_budget(backend: Backend, spec: JobSpec) -> None:
+    from nbbatch.client.money.budget import check_budget  # noqa: PLC0415 - it stands above this module
+
+    check_budget(backend, spec)
 
 
 def _submit(backend: Backend, request: Mapping[str, Any]) -> str:

@@ -89,6 +89,23 @@ def test_settings_of_a_folder_hold_and_are_noticed(site: Any) -> None:
     assert "nbbatch.toml" in reply.body["message"]
 
 
+def test_settings_of_a_folder_hold_for_what_goes_on_behind_a_request(site: Any) -> None:
+    """A sweep of a backend that only its folder knows saves its notebooks when they have ended."""
+    folder = site.root / "named"
+    folder.mkdir()
+    (folder / "nbbatch.toml").write_text('backend = "mine"\n[backends.mine]\nkind = "local"\n')
+    path = site.notebook("named/sweep.ipynb", "x", parameters="x = 1")
+    body = {"path": path, "grid": {"x": [1, 2]}, "output": "named/out-{x}.ipynb"}
+    sent = site.post("notebooks", body, folder="named")
+    assert sent["backend"] == "mine"
+    site.until(sent["job"]["id"], "SUCCEEDED", folder="named")
+    wanted = [folder / f"out-{x}.ipynb" for x in (1, 2)]
+    deadline = time.monotonic() + 60
+    while not all(one.exists() for one in wanted) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(one.exists() for one in wanted)
+
+
 def test_a_backend_that_hangs_holds_up_nobody_else(site: Any) -> None:
     """While all threads of one backend wait for it, others are answered as quickly as before."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
@@ -168,7 +169,12 @@ class Sweep(ArrayJob):
     def collect_in_background(self) -> None:
         """Save each notebook as its run ends, as long as this process is there."""
         if self.bundle.output:
-            threading.Thread(target=self._follow, name=f"nbbatch-sweep-{self.id}", daemon=True).start()
+            here = (
+                copy_context()
+            )  # the settings of the folder that this thread works in hold for that one, too
+            threading.Thread(
+                target=here.run, args=[self._follow], name=f"nbbatch-sweep-{self.id}", daemon=True
+            ).start()
 
     def _follow(self) -> None:
         with suppress(Exception):  # whoever asks the sweep next saves them, or is told why not

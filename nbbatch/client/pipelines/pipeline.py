@@ -25,6 +25,7 @@ from nbbatch.client.listing import find, jobs
 from nbbatch.client.options import Options, split_options
 from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.pipelines.again import decide
+from nbbatch.client.pipelines.dependencies import submitted_together
 from nbbatch.client.pipelines.graph import Node, as_svg, as_text, in_order
 from nbbatch.client.pipelines.steps import (
     Step,
@@ -331,7 +332,7 @@ class Pipeline:
             for name in names:
                 step = self._steps[name]
                 array = (repeats or {}).get(name)
-                step.job = self._submitted(step) if array is None else self._repeated(step, array)
+                step.job = self._submitted(step, done) if array is None else self._repeated(step, array)
                 done.append(step)
         except BaseException:
             for step in done:
@@ -339,8 +340,13 @@ class Pipeline:
                     step.job.terminate(f"Pipeline {self.name} could not be submitted as a whole")
             raise
 
-    def _submitted(self, step: Step) -> Handle:
-        return step.submit(self._options(step))
+    def _submitted(self, step: Step, together: Sequence[Step] = ()) -> Handle:
+        """A step's job; one that it waits for may have failed by now, which then is this one's end, too."""
+        token = submitted_together.set(frozenset(one.job.id for one in together))
+        try:
+            return step.submit(self._options(step))
+        finally:
+            submitted_together.reset(token)
 
     def _repeated(self, step: Step, array: ArrayJob) -> ArrayJob:
         """Failed items again, with the options of now; what they wait for has succeeded."""
