@@ -14,6 +14,7 @@ from nbbatch.client.jobs import Job
 from nbbatch.client.listing import jobs
 from nbbatch.client.queues import QueueTable, queues
 from nbbatch.client.told import Told
+from nbbatch.errors import UnknownNameError
 from nbbatch.jupyter.cells import attach_to, find_job
 from nbbatch.jupyter.commands import Call, command_help
 from nbbatch.jupyter.console import Console, TextConsole, console_for
@@ -94,10 +95,17 @@ def attach(shell: Any, call: Call, backend: str | None) -> None:
     attach_to(shell, find_job(call.job, shell.user_ns, backend), outputs, console_for(shell))
 
 
+def _newest_id(backend: str | None) -> str:
+    newest = jobs(backend=backend, limit=1)
+    if not newest:
+        raise UnknownNameError("There is no job yet.", cure="%batch panel queue shows the queues.")
+    return newest[0].id
+
+
 def show_panel(shell: Any, call: Call, backend: str | None) -> None:
-    """`%batch panel ID`, or `queue`, `fleet`, `cost`: a live panel; where nothing can be redrawn, as lines."""
+    """`%batch panel [ID]`, or `queue`, `fleet`, `cost`: a live panel; where nothing can be redrawn, as lines."""
     is_board = call.job in _BOARDS and call.job not in shell.user_ns
-    what = call.job if is_board else find_job(call.job, shell.user_ns, backend)
+    what = call.job if is_board else find_job(call.job or _newest_id(backend), shell.user_ns, backend)
     shown = panel(what, backend=backend, **call.options)
     console = console_for(shell)
     if isinstance(console, TextConsole):

@@ -83,8 +83,8 @@ COMMANDS = (
     ),
     Command(
         "panel",
-        "a live panel of a job, with buttons; also of queue, fleet or cost",
-        takes_job=True,
+        "a live panel of a job, with buttons, without ID of the newest one; also of queue, fleet or cost",
+        may_take="ID",
         switches=(Switch(("--name",), "NAME"), Switch(("--since",), "TIME")),
     ),
     Command("cancel", "take a job back before it starts", takes_job=True),

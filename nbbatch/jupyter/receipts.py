@@ -18,7 +18,7 @@ from nbbatch.client.config import home
 from nbbatch.client.format import dollars
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail
-from nbbatch.client.money.estimate import Basis, Estimate, Range, estimate_options
+from nbbatch.client.money.estimate import NO_PRICE, Basis, Estimate, Range, estimate_options
 from nbbatch.client.money.history import Measured, Runs
 from nbbatch.client.options import Options
 from nbbatch.client.packing.digest import CODE_VARIABLE, OF_CELL
@@ -84,7 +84,7 @@ def in_receipt(estimate: Estimate | None) -> str:
 def cost_lines(estimate: Estimate) -> Iterator[str]:
     """What a dry run says: the range, where it comes from, the worst case and what it is made of."""
     if estimate.per_hour is None:
-        yield "cost: no price is known for this queue"
+        yield f"cost: {NO_PRICE}"
         return
     for name, one in (("on demand", estimate.on_demand), ("spot", estimate.spot)):
         yield f"cost {name}: {_range(one, estimate)}{_here(estimate, name)}"

@@ -75,17 +75,22 @@ def test_the_last_frame_of_a_job_stays_in_the_saved_notebook(execute):
 
 
 def test_a_handle_is_a_picture_of_now_where_nothing_can_be_redrawn(execute):
-    """Without a front end the handle is a table, as ever, and `%batch panel` tells lines."""
+    """Without a front end the handle is a table, and `%batch panel` tells lines; with no word, of the newest job."""
     notebook = execute(
-        HELPERS, "job = nbbatch.submit(work, 2); job.wait()\njob", "%batch panel job", "nbbatch.panel(job)"
+        HELPERS,
+        "job = nbbatch.submit(work, 2); job.wait()\njob",
+        "%batch panel job",
+        "nbbatch.panel(job)",
+        "%batch panel",
     )
     assert errors_in(notebook) == []
     (static,) = shown(notebook.cells[1])
     assert "<table>" in static["text/html"]
     assert "nbbatch-panel" not in static["text/html"]
-    lines = "".join(output["text"] for output in notebook.cells[2].outputs)
-    assert "nbbatch › job work" in lines
-    assert "nbbatch › from afar 2" in lines
+    for cell in (notebook.cells[2], notebook.cells[4]):
+        lines = "".join(output["text"] for output in cell.outputs)
+        assert "nbbatch › job work" in lines
+        assert "nbbatch › from afar 2" in lines
     assert "nbbatch-panel" in shown(notebook.cells[3])[0]["text/html"]
 
 

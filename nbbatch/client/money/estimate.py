@@ -34,6 +34,8 @@ from nbbatch.model.resources import Resources
 
 _HOUR = 3600.0
 _ON_DEMAND, _SPOT = 0, 1
+NO_PRICE = "no host of the queue has room for it, or nobody knows their price"
+"""What is said where there is no rate."""
 _UNKNOWN = "nothing like it has run here yet: a first run, or seconds=, tells the cost"
 
 
@@ -129,7 +131,7 @@ class Estimate:
 
     def __str__(self) -> str:
         if self.per_hour is None:
-            return "no price is known for this queue"
+            return NO_PRICE
         kind = "Spot" if self.is_spot else "on demand"
         if self.expected is None:
             each = " for each item" if self.items > 1 else ""
