@@ -14,6 +14,7 @@ what, which value, and what to do; `cure` holds the last part by itself so that 
     │   ├── ValueTooLargeError    a value over the size limit
     │   ├── EnvironmentMismatchError  Python, package or image does not match the cell
     │   ├── DoesNotFitError       more vCPU, memory or GPUs than the backend can ever give
+    │   ├── OverBudgetError       the job would cost more than its cap, or than the day has left
     │   ├── NotOnAwsError         only a local daemon can do that, and why
     │   └── ConfigurationError    a setting or file of the user's that cannot be read
     ├── JobError                  the job ended, but not with SUCCEEDED
@@ -127,6 +128,10 @@ class EnvironmentMismatchError(UserError):
 
 class DoesNotFitError(UserError):
     """The request is larger than anything the backend can ever give."""
+
+
+class OverBudgetError(UserError):
+    """The job would cost more than its cap allows, or than is left of the day's budget."""
 
 
 class NotOnAwsError(UserError):

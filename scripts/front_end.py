@@ -160,7 +160,9 @@ class Desk:
 
     def settled(self) -> None:
         """Wait until no picture or colour is on its way to another one."""
-        self.page.wait_for_function("() => document.getAnimations().every(one => one.playState !== 'running')")
+        self.page.wait_for_function(
+            "() => document.getAnimations().every(one => one.playState !== 'running')"
+        )
 
 
 class FrontEnd:

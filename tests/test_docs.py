@@ -55,3 +55,15 @@ def test_links_of_the_other_documents_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
     here = [link for link in links if "://" not in link]
     assert not [link for link in here if not (ROOT / link).exists()]
+
+
+def test_every_picture_is_shown_small_and_told_in_words() -> None:
+    """Pictures of pages and README exist, have a text in their place, and none lies unused or is large."""
+    shown: set[Path] = set()
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for words, link in re.findall(r"!\[(.*?)\]\((.+?)\)", page.read_text(encoding="utf-8")):
+            assert words, f"{page.name}: {link}"
+            shown.add(page.parent / link)
+    kept = set((ROOT / "docs" / "pictures").iterdir())
+    assert {path.name for path in shown} == {path.name for path in kept}
+    assert [path.name for path in kept if path.stat().st_size > 100_000] == []

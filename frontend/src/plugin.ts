@@ -18,6 +18,7 @@ import { Attention } from './attention';
 import { Commands } from './commands';
 import { sidebarIcon } from './icons';
 import { Memory } from './memory';
+import { followBackend } from './panel/backend';
 import { SidebarPanel } from './panel/panel';
 import type { IServices } from './services';
 import { followSettings } from './settings/settings';
@@ -57,9 +58,7 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
     const { settings, ready } = followSettings(registry, ID);
     const trans = (translator ?? nullTranslator).load('nbbatch');
     const store = new Store(new Client(app.serviceManager.serverSettings), new Attention());
-    void Promise.all([memory.ready, ready]).then(() =>
-      store.choose(memory.get('backend', settings.value.backend)),
-    );
+    void ready.then(() => followBackend({ store, memory, settings }));
     const services: IServices = { app, store, memory, rendermime, documents, notebooks, settings, trans };
     const panel = new SidebarPanel(services);
     panel.title.icon = sidebarIcon;

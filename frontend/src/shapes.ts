@@ -411,10 +411,26 @@ export interface ICell {
   error: string;
 }
 
+/** What became of one of the items that a child of an array ran. */
+export interface IItemEnd {
+  /** In the whole array. */
+  position: number;
+  /** `succeeded`, `failed`, or `left`: it did not get that far, or nobody has told yet. */
+  state: 'succeeded' | 'failed' | 'left';
+  /** What it raised, in a line; empty where it raised nothing. */
+  error: string;
+  /** How long it took, where that is known. */
+  seconds: number | null;
+}
+
 /** GET `jobs/<id>/outputs`: what a job has left. */
 export interface IOutputs {
   /** Of the job, or of the child. */
   id: string;
+  /** Of a child that ran more than one item; empty for all else. */
+  items: IItemEnd[];
+  /** Position of the item that this is about; null where it is about all of them. */
+  item: number | null;
   /** In the notebook format (nbformat 4), in order: `stream`, `display_data`, `execute_result`, `error`. Not to be trusted: render them without trust. */
   outputs: (Record<string, unknown>)[];
   /** What its code raised. */
@@ -435,6 +451,8 @@ export interface IOutputs {
 export interface ISaveNotebook {
   /** Another folder, from the server's root. Where nobody knows the source's place, this one or the root. */
   folder?: string;
+  /** Position of the item whose notebook is meant, of a child that ran several; null for the first. */
+  item?: number | null;
 }
 
 /** Where the executed notebook stands. */
@@ -553,6 +571,20 @@ export interface IEnvironmentCost {
   idle: number;
 }
 
+/** What the jobs of a name cost. */
+export interface INameCost {
+  /** Of the jobs. */
+  name: string;
+  /** How many; an array counts as one. */
+  jobs: number;
+  /** Dollars at On-Demand prices, the same at Spot prices, and what of the first went with lost hosts. */
+  onDemand: number;
+  /** Dollars at On-Demand prices, the same at Spot prices, and what of the first went with lost hosts. */
+  spot: number;
+  /** Dollars at On-Demand prices, the same at Spot prices, and what of the first went with lost hosts. */
+  lost: number;
+}
+
 /** The day's cap. */
 export interface IBudget {
   /** Dollars. */
@@ -583,6 +615,12 @@ export interface ICosts {
   queues: IQueueCost[];
   /** By day and environment. */
   environments: IEnvironmentCost[];
+  /** Over all these days, the dearest first. */
+  names: INameCost[];
+  /** How many of the newest jobs these sums are of. */
+  namedJobs: number;
+  /** False where there may be older ones that are not in them. */
+  isNamedExact: boolean;
   /** null where the backend has none. */
   budget: IBudget | null;
 }
@@ -687,8 +725,8 @@ export interface IAskEstimate {
   options?: Record<string, unknown>;
   /** Runs of a sweep. */
   items?: number;
-  /** How long one run takes; null: as earlier runs did. */
-  seconds?: number | null;
+  /** How long one run takes, also as typed (`20m`); null or empty: as earlier runs did. */
+  seconds?: number | string | null;
 }
 
 /** Dollars on one kind of capacity. */
@@ -753,7 +791,7 @@ export interface IRoutes {
   /** Submit the same again; of an array what failed. */
   'POST jobs/{id}/retry': { request: IRetry; answer: IDone; query: never };
   /** What a job has left: rich outputs, its error, a notebook's cells and values. */
-  'GET jobs/{id}/outputs': { request: null; answer: IOutputs; query: never };
+  'GET jobs/{id}/outputs': { request: null; answer: IOutputs; query: 'item' };
   /** Save the executed notebook beside its source, never over another file. */
   'POST jobs/{id}/outputs': { request: ISaveNotebook; answer: ISavedNotebook; query: never };
   /** Python lines that find the job again in a notebook. */

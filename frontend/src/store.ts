@@ -6,18 +6,11 @@
 
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
-import {
-  type AnswerOf,
-  type ApiError,
-  asApiError,
-  type Client,
-  type IAsk,
-  isAborted,
-  type Route,
-} from './api';
+import { type AnswerOf, ApiError, asApiError, type Client, type IAsk, isAborted, type Route } from './api';
 import type { Attention } from './attention';
 import { type IObservable, Observable } from './observable';
 import type { IBackends, INews } from './shapes';
+import { onWake } from './wake';
 
 /** Whether the backend answers; `again` is when it is asked next, in epoch ms. */
 export type Connection =
@@ -30,6 +23,8 @@ const LONGEST_PAUSE = 30_000;
 /** Between answers while nobody looks: a notification may come this late, an array costs no more requests. */
 const UNSEEN_PAUSE = 3_000;
 const WAIT = 20;
+/** The server gives a backend up long before this, in ms: whoever has not answered by then will not. */
+const LONGEST_ANSWER = 120_000;
 
 export class Store implements IDisposable {
   readonly api: Client;
@@ -39,6 +34,7 @@ export class Store implements IDisposable {
   private readonly _connection = new Observable<Connection>({ kind: 'connecting' });
   private readonly _news = new Signal<this, INews>(this);
   private readonly unsubscribe: () => void;
+  private readonly waking: IDisposable;
   private round = new AbortController();
   private cursor = '';
   private failures = 0;
@@ -50,6 +46,7 @@ export class Store implements IDisposable {
     this.attention = attention;
     this._backend.set(backend);
     this.unsubscribe = attention.urgencyNow.subscribe(() => this.onUrgency());
+    this.waking = onWake(() => this.wake());
     this.onUrgency();
   }
 
@@ -79,6 +76,7 @@ export class Store implements IDisposable {
   dispose(): void {
     this.disposed = true;
     this.unsubscribe();
+    this.waking.dispose();
     this.round.abort();
     Signal.clearData(this);
   }
@@ -117,6 +115,12 @@ export class Store implements IDisposable {
     const backends = await this.api.ask('GET backends');
     this._backends.set(backends);
     return backends;
+  }
+
+  /** Ask at once: a question from before will not be answered, and a pause is over. */
+  private wake(): void {
+    this.failures = 0;
+    this.again();
   }
 
   private onUrgency(): void {
@@ -161,7 +165,8 @@ export class Store implements IDisposable {
   private async hear(seen: boolean, signal: AbortSignal): Promise<void> {
     const wait = this._connection.value.kind === 'live' ? WAIT : 0;
     const hidden = seen ? '' : '1';
-    const news = await this.ask('GET news', { query: { cursor: this.cursor, wait, hidden }, signal });
+    const query = { cursor: this.cursor, wait, hidden };
+    const news = await inTime(signal, both => this.ask('GET news', { query, signal: both }));
     if (signal.aborted) {
       return;
     }
@@ -177,6 +182,27 @@ export class Store implements IDisposable {
     this.failures += 1;
     this._connection.set({ kind: 'down', error, again: Date.now() + pause });
     return pause;
+  }
+}
+
+/** An answer, or an ApiError where none came in a time that is long enough for any. */
+async function inTime<T>(signal: AbortSignal, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const request = new AbortController();
+  const abort = () => request.abort();
+  signal.addEventListener('abort', abort);
+  const timer = setTimeout(abort, LONGEST_ANSWER);
+  try {
+    return await ask(request.signal);
+  } catch (error) {
+    if (isAborted(error) && !signal.aborted) {
+      throw new ApiError('The Jupyter server does not answer.', {
+        cure: 'It is asked again; reload the page if that goes on.',
+      });
+    }
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { budgetShare, byName, byQueue, capOf, daysOf, firstDay, savedShare, sumOf } from '../src/costs/model';
-import type { ICosts, IJobRow, IQueueCost } from '../src/shapes';
+import { budgetShare, byName, byQueue, capOf, daysOf, savedShare, sumOf } from '../src/costs/model';
+import type { ICosts, IQueueCost } from '../src/shapes';
 
 function row(day: string, queue: string, charged: number): IQueueCost {
   const none = { submitted: 1, succeeded: 1, failed: 0, seconds: 1, cpuSeconds: 1, lost: 0, saved: 0 };
@@ -17,6 +17,12 @@ const costs: ICosts = {
   idle: 0,
   queues: [row('2026-02-27', 'spot', 6), row('2026-03-02', 'default', 1), row('2026-03-02', 'spot', 2)],
   environments: [],
+  names: [
+    { name: 'train', jobs: 2, onDemand: 3, spot: 1, lost: 0 },
+    { name: 'old', jobs: 1, onDemand: 9, spot: 3, lost: 0 },
+  ],
+  namedJobs: 3,
+  isNamedExact: true,
   budget: null,
 };
 
@@ -44,17 +50,11 @@ test('queues are ranked by cost, of today or of the week', () => {
   expect(byQueue(costs, 7)[0]).toMatchObject({ name: 'spot', charged: 8, jobs: 4 });
 });
 
-test('names are ranked by the cost of their jobs since a day began', () => {
-  const job = (name: string, time: string, cost: number | null) =>
-    ({ name, created: Date.parse(time), cost, size: null }) as IJobRow;
-  const jobs = [
-    job('train', '2026-03-02T01:00:00Z', 1),
-    job('train', '2026-03-02T02:00:00Z', 2),
-    job('old', '2026-03-01T23:59:00Z', 9),
-    job('unknown', '2026-03-02T02:00:00Z', null),
-  ];
-  expect(byName(jobs, firstDay(costs, 1))).toEqual([{ name: 'train', charged: 3, jobs: 2, share: 1 }]);
-  expect(byName(jobs, firstDay(costs, 7))[0]?.name).toBe('old');
+test('names are ranked by what the server says that their jobs cost', () => {
+  expect(byName(costs)).toEqual([
+    { name: 'old', charged: 9, jobs: 1, share: 0.75 },
+    { name: 'train', charged: 3, jobs: 2, share: 0.25 },
+  ]);
 });
 
 test('Spot’s saving is a share of On-Demand, and none where nothing ran', () => {

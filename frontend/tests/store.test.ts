@@ -77,3 +77,25 @@ test('another backend is asked from the beginning', async () => {
   ]);
   store.dispose();
 });
+
+test('a server that never answers counts as down, and is asked again', async () => {
+  const { attention, store } = setUp(() => 'never');
+  attention.look();
+  await vi.advanceTimersByTimeAsync(121_000);
+  expect(store.connection.value).toMatchObject({
+    kind: 'down',
+    error: { message: 'The Jupyter server does not answer.' },
+  });
+  store.dispose();
+});
+
+test('after a sleep of the machine it asks at once, whatever was on its way', async () => {
+  const { server, attention, store } = setUp(asked => (asked.includes('cursor') ? 'never' : { body: NEWS }));
+  attention.look();
+  await vi.advanceTimersByTimeAsync(10);
+  expect(server.asked).toHaveLength(2);
+  vi.setSystemTime(Date.now() + 3_600_000);
+  await vi.advanceTimersByTimeAsync(5_100);
+  expect(server.asked).toEqual([...server.asked.slice(0, 2), 'GET news?cursor=c1&wait=20']);
+  store.dispose();
+});

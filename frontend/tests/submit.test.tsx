@@ -36,24 +36,34 @@ const estimate = {
   queue: 'default',
   chosen: { perHour: 0.5, low: 1, expected: 2, high: 3, worst: 9 },
   isSpot: false,
+  basis: 'measured',
   because: 'measured in 3 runs',
   worstBecause: 'timeout of 1 h',
 };
 
 /** Refuses one amount of memory, as the server does; keeps what is submitted. */
 class Server {
+  readonly estimated: unknown[] = [];
   readonly submitted: unknown[] = [];
-  ask = (route: string, { body }: { body?: { options: Record<string, string> } } = {}): Promise<never> => {
+  ask = (
+    route: string,
+    { body }: { body?: { options: Record<string, string>; seconds?: string } } = {},
+  ): Promise<never> => {
     if (route === 'GET notebooks') {
       return Promise.resolve(notebook as never);
     }
     if (body?.options.memory === 'lots') {
       return Promise.reject(new ApiError('Memory is no amount.', { status: 400, field: 'options.memory' }));
     }
+    if (route === 'POST estimate') {
+      this.estimated.push(body);
+    }
     if (route === 'POST notebooks') {
       this.submitted.push(body);
     }
-    return Promise.resolve((route === 'POST estimate' ? estimate : { job: { id: 'j' } }) as never);
+    const told =
+      body?.options.memory === '1T' ? { ...estimate, basis: body.seconds ? 'given' : 'unknown' } : estimate;
+    return Promise.resolve((route === 'POST estimate' ? told : { job: { id: 'j' } }) as never);
   };
 }
 
@@ -61,7 +71,11 @@ async function shown(document: IDocument = { path: 'a.ipynb', context: null }) {
   const server = new Server();
   const model = new SubmitModel(server, 'a.ipynb', '', NOTHING, trans);
   const accepted: ISubmitted[] = [];
-  const services = { store: { backends: new Observable(null) }, trans } as unknown as IServices;
+  const kernelspecs = {
+    specs: { kernelspecs: { python3: { display_name: 'Python 3' }, ir: { display_name: 'R' } } },
+  };
+  const app = { serviceManager: { kernelspecs } };
+  const services = { app, store: { backends: new Observable(null) }, trans } as unknown as IServices;
   render(
     <ServicesProvider value={services}>
       <SubmitForm
@@ -104,6 +118,22 @@ test('the estimate tells the range and the worst case', async () => {
   await screen.findByText('about $2.00');
   expect(screen.getByText('($1.00 to $3.00)')).toBeTruthy();
   expect(screen.getByText('At worst $9.00', { exact: false })).toBeTruthy();
+});
+
+test('where nothing was measured the form asks how long a run takes', async () => {
+  const { server } = await shown();
+  expect(screen.queryByLabelText(/takes about/)).toBeNull();
+  type(/^memory/, '1T');
+  await screen.findByLabelText(/takes about/);
+  type(/takes about/, '20m');
+  await waitFor(() => expect(server.estimated.at(-1)).toMatchObject({ seconds: '20m' }));
+  expect(screen.getByLabelText<HTMLInputElement>(/takes about/).value).toBe('20m');
+});
+
+test('the kernels of the server are proposed', async () => {
+  await shown();
+  const proposed = [...document.querySelectorAll('#nbbatch-kernels option')];
+  expect(proposed.map(option => option.getAttribute('value'))).toEqual(['python3', 'ir']);
 });
 
 test('commas make a sweep, which is submitted as a grid', async () => {

@@ -26,7 +26,7 @@ from nbbatch.client.options import FULL_ID, SEQUENTIAL, Options
 from nbbatch.client.packing.digest import CONTENT_VARIABLE
 from nbbatch.client.packing.payloads import Payload
 from nbbatch.client.pipelines.dependencies import merged, with_dependencies
-from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec
+from nbbatch.client.spec import BUNDLE_VARIABLE, JobSpec, queue_of
 from nbbatch.client.store import DryStore
 from nbbatch.errors import BackendUnreachableError, ClientException
 
@@ -197,11 +197,14 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
     ------
     UnknownNameError, DoesNotFitError
         As in `pack_for`: a command without a bundle has not come by there.
+    OverBudgetError
+        When it would cost more than its cap, or than is left of the day's budget.
     """
     if weighing.get():
         raise _WeighedError("")
     spec = replace(spec, options=backend.suited(spec.options))
     check_fits(backend, spec.options)
+    _check_budget(backend, spec)
     spec = with_dependencies(backend, spec, submit_spec)
     if spec.options.definition:
         return _submit(backend, spec.submission(spec.options.definition))
@@ -213,6 +216,12 @@ def submit_spec(backend: Backend, spec: JobSpec) -> str:
             raise
         forget_definition(backend, request)
         return _submit(backend, spec.submission(definition_for(backend, request)))
+
+
+def _check_budget(backend: Backend, spec: JobSpec) -> None:
+    from nbbatch.client.money.budget import check_budget  # noqa: PLC0415 - it stands above this module
+
+    check_budget(backend, spec)
 
 
 def _submit(backend: Backend, request: Mapping[str, Any]) -> str:
@@ -272,7 +281,7 @@ def submit_again(backend: Backend, request: Mapping[str, Any], options: Options 
 
 def _otherwise(backend: Backend, request: Mapping[str, Any], options: Options) -> dict[str, Any]:
     """The request with what the options say, and nothing else, in place of what it had."""
-    suited = backend.suited(options)
+    suited = backend.suited(_kept(request, options))
     new = JobSpec(options=options, name=request["jobName"], command=(), environment=options.env).submission(
         ""
     )
@@ -289,9 +298,16 @@ def _otherwise(backend: Backend, request: Mapping[str, Any], options: Options) -
         "containerOverrides": overrides,
     }
     changed["tags"] = {**request.get("tags", {}), **new.get("tags", {})}
-    changed["jobQueue"] = suited.queue if options.queue or options.spot is not None else request["jobQueue"]
+    changed["jobQueue"] = queue_of(suited)
     changed["jobDefinition"] = _definition_again(backend, request, suited if options.image else options)
     return changed
+
+
+def _kept(request: Mapping[str, Any], options: Options) -> Options:
+    """The options, with queue and definition of the request where they name no other."""
+    queue = options.queue or (str(request["jobQueue"]) if options.spot is None else None)
+    definition = options.definition or ("" if options.image else str(request["jobDefinition"]))
+    return replace(options, queue=queue, definition=definition or None)
 
 
 def _by(mine: Mapping[str, Any], theirs: Mapping[str, Any], part: str, key: str) -> list[dict[str, str]]:

@@ -138,9 +138,9 @@ class Api:
 
     def _check_executor(self, job: Job) -> None:
         executor = self._loop.executor
-        if len(job.containers) > 1 and executor is not None and not executor.runs_tasks:
+        if job.most_containers > 1 and executor is not None and not executor.runs_tasks:
             raise ClientException(
-                f"Job definition {job.definition} has {len(job.containers)} containers, which need Docker; this "
+                f"Job definition {job.definition} has {job.most_containers} containers, which need Docker; this "
                 "machine runs jobs as processes. Start a Docker Engine, then nbbatch local stop and start."
             )
 

@@ -1,9 +1,10 @@
 """What grows is bounded: old events are deleted and old samples thinned out, a little at a time.
 
 `$NBBATCH_EVENTS_DAYS` says for how many days events are kept (30), `$NBBATCH_EVENTS_TICKS` of how
-many commits at most (1,000,000). The event log that a replay starts from is not touched: without its
-beginning it would prove nothing. And what a fresh file makes slow is done once beforehand, when the
-first moments of a daemon are over.
+many commits at most (1,000,000). The event log that a replay starts from reaches back
+`$NBBATCH_LOG_DAYS` (90) and up to a quarter more: it begins with a snapshot, and a new one is taken
+every quarter of that time. And what a fresh file makes slow is done once beforehand, when the first
+moments of a daemon are over.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ EVERY_SECONDS = 600.0
 SETTLED_SECONDS = 2.0
 """How long a daemon is left to those who wait for its start."""
 _DAY_MS = 86_400_000
+_SNAPSHOTS = 4
+"""How many are taken in the time that the log is kept for."""
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +45,7 @@ class Housekeeping:
         self._now = now
         self._kept_ms = _setting("NBBATCH_EVENTS_DAYS", 30) * _DAY_MS
         self._kept_ticks = _setting("NBBATCH_EVENTS_TICKS", 1_000_000)
+        self._log_ms = _setting("NBBATCH_LOG_DAYS", 90) * _DAY_MS
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -62,11 +66,20 @@ class Housekeeping:
             has_more = self._store.feed.prune(before=now - self._kept_ms, most_rows=self._kept_ticks)
             await asyncio.sleep(0)
         self._store.samples.thin(now)
+        await self._shorten_log(now)
 
     async def prepare(self) -> None:
         """Once per daemon: commits find a log that need not grow."""
         self._store.lengthen_log()
         await asyncio.to_thread(self._store.flush_log)
+
+    async def _shorten_log(self, now: int) -> None:
+        if self._store.snapshots.is_due(now - self._log_ms // _SNAPSHOTS):
+            self._store.take_snapshot()
+        has_more = True
+        while has_more:
+            has_more = self._store.snapshots.prune(before=now - self._log_ms)
+            await asyncio.sleep(0)
 
     async def _keep(self) -> None:
         await asyncio.sleep(SETTLED_SECONDS)

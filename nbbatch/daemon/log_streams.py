@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nbbatch.daemon.logs import is_stream_name
+from nbbatch.model.containers import Container
 from nbbatch.model.jobs import JobDefinition
 from nbbatch.scheduler.state import SchedulerState
 
@@ -28,10 +29,18 @@ def groups_of(state: SchedulerState) -> dict[str, set[str]]:
     groups: dict[str, set[str]] = {DEFAULT_GROUP: set()}
     for revisions in state.definitions.values():
         for definition in revisions:
-            options = dict(definition.container.log_options) if definition.container.log_options else {}
-            group = options.get("awslogs-group", DEFAULT_GROUP)
-            groups.setdefault(group, set()).add(_beginning(definition, options))
+            for container in _all_containers(definition):
+                options = dict(container.log_options) if container.log_options else {}
+                group = options.get("awslogs-group", DEFAULT_GROUP)
+                groups.setdefault(group, set()).add(_beginning(definition, options))
     return groups
+
+
+def _all_containers(definition: JobDefinition) -> Sequence[Container]:
+    """Of a definition of nodes those of every range."""
+    if definition.nodes is None:
+        return definition.containers
+    return [container for known in definition.nodes.ranges for container in known.containers]
 
 
 def _beginning(definition: JobDefinition, options: Mapping[str, str]) -> str:

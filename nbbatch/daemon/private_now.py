@@ -24,7 +24,7 @@ from nbbatch.scheduler.hosts import EnvironmentState, HostState
 from nbbatch.scheduler.ledger import DAY_MS, host_costs
 from nbbatch.wire.encode_container import Json
 
-MOST_HOSTS, MOST_NAMED, MOST_JOBS = 200, 3, 500
+MOST_HOSTS, MOST_NAMED, MOST_JOBS = 200, 3, 1000
 """Hosts told one by one, jobs named of each, and newest jobs whose costs are summed up by name."""
 
 
@@ -62,7 +62,7 @@ class NowRoutes:
         }
 
     async def names(self, body: Any) -> Json:
-        """What jobs of a name cost, of the newest 500 jobs of the last `days` days (UTC), dearest first."""
+        """What jobs of a name cost, of the newest 1,000 jobs of the last `days` days (UTC), dearest first."""
         days = read_body(_NamesRequest, body).days
         now = max(self._loop.state.now, time.time_ns() // 1_000_000)
         first = (now // DAY_MS - days + 1) * DAY_MS

@@ -5,7 +5,77 @@ INSERT INTO events (events, seed, now, sequence, host_count, succeeded, failed, 
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: read_events
-SELECT events FROM events ORDER BY tick;
+SELECT events FROM events WHERE tick > (SELECT log_start FROM meta) ORDER BY tick;
+
+-- name: log_bounds
+SELECT log_start, (SELECT min(tick) FROM events), (SELECT max(tick) FROM events),
+    (SELECT max(tick) FROM snapshots),
+    coalesce(
+        (SELECT now FROM snapshots ORDER BY tick DESC LIMIT 1), (SELECT now FROM events ORDER BY tick LIMIT 1), 0
+    )
+FROM meta;
+
+-- name: count_copied
+WITH live AS (
+    SELECT sequence
+    FROM queues_of_jobs
+    CROSS JOIN jobs INDEXED BY jobs_by_queue_and_status ON queue = known AND status < 5
+)
+SELECT count(*) FROM (
+    SELECT 1 FROM live
+    UNION ALL SELECT 1
+    FROM live CROSS JOIN children ON children.id BETWEEN sequence << 14 AND (sequence << 14) | 16383
+    LIMIT :limit
+);
+
+-- name: take_snapshot
+INSERT INTO snapshots (tick, seed, now, sequence, host_count, spent)
+SELECT tick, seed, now, sequence, host_count, ? FROM events ORDER BY tick DESC LIMIT 1;
+
+-- name: copy_rows
+INSERT INTO snapshot_rows (tick, kind, place, name, value, run, asked)
+WITH live AS (
+    SELECT sequence, run, asked, job
+    FROM queues_of_jobs
+    CROSS JOIN jobs INDEXED BY jobs_by_queue_and_status ON queue = known AND status < 5
+    JOIN facts USING (sequence)
+)
+SELECT ?1, 'definition', rowid, NULL, definition, NULL, NULL FROM definitions
+UNION ALL SELECT ?1, 'environment', place, NULL, environment, NULL, NULL FROM environments
+UNION ALL SELECT ?1, 'queue', place, NULL, queue, NULL, NULL FROM queues
+UNION ALL SELECT ?1, 'host', place, NULL, host, NULL, NULL FROM hosts
+UNION ALL SELECT ?1, 'noun', row_number() OVER (ORDER BY kind, name), kind, value, NULL, NULL
+FROM nouns
+UNION ALL SELECT ?1, 'job', sequence, NULL, job, run, asked FROM live
+UNION ALL SELECT ?1, 'child', children.id, NULL, children.run, NULL, NULL
+FROM live CROSS JOIN children ON children.id BETWEEN sequence << 14 AND (sequence << 14) | 16383;
+
+-- name: find_snapshot
+SELECT max(tick) FROM snapshots WHERE now <= :before;
+
+-- name: read_snapshot
+SELECT seed, now, sequence, host_count, spent FROM snapshots WHERE tick = (SELECT log_start FROM meta);
+
+-- name: read_snapshot_rows
+SELECT place, name, value, run, asked FROM snapshot_rows
+WHERE tick = (SELECT log_start FROM meta) AND kind = :kind ORDER BY place;
+
+-- name: begin_log
+UPDATE meta SET log_start = ?;
+
+-- name: prune_events
+DELETE FROM events WHERE tick <= ?;
+
+-- name: prune_snapshot_rows
+DELETE FROM snapshot_rows
+WHERE rowid IN (SELECT rowid FROM snapshot_rows WHERE tick < (SELECT log_start FROM meta) LIMIT ?);
+
+-- name: prune_snapshots
+DELETE FROM snapshots
+WHERE tick < (SELECT log_start FROM meta) AND tick NOT IN (SELECT tick FROM snapshot_rows);
+
+-- name: old_snapshots
+SELECT count(*) FROM snapshots WHERE tick < (SELECT log_start FROM meta);
 
 -- name: insert_job
 INSERT INTO jobs

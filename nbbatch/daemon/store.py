@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -23,6 +23,7 @@ from nbbatch.daemon.feed_rows import BATCH, FeedRows
 from nbbatch.daemon.ledger_rows import NOTHING_ADDED, LedgerRows, encode_added
 from nbbatch.daemon.metrics import SampleRows
 from nbbatch.daemon.rowcodec import decode, decode_counts, decode_events, encode, encode_events
+from nbbatch.daemon.snapshot_rows import NOUNS, SnapshotRows
 from nbbatch.model.events import Event, FinishedDependency, JobSubmitted
 from nbbatch.model.fleet import ComputeEnvironment, Host, JobQueue, Noun
 from nbbatch.model.jobs import Job, JobDefinition, JobId, JobStatus, JobView, Run, split_child_id
@@ -31,7 +32,6 @@ from nbbatch.scheduler.restore import Snapshot, StoredJob
 from nbbatch.scheduler.state import CODE, STATUSES, Changes, LiveJob, SchedulerState
 
 _INDEX_BITS = 14
-_NOUNS: Mapping[str, type[Noun]] = {kind.__name__: kind for kind in get_args(Noun)}
 _LAST = 2**62
 """Later than any time, more than any sequence."""
 
@@ -65,6 +65,7 @@ class Store:
         self.deliveries = DeliveryRows(database)
         self.ledger = LedgerRows(database)
         self.samples = SampleRows(database)
+        self.snapshots = SnapshotRows(database)
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -141,13 +142,21 @@ class Store:
             environments=[decode(ComputeEnvironment, row[0]) for row in self._read("read_environments")],
             queues=[decode(JobQueue, row[0]) for row in self._read("read_queues")],
             hosts=[decode(Host, row[0]) for row in self._read("read_hosts")],
-            nouns=[decode(_NOUNS[kind], value) for kind, value in self._read("read_nouns")],
+            nouns=[decode(NOUNS[kind], value) for kind, value in self._read("read_nouns")],
             jobs=[self._stored_job(*row) for row in self._read("read_live_jobs")],
             spent_today=self.ledger.charged(now // DAY_MS),
         )
 
+    def take_snapshot(self) -> None:
+        """Keep what `load` gives now, as something that the log may begin with later."""
+        _, now, *_ = self._counters()
+        self.snapshots.take(spent_today=self.ledger.charged(now // DAY_MS))
+
     def events(self) -> Iterator[tuple[int, Event]]:
-        """Every event that ever happened, with the time it was handled at, in order."""
+        """Every event of the log, with the time it was handled at, in order.
+
+        They happened to a state restored from `snapshots.base()`.
+        """
         for (tick,) in self._database.stream("read_events"):
             yield from decode_events(tick)
 

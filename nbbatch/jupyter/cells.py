@@ -25,7 +25,7 @@ from nbbatch.client.images.built import Image
 from nbbatch.client.jobs import Job, submit_packed
 from nbbatch.client.like import RESIZED, Resized
 from nbbatch.client.listing import find
-from nbbatch.client.options import SEQUENTIAL, Options
+from nbbatch.client.options import Options
 from nbbatch.client.packing.guards import Chosen, choose_inputs, named_values
 from nbbatch.client.packing.names import Names, read_names
 from nbbatch.client.packing.payloads import Cell
@@ -162,12 +162,15 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
 
 def options_of(line: CellLine, namespace: Mapping[str, Any]) -> Options:
     """The line's options over the configured ones, with dependencies as full ids."""
-    options = complete(_with_like(_with_image(line.options, namespace), namespace))
-    depends = tuple(
-        text if text == SEQUENTIAL else find_job(text, namespace, options.backend).id
-        for text in options.depends
-    )
-    return replace(options, depends=depends)
+    given = with_named_like(_with_image(line.options, namespace), namespace)
+    depends = tuple(_id_of(text, namespace) for text in given.depends)
+    return complete(replace(given, depends=depends))
+
+
+def _id_of(text: str, namespace: Mapping[str, Any]) -> str:
+    """The id of a job that is named by the variable of its handle; any other word as it is."""
+    held = namespace.get(text)
+    return held.id if isinstance(held, Handle) else text
 
 
 def _with_image(options: Options, namespace: Mapping[str, Any]) -> Options:
@@ -176,7 +179,7 @@ def _with_image(options: Options, namespace: Mapping[str, Any]) -> Options:
     return replace(options, image=str(held)) if isinstance(held, Image) else options
 
 
-def _with_like(options: Options, namespace: Mapping[str, Any]) -> Options:
+def with_named_like(options: Options, namespace: Mapping[str, Any]) -> Options:
     """A job that `--like` names by the variable of its handle, as that handle."""
     name = str(options.like).removesuffix(RESIZED)
     held = namespace.get(name)

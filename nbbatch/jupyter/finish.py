@@ -22,7 +22,7 @@ from nbbatch.jupyter.console import Console
 from nbbatch.jupyter.gather import gather_values, gather_variables
 from nbbatch.jupyter.outputs import publish_here, show_outputs, show_result
 from nbbatch.jupyter.story import final_line, status_line
-from nbbatch.jupyter.waiting import Watched, items_of
+from nbbatch.jupyter.waiting import Watched, items_of, its_end
 
 MOST_OUTPUTS = 40
 """Outputs of an array's items that are shown; a cell with hundreds of figures helps nobody."""
@@ -62,7 +62,14 @@ def finish(ending: Ending) -> None:
     ------
     JobError
         Unless the job SUCCEEDED.
+    DetachedError
+        When interrupted while its result comes.
     """
+    with its_end(ending.job, ending.console):
+        _finish(ending)
+
+
+def _finish(ending: Ending) -> None:
     detail, account = ending.watched.detail, ending.job.account() if ending.job else None
     items = items_of(ending.job)
     ending.console.settle(status_line(detail, time.time(), account, items=items))

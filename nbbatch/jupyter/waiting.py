@@ -149,6 +149,25 @@ def let_go(job: Handle, console: Console, seconds: float = SECOND_INTERRUPT) -> 
     return DetachedError(f"job {name} goes on without this cell")
 
 
+@contextmanager
+def its_end(job: Handle | None, console: Console) -> Iterator[None]:
+    """While what a job left is brought here: an interrupt stops that, and nothing of the job is lost.
+
+    Raises
+    ------
+    DetachedError
+        When interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if job is None:
+            raise
+        name, status = short_id(job.id), job.detail()["status"]
+        console.line(f"interrupted: job {name} has ended, {status} · %batch attach {name} brings its result")
+        raise DetachedError(f"job {name} has ended, {status}; its result is kept") from None
+
+
 def _follow(job: Handle, console: Console) -> Watched:
     asked, log = _Asked(job), LogText(console)
     vigil = _Vigil(job)

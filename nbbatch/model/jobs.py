@@ -80,11 +80,23 @@ class RetryStrategy:
     evaluate_on_exit: tuple[EvaluateOnExit, ...] = ()
 
 
+def containers_of(first: Container, task: Task | None) -> tuple[Container, ...]:
+    """All containers of a job or node."""
+    return (first,) if task is None else (first, *task.others)
+
+
+def resources_of(first: Container, task: Task | None) -> Resources:
+    """What all of them ask for together."""
+    if task is None or not task.others:
+        return first.resources
+    return sum((known.resources for known in task.others), first.resources)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRange:
-    """Nodes `first` to `last`, both included, of a multi-node job, and the container they run.
+    """Nodes `first` to `last`, both included, of a multi-node job, and what each of them runs.
 
-    `last` is None for a range that is open above (`targetNodes` `4:`). `instance_type` is the one
+    `container` and `task` are as in `Job`. `last` is None for a range that is open above (`targetNodes` `4:`). `instance_type` is the one
     that the range asks for, if any; `target` is `targetNodes` as it was registered.
     """
 
@@ -92,7 +104,18 @@ class NodeRange:
     first: int
     last: int | None
     container: Container
+    task: Task | None = None
     instance_type: str | None = None
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """All containers of a node."""
+        return containers_of(self.container, self.task)
+
+    @property
+    def resources(self) -> Resources:
+        """What a node asks of its host; see `Job.resources`."""
+        return resources_of(self.container, self.task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +150,7 @@ class JobDefinition:
     """One revision of a job definition; `request` is RegisterJobDefinition's input, unchanged.
 
     `container` and `task` are as in `Job`.
-    With `nodes` it is of type multinode, and `container` is its main node's.
+    With `nodes` it is of type multinode, and both are its main node's.
     """
 
     name: str
@@ -150,7 +173,7 @@ class JobDefinition:
     @property
     def containers(self) -> tuple[Container, ...]:
         """All containers of one attempt."""
-        return (self.container,) if self.task is None else (self.container, *self.task.others)
+        return containers_of(self.container, self.task)
 
     @property
     def key(self) -> str:
@@ -170,7 +193,7 @@ class Job(Struct, frozen=True, kw_only=True):
     `attemptDurationSeconds`. `refusal` is the status reason of a job that SubmitJob accepts and that
     fails when it is to be dispatched; empty for nearly all. `definition_tags` go to the task together
     with the job's own when `propagate_tags` is set.
-    With `nodes` it is a multi-node parallel job, and `container` is its main node's.
+    With `nodes` it is a multi-node parallel job, and `container` and `task` are its main node's.
     `consumables` holds names of consumable resources and the quantity an attempt takes of each.
     """
 
@@ -199,7 +222,13 @@ class Job(Struct, frozen=True, kw_only=True):
     @property
     def containers(self) -> tuple[Container, ...]:
         """All containers of one attempt."""
-        return (self.container,) if self.task is None else (self.container, *self.task.others)
+        return containers_of(self.container, self.task)
+
+    @property
+    def most_containers(self) -> int:
+        """How many containers an attempt has, of a multi-node job that of the largest node."""
+        nodes = () if self.nodes is None else self.nodes.ranges
+        return max(len(self.containers), *(len(known.containers) for known in nodes), 1)
 
     @property
     def resources(self) -> Resources:
@@ -207,24 +236,24 @@ class Job(Struct, frozen=True, kw_only=True):
 
         AWS does not say how it places a task of several containers; ECS reserves the sum.
         """
-        if self.task is None or not self.task.others:
-            return self.container.resources
-        return sum((known.resources for known in self.task.others), self.container.resources)
+        return resources_of(self.container, self.task)
 
     @property
     def gang_resources(self) -> Resources:
         """What one attempt takes of all its hosts: of a multi-node job the sum over its nodes."""
         if self.nodes is None:
             return self.resources
-        wanted = (self.nodes.range_of(index).container.resources for index in range(self.nodes.count))
+        wanted = (self.nodes.range_of(index).resources for index in range(self.nodes.count))
         return sum(wanted, NOTHING)
 
     def as_seen_by(self, index: int | None) -> Job:
-        """The job with the container that node `index` runs; itself when it has no nodes."""
+        """The job with what node `index` runs; itself when it has no nodes."""
         if self.nodes is None or index is None:
             return self
-        container = self.nodes.range_of(index).container
-        return self if container is self.container else structs.replace(self, container=container)
+        known = self.nodes.range_of(index)
+        if known.container is self.container:
+            return self
+        return structs.replace(self, container=known.container, task=known.task)
 
     def child_id(self, index: int) -> JobId:
         """Id of an array child or a node."""

@@ -36,12 +36,13 @@ NO_OVERRIDES = Overrides()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRangeOverride:
-    """One entry of `nodePropertyOverrides`; `first` and `last` as in `NodeRange`."""
+    """One entry of `nodePropertyOverrides`; `first` and `last` as in `NodeRange`, `task_overrides` as in `JobDraft`."""
 
     target: str
     first: int
     last: int | None
     overrides: Overrides = NO_OVERRIDES
+    task_overrides: tuple[tuple[str, Overrides], ...] = ()
     instance_type: str | None = None
 
 

@@ -25,6 +25,18 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <sys/prctl.h>
 _LARGEST = 1 << 20
 _PROGRAM = "import sys; sys.path.append({archive!r}); from {package} import zygote; zygote.serve({number})"
 _LAUNCHER = "ipykernel_launcher"
+_DEBUGGER = "debugpy"
+_OF_EVERY_KERNEL = ("ipykernel.ipkernel", "ipykernel.kernelapp", "IPython.core.completer")
+_OF_MOST_KERNELS = (
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "sqlite3",
+    "tornado.platform.asyncio",
+    "tornado.queues",
+)
 _MOMENT = 0.01
 
 
@@ -161,11 +173,23 @@ def serve(number: int) -> None:
 
 
 def _load() -> None:
-    import ipykernel.ipkernel
-    import ipykernel.kernelapp
-    import IPython.core.completer
+    """What every kernel imports while it starts, but for the debugger, to which nobody can talk here.
 
-    del IPython, ipykernel
+    It would be more than half of a kernel's start. A notebook that imports `debugpy` itself finds it.
+    """
+    import importlib
+
+    hidden = {} if _DEBUGGER in sys.modules else {_DEBUGGER: None}
+    sys.modules.update(hidden)  # type: ignore[arg-type]
+    try:
+        for name in _OF_EVERY_KERNEL:
+            importlib.import_module(name)
+        for name in _OF_MOST_KERNELS:
+            with contextlib.suppress(ImportError):  # another version's
+                importlib.import_module(name)
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _become_kernel(order: dict[str, Any], line: socket.socket, inner: int, outer: int, runner: int) -> None:

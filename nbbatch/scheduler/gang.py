@@ -87,9 +87,7 @@ def needed_by_others(job: Job) -> Resources:
     if properties is None:
         return NOTHING
     wanted = (
-        properties.range_of(index).container.resources
-        for index in range(properties.count)
-        if index != properties.main
+        properties.range_of(index).resources for index in range(properties.count) if index != properties.main
     )
     return sum(wanted, NOTHING)
 
@@ -177,7 +175,7 @@ def _by_range(properties: NodeProperties) -> list[tuple[NodeRange, list[int]]]:
     for index in range(properties.count):
         wanted = properties.range_of(index)
         found.setdefault(id(wanted), (wanted, []))[1].append(index)
-    return sorted(found.values(), key=lambda item: _size(item[0].container.resources), reverse=True)
+    return sorted(found.values(), key=lambda item: _size(item[0].resources), reverse=True)
 
 
 def _size(wanted: Resources) -> tuple[int, float, int]:
@@ -198,7 +196,7 @@ def _first_offer(environment: EnvironmentState, wanted: NodeRange) -> Offer | No
 
 
 def _suits(wanted: NodeRange, instance_type: str, room: Resources) -> bool:
-    return wanted.instance_type in (None, instance_type) and wanted.container.resources.fits(room)
+    return wanted.instance_type in (None, instance_type) and wanted.resources.fits(room)
 
 
 def _put(state: SchedulerState, live: LiveJob, index: int, host: HostState) -> None:

@@ -56,9 +56,8 @@ def decode_definition(request: Mapping[str, Any]) -> JobDefinition:
     _check_kind(request)
     platform = _platform(request.get("platformCapabilities", ()))
     nodes = decode_nodes(request["nodeProperties"], platform) if request["type"] == "multinode" else None
-    container, task = (
-        _containers(request, platform) if nodes is None else (nodes.range_of(nodes.main).container, None)
-    )
+    main = None if nodes is None else nodes.range_of(nodes.main)
+    container, task = _containers(request, platform) if main is None else (main.container, main.task)
     return JobDefinition(
         name=name,
         revision=0,

@@ -11,20 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbbatch.errors import ClientException
+from nbbatch.model.containers import Container, Task
 from nbbatch.model.jobs import NodeProperties, NodeRange
 from nbbatch.model.requests import NO_OVERRIDES, NodeOverrides, NodeRangeOverride
 from nbbatch.wire.decode_container import decode_container, decode_overrides
+from nbbatch.wire.decode_task import decode_task, decode_task_overrides
 
 MAX_NODES = 1000
 MAX_RANGES = 5
 
 _TARGETS = re.compile(r"([0-9]{0,6})(:?)([0-9]{0,6})")
-_OTHERS = ("ecsProperties", "eksProperties", "consumableResourceProperties")
-_OTHER_OVERRIDES = (
-    "ecsPropertiesOverride",
-    "eksPropertiesOverride",
-    "consumableResourcePropertiesOverride",
-)
+_OTHERS = ("eksProperties", "consumableResourceProperties")
+_OTHER_OVERRIDES = ("eksPropertiesOverride", "consumableResourcePropertiesOverride")
 
 
 def decode_nodes(properties: Mapping[str, Any], platform: str) -> NodeProperties:
@@ -93,16 +91,26 @@ def _range(entry: Mapping[str, Any], platform: str) -> NodeRange:
     target = entry["targetNodes"]
     first, last = parse_targets(target)
     _refuse(entry, _OTHERS)
-    if "container" not in entry:
-        raise ClientException(f"Must specify container for node range {target}")
-    container = entry["container"]
+    container, task = _containers(entry, target, platform)
     return NodeRange(
         target=target,
         first=first,
         last=last,
-        container=decode_container(container, platform),
-        instance_type=_instance_type(entry) or container.get("instanceType"),
+        container=container,
+        task=task,
+        instance_type=_instance_type(entry) or entry.get("container", {}).get("instanceType"),
     )
+
+
+def _containers(entry: Mapping[str, Any], target: str, platform: str) -> tuple[Container, Task | None]:
+    """Either a `container` or `ecsProperties`, whose task is that of each node of the range."""
+    if "ecsProperties" not in entry and "container" not in entry:
+        raise ClientException(f"Must specify container for node range {target}")
+    if "ecsProperties" not in entry:
+        return decode_container(entry["container"], platform), None
+    if "container" in entry:
+        raise ClientException(f"Cannot use both container and ecsProperties for node range {target}")
+    return decode_task(entry["ecsProperties"], platform)
 
 
 def _range_override(entry: Mapping[str, Any]) -> NodeRangeOverride:
@@ -115,6 +123,7 @@ def _range_override(entry: Mapping[str, Any]) -> NodeRangeOverride:
         first=first,
         last=last,
         overrides=decode_overrides(given) if given else NO_OVERRIDES,
+        task_overrides=decode_task_overrides(entry.get("ecsPropertiesOverride", {})),
         instance_type=_instance_type(entry) or instance_type,
     )
 
@@ -130,7 +139,7 @@ def _instance_type(entry: Mapping[str, Any]) -> str | None:
 def _refuse(entry: Mapping[str, Any], members: Sequence[str]) -> None:
     for member in members:
         if entry.get(member):
-            raise ClientException(f"{member} of a node range is not there yet in nbbatch; use container.")
+            raise ClientException(f"{member} of a node range is not there yet in nbbatch.")
 
 
 def _check_cover(ranges: Sequence[NodeRange], count: int) -> None:

@@ -61,12 +61,8 @@ def encode_job(view: JobView, arns: Arns, now: int) -> Json:
         "isCancelled": run.is_cancelled,
         "isTerminated": run.is_terminated,
     }
-    if job.task is None:
-        detail["container"] = encode_container(job, run, arns, is_parent=is_parent)
-    else:
-        detail["ecsProperties"] = {
-            "taskProperties": [encode_task(job, job.task, run, arns, is_parent=is_parent)]
-        }
+    if job.nodes is None or view.index is not None:
+        detail |= _containers(job, run, arns, is_parent=is_parent)
     if run.status_reason and status not in ACTIVE:
         detail["statusReason"] = run.status_reason
     _add_times(detail, run, is_parent=is_parent)
@@ -144,6 +140,12 @@ def _add_times(shown: Json, run: Run, *, is_parent: bool) -> None:
         shown["startedAt"] = started_at
 
 
+def _containers(job: Job, run: Run, arns: Arns, *, is_parent: bool) -> Json:
+    if job.task is None:
+        return {"container": encode_container(job, run, arns, is_parent=is_parent)}
+    return {"ecsProperties": {"taskProperties": [encode_task(job, job.task, run, arns, is_parent=is_parent)]}}
+
+
 def _add_nodes(detail: Json, view: JobView, arns: Arns) -> None:
     """A node is shown with its container, the job itself with the containers of all ranges."""
     job = view.job
@@ -152,10 +154,11 @@ def _add_nodes(detail: Json, view: JobView, arns: Arns) -> None:
     if view.index is not None:
         detail["nodeDetails"] = node_details(view)
         return
-    del detail["container"]
     detail["nodeProperties"] = encode_nodes(
         job.nodes,
-        lambda container: encode_container(replace(job, container=container), view.run, arns, is_parent=True),
+        lambda known: _containers(
+            replace(job, container=known.container, task=known.task), view.run, arns, is_parent=True
+        ),
     )
 
 

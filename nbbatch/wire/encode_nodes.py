@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nbbatch.model.containers import Container
 from nbbatch.model.jobs import JobView, NodeProperties, NodeRange
 
 Json = dict[str, Any]
 
 
-def encode_nodes(nodes: NodeProperties, container: Callable[[Container], Json]) -> Json:
-    """`nodeProperties`; `container` shows one range's container."""
+def encode_nodes(nodes: NodeProperties, containers: Callable[[NodeRange], Json]) -> Json:
+    """`nodeProperties`; `containers` shows one range's `container` or `ecsProperties`."""
     return {
         "numNodes": nodes.count,
         "mainNode": nodes.main,
         "nodeRangeProperties": [
             {
                 "targetNodes": known.target,
-                "container": container(known.container),
+                **containers(known),
                 **_instance_types(known),
             }
             for known in nodes.ranges

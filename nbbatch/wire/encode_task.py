@@ -8,7 +8,7 @@ from typing import Any
 
 from nbbatch.model.arns import Arns
 from nbbatch.model.containers import Container, ContainerEnd, Task
-from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobDefinition, JobStatus, Run, stream_of
+from nbbatch.model.jobs import ACTIVE, Attempt, Job, JobDefinition, JobStatus, NodeRange, Run, stream_of
 from nbbatch.wire.encode_container import Json, effective, end_of, place_of
 
 EMPTY_LISTS: Mapping[str, Any] = MappingProxyType(
@@ -28,13 +28,12 @@ EMPTY_LISTS: Mapping[str, Any] = MappingProxyType(
 """Lists that are always shown of a task's container."""
 
 
-def encode_registered_task(definition: JobDefinition, task: Task) -> Json:
+def encode_registered_task(known: JobDefinition | NodeRange, task: Task) -> Json:
     """`taskProperties[0]` as registered, absent lists empty."""
-    containers = (definition.container, *task.others)
     return {
         "volumes": [],
         **task.as_registered,
-        "containers": [{**EMPTY_LISTS, **known.as_registered} for known in containers],
+        "containers": [{**EMPTY_LISTS, **one.as_registered} for one in known.containers],
     }
 
 

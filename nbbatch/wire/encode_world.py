@@ -9,7 +9,7 @@ from __future__ import annotations
 from nbbatch.model.arns import Arns
 from nbbatch.model.containers import Container
 from nbbatch.model.fleet import Catalogue, ComputeEnvironment, JobQueue
-from nbbatch.model.jobs import JobDefinition
+from nbbatch.model.jobs import JobDefinition, NodeRange
 from nbbatch.wire.decode_environment import UPDATE_POLICY
 from nbbatch.wire.encode import encode_retry_strategy
 from nbbatch.wire.encode_container import EMPTY_LISTS, Json
@@ -41,14 +41,20 @@ def encode_definition(definition: JobDefinition, arns: Arns) -> Json:
 
 
 def _containers(definition: JobDefinition) -> Json:
+    if definition.nodes is not None:
+        return {"nodeProperties": encode_nodes(definition.nodes, _registered_range)}
     if definition.task is not None:
         return {"ecsProperties": {"taskProperties": [encode_registered_task(definition, definition.task)]}}
-    if definition.nodes is not None:
-        return {"nodeProperties": encode_nodes(definition.nodes, _registered)}
     container = _registered(definition.container)
     if definition.platform == "FARGATE":
         container.setdefault("fargatePlatformConfiguration", {"platformVersion": "LATEST"})
     return {"containerProperties": container}
+
+
+def _registered_range(known: NodeRange) -> Json:
+    if known.task is None:
+        return {"container": _registered(known.container)}
+    return {"ecsProperties": {"taskProperties": [encode_registered_task(known, known.task)]}}
 
 
 def _registered(container: Container) -> Json:

@@ -2,9 +2,10 @@
 
 Source: CloudWatch Logs user guide, "Filter pattern syntax". Three kinds are there: terms (`ERROR
 "out of memory" -DEBUG`, `?ERROR ?WARN`), JSON (`{ $.level = "ERROR" && $.code >= 500 }`) and
-space-delimited fields (`[ip, user, status=4*, ...]`). Regular expressions between `%` are refused.
-Matching is case-sensitive; whether a term must be a whole word is not documented [?], here it need
-not be.
+space-delimited fields (`[ip, user, status=4*, ...]`). A regular expression between `%` may stand for a
+term or for a value (`filter_regex`). Matching is case-sensitive; whether a term must be a whole word is
+not documented [?], here it need not be, and whether an expression may stand beside other terms is not
+either [?], here it may.
 """
 
 from __future__ import annotations
@@ -21,15 +22,19 @@ from typing import Any
 import msgspec
 
 from nbbatch.errors import ClientException
+from nbbatch.wire.filter_regex import RegexError, compile_regex
 
 Matcher = Callable[[str], bool]
 Condition = Callable[[Any], bool]
 
 _DEEPEST = 20
+_MOST_EXPRESSIONS = 2
 _TOKEN = re.compile(
-    r'\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<sign>\|\||&&|!=|<=|>=|\.\.\.|[=<>(),])|(?P<word>[^\s"=<>!|&(),]+))'
+    r'\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|%[^%]*%)|(?P<sign>\|\||&&|!=|<=|>=|\.\.\.|[=<>(),])|(?P<word>[^\s"=<>!|&(),]+))'
 )
-_TERM = re.compile(r'\s*(?P<sign>[?-]?)(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]+))')
+_TERM = re.compile(
+    r'\s*(?P<sign>[?-]?)(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|%(?P<regex>[^%]*)%(?!\S)|(?P<plain>[^\s"%]+))'
+)
 _STEP = re.compile(r"\.([A-Za-z0-9_@#-]+)|\[(\d{1,6})\]|\[\"([^\"]+)\"\]")
 _FIELD = re.compile(r'"((?:[^"\\]|\\.)*)"|\[([^\]]*)\]|(\S+)')
 _ORDERS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
@@ -53,8 +58,11 @@ def compile_filter(pattern: str) -> Matcher:
         When the pattern is malformed, or of a kind that is not there.
     """
     text = pattern.strip()
-    if "%" in _outside_quotes(text):
-        raise _bad(pattern, "regular expressions between % are not there in nbbatch")
+    marks = _outside_quotes(text).count("%")
+    if marks % 2:
+        raise _bad(pattern, "a % has no other; in a term, put it in quotes")
+    if marks // 2 > _MOST_EXPRESSIONS:
+        raise _bad(pattern, f"it may have at most {_MOST_EXPRESSIONS} regular expressions")
     if text.startswith("{") and text.endswith("}"):
         return _json_matcher(_Parser(pattern, text[1:-1]).condition())
     if text.startswith("[") and text.endswith("]"):
@@ -80,16 +88,32 @@ def _terms_matcher(pattern: str, text: str) -> Matcher:
     while place < len(text):
         found = _TERM.match(text, place)
         if found is None:
-            raise _bad(pattern, "a quotation mark has no other")
-        quoted = found["quoted"]
-        terms.append((found["sign"], found["plain"] if quoted is None else _unquoted(quoted)))
+            mark = text[place:].lstrip(" ?-")[:1]
+            raise _bad(
+                pattern, f"a {'% ends within a term' if mark == '%' else 'quotation mark has no other'}"
+            )
+        terms.append((found["sign"], _term(pattern, found)))
         place = found.end()
     if terms and all(sign == "?" for sign, _ in terms):
-        wanted = [term for _, term in terms]
-        return lambda line: any(term in line for term in wanted)
-    without = [term for sign, term in terms if sign == "-"]
-    needed = [term for sign, term in terms if sign != "-"]
-    return lambda line: all(term in line for term in needed) and not any(term in line for term in without)
+        wanted = [is_in for _, is_in in terms]
+        return lambda line: any(is_in(line) for is_in in wanted)
+    without = [is_in for sign, is_in in terms if sign == "-"]
+    needed = [is_in for sign, is_in in terms if sign != "-"]
+    return lambda line: all(is_in(line) for is_in in needed) and not any(is_in(line) for is_in in without)
+
+
+def _term(pattern: str, found: re.Match[str]) -> Matcher:
+    if found["regex"] is not None:
+        return _expression(pattern, found["regex"])
+    term = found["plain"] if found["quoted"] is None else _unquoted(found["quoted"])
+    return lambda line: term in line
+
+
+def _expression(pattern: str, text: str) -> Matcher:
+    try:
+        return compile_regex(text)
+    except RegexError as error:
+        raise _bad(pattern, f"in the regular expression %{text}%, {error}") from error
 
 
 def _json_matcher(condition: Condition) -> Matcher:
@@ -129,8 +153,8 @@ def _all_hold(conditions: Sequence[Condition | None], fields: Sequence[str]) -> 
 
 
 def _split(text: str) -> Iterator[str]:
-    """At commas that are not in quotes."""
-    yield from re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+', text)
+    """At commas that are not in quotes, nor in a regular expression."""
+    yield from re.findall(r'(?:"(?:[^"\\]|\\.)*"|%[^%]*%|[^,"%])+', text)
 
 
 def _field_condition(pattern: str, part: str) -> Condition | None:
@@ -216,6 +240,8 @@ class _Parser:
     def _test(self, sign: str, text: str) -> Condition:
         if not text:
             raise _bad(self.pattern, "a value is missing")
+        if text.startswith("%"):
+            return self._expression(sign, text)
         is_text = text.startswith('"')
         number = None if is_text else _number(text)
         order = _ORDERS.get(sign)
@@ -236,6 +262,15 @@ class _Parser:
             return (glob.match(value if isinstance(value, str) else str(value)) is not None) is wants
 
         return equal
+
+    def _expression(self, sign: str, text: str) -> Condition:
+        if sign not in ("=", "!="):
+            raise _bad(self.pattern, f"{sign} does not go with a regular expression")
+        matches, wants = _expression(self.pattern, text.strip("%")), sign == "="
+        return lambda value: (
+            not (value is _ABSENT or value is None or isinstance(value, dict | list))
+            and matches(value if isinstance(value, str) else str(value)) is wants
+        )
 
     def _peek(self) -> str:
         found = _TOKEN.match(self.text, self.place)

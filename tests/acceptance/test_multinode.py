@@ -243,3 +243,93 @@ def test_a_definition_of_nodes_is_described_as_registered(batch, register_nodes,
         ("1:", ["b"]),
     ]
     assert nodes["nodeRangeProperties"][0]["container"]["image"] == image
+
+
+def test_a_nodes_several_containers_are_one_task_in_the_gangs_network(batch, logs, image, ended, executor):
+    """They share their localhost, all are told of the main node, and the job ends as its main container does."""
+    port = free_port()
+    listen = f"import socket; s = socket.create_server(('127.0.0.1', {port}))"
+    side = f"{listen}; print('hello', flush=True)\nwhile True: s.accept()[0].close()"
+    ask = (
+        f"import socket, time\nfor _ in range(600):\n try: socket.create_connection(('127.0.0.1', {port})); break\n"
+        " except OSError: time.sleep(0.05)\n"
+    )
+    request = {"jobDefinitionName": "pairs", "type": "multinode"}
+    request["nodeProperties"] = {
+        "numNodes": 2,
+        "mainNode": 0,
+        "nodeRangeProperties": [
+            {"targetNodes": "0", "ecsProperties": task_of(image, ask + MAIN, side)},
+            {"targetNodes": "1", "ecsProperties": task_of(image, ask + OTHER, side)},
+        ],
+    }
+    batch.register_job_definition(**request)
+    if executor == "process":
+        with pytest.raises(ClientError, match="has 2 containers, which need Docker"):
+            submit(batch, "pairs")
+        return
+    before = networks()
+    peers = [{"name": "app", "environment": [{"name": "PORT", "value": free_port()}]}]
+    override = {"taskProperties": [{"containers": peers}]}
+    job_id = submit(
+        batch,
+        "pairs",
+        nodeOverrides={
+            "nodePropertyOverrides": [
+                {"targetNodes": target, "ecsPropertiesOverride": override} for target in ("0", "1")
+            ]
+        },
+    )
+    job = ended(job_id)
+    assert (job["status"], job["statusReason"]) == ("SUCCEEDED", "Essential container in task exited")
+    main, other = batch.describe_jobs(jobs=[f"{job_id}#0", f"{job_id}#1"])["jobs"]
+    assert lines_of_container(logs, main, "app") == ["node 1", "mine: None"]
+    assert lines_of_container(logs, main, "side") == ["hello"]
+    told = lines_of_container(logs, other, "app")
+    assert told[0].startswith("told ")
+    assert told[0].split()[1] != "127.0.0.1"
+    assert job["attempts"][0]["taskProperties"][0]["containers"][0]["exitCode"] == 0
+    settled(lambda: networks() <= before)
+
+
+def test_nodes_of_one_container_in_a_task_run_on_either_executor(batch, logs, image, ended):
+    """`ecsProperties` with a single container need no Docker."""
+    request = {"jobDefinitionName": "alone", "type": "multinode"}
+    request["nodeProperties"] = {
+        "numNodes": 2,
+        "mainNode": 0,
+        "nodeRangeProperties": [
+            {"targetNodes": ":", "ecsProperties": task_of(image, "print('here', flush=True)")}
+        ],
+    }
+    batch.register_job_definition(**request)
+    job = ended(submit(batch, "alone"))
+    assert job["status"] == "SUCCEEDED"
+    (main,) = batch.describe_jobs(jobs=[f"{job['jobId']}#0"])["jobs"]
+    assert lines_of_container(logs, main, "app") == ["here"]
+
+
+def task_of(image, script, side=""):
+    """`ecsProperties`: Python code, and beside it, perhaps, some that goes on until it is stopped."""
+    code = {"app": script, **({"side": side} if side else {})}
+    containers = [
+        {
+            "name": name,
+            "image": image,
+            "command": ["python3", "-c", text],
+            "essential": name == "app",
+            "resourceRequirements": SIZE,
+        }
+        for name, text in code.items()
+    ]
+    return {"taskProperties": [{"containers": containers}]}
+
+
+def lines_of_container(logs, job, name):
+    (container,) = [
+        known for known in job["ecsProperties"]["taskProperties"][0]["containers"] if known["name"] == name
+    ]
+    page = logs.get_log_events(
+        logGroupName="/aws/batch/job", logStreamName=container["logStreamName"], startFromHead=True
+    )
+    return [event["message"] for event in page["events"]]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import nbbatch
-from nbbatch.client.arrays.chunks import Durations, choose_chunk, key_of
+from nbbatch.client.arrays.chunks import WORTH_A_CHILD_OF_NOTEBOOKS, Durations, choose_chunk, key_of
 from nbbatch.client.arrays.inputs import Blocks, Calls, Spread, list_items, table_of
 from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.config import home
@@ -176,10 +176,12 @@ def test_what_has_a_length_is_not_copied(table):
         ({"items": 1000, "seconds": 0.01, "slots": 10}, 25),
         ({"items": 1000, "seconds": 60.0, "slots": 10}, 1),
         ({"items": 1000, "seconds": 0.1, "slots": 1, "timeout": 4}, 20),
+        ({"items": 50, "seconds": 1.0, "slots": 2, "worth": WORTH_A_CHILD_OF_NOTEBOOKS}, 6),
+        ({"items": 5000, "seconds": 1.0, "slots": 2, "worth": WORTH_A_CHILD_OF_NOTEBOOKS}, 30),
     ],
 )
 def test_quick_items_are_packed_and_slow_ones_are_not(facts, size):
-    """Five seconds of work to a child, four children to a slot, half the timeout, 10,000 children."""
+    """Five seconds of work to a child, thirty to one of notebooks, four children to a slot, half the timeout, 10,000 children."""
     assert choose_chunk("auto", **facts).size == size
 
 

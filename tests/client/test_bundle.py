@@ -98,7 +98,12 @@ def test_bundle_names_its_command_and_variables(main, store) -> None:
     packed = pack(Cell(source="1"), store, python="/usr/bin/python3")
     folder = packed.url.removeprefix("file://")
     assert packed.command == ("/usr/bin/python3", f"{folder}/runner.pyz", folder)
-    assert packed.environment == {"NBBATCH_BUNDLE": packed.url, "NBBATCH_CODE": packed.code}
+    assert set(packed.environment) == {"NBBATCH_BUNDLE", "NBBATCH_CODE", "NBBATCH_CONTENT"}
+    assert packed.environment["NBBATCH_BUNDLE"] == packed.url
+    assert packed.environment["NBBATCH_CODE"] == packed.code
+    again = pack(Cell(source="1"), store), pack(Cell(source="2"), store)
+    contents = [one.environment["NBBATCH_CONTENT"] for one in (packed, *again)]
+    assert contents[0] == contents[1] != contents[2]
 
 
 @pytest.mark.parametrize(

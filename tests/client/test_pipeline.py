@@ -185,6 +185,25 @@ def test_a_step_that_did_not_change_repeats_its_failed_items_with_the_options_of
     assert {"name": "A", "value": "1"} in container["environment"]
 
 
+def test_a_step_that_fails_before_the_next_one_is_submitted_is_no_mistake():
+    """The others are submitted, and end as Batch ends what waits for a failed job."""
+
+    class Late(list):
+        """Packed only when the first step has ended."""
+
+        def __reduce__(self):
+            p["first"].job.wait(DEADLINE)
+            return list, ()
+
+    p = nbbatch.pipeline("quick")
+    p.step(load, "no number", name="first")
+    p.step(total, [p["first"], Late()], name="last")
+    p.run()
+    assert p.wait(DEADLINE)
+    assert p.status() == {"first": "FAILED", "last": "FAILED"}
+    assert p["last"].job.detail()["statusReason"] == "Dependent Job failed"
+
+
 def test_what_depends_on_a_changed_step_runs_again_although_it_had_succeeded():
     """And a step with other inputs is a changed one."""
     p = nbbatch.pipeline("inputs")

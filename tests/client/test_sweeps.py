@@ -194,6 +194,7 @@ nbbatch.record("pid", os.getpid())
 nbbatch.record("dice", random.random())
 nbbatch.record("forked", b"zygote" in open("/proc/self/cmdline", "rb").read())
 nbbatch.record("path", [place for place in sys.path if place.endswith("runner.pyz")] == sys.path[-1:])
+nbbatch.record("debugger", "debugpy" in sys.modules)
 mark = os.environ.setdefault("MARK", str(depth)) == str(depth)
 nbbatch.record("mark", mark)
 """
@@ -202,6 +203,7 @@ nbbatch.record("mark", mark)
     assert [(run["seen"], run["mark"], run["forked"], run["path"]) for run in runs] == [
         (False, True, True, True)
     ] * 3
+    assert not any(run["debugger"] for run in runs), "it would be half of a kernel's start"
     assert len({run["pid"] for run in runs}) == len({run["dice"] for run in runs}) == 3
 
 

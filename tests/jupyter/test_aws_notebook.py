@@ -69,6 +69,16 @@ total + 1
     "log again": "get_ipython().run_line_magic('batch', f'logs {job.id}')",
     "follow": "print([line for line in job.logs(follow=True)])",
     "child": "arr = nbbatch.map(print, ['one', 'two'], env=env)\narr.wait()\nprint(arr[1].logs())",
+    "panels": """
+from nbbatch.errors import NbbatchError
+for what in (job, arr):
+    panel = nbbatch.panel(what)
+    print(panel, len(panel.look().html) > 500)
+try:
+    nbbatch.panel('cost')
+except NbbatchError as error:
+    print(type(error).__name__)
+""",
     "account": """
 took = job.account()
 print(0 < took.on_demand < 0.01, took.cpu_seconds > 0, took.peak_memory > 0)
@@ -181,6 +191,17 @@ def test_a_log_is_read_from_cloudwatch(shown):
     for name in ("log", "log again", "follow"):
         assert "a line of its own" in shown[name], name
     assert shown["child"].strip() == "two"
+
+
+def test_panels_of_jobs_on_aws(shown):
+    """A job with its log and an array with its counts; what AWS cannot tell says so."""
+    told = shown["panels"]
+    assert "job print" in told
+    assert "a line of its own" in told
+    assert "SUCCEEDED" in told
+    assert "2 of 2" in told or "2/2" in told or "2 SUCCEEDED" in told, told
+    assert told.count("True") == 2
+    assert "NotOnAwsError" in told
 
 
 def test_a_job_on_aws_is_found_again_by_its_id(shown):

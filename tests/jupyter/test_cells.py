@@ -265,6 +265,24 @@ def test_an_interrupt_while_the_job_is_sent_detaches(batch_shell, capsys, moment
     assert job.result(60) == 2
 
 
+def test_an_interrupt_while_the_result_comes_says_that_the_job_has_ended(batch_shell, capsys, monkeypatch):
+    """Not that it goes on; the result is brought by the line that is told."""
+    cell = """%%batch --name brought
+class Late:
+    def __reduce__(self):
+        return eval, ("__import__('os').environ.pop('ONCE', '') and __import__('signal').raise_signal(2) or 7",)
+late = Late()"""
+    monkeypatch.setenv("ONCE", "yes")
+    with pytest.raises(DetachedError, match="has ended, SUCCEEDED; its result is kept"):
+        run(batch_shell, cell)
+    name = nbbatch.job("brought").id[:8]
+    said = capsys.readouterr().out
+    assert f"interrupted: job {name} has ended, SUCCEEDED · %batch attach {name} brings its result" in said
+    assert "goes on" not in said
+    run(batch_shell, f"%batch attach {name}")
+    assert batch_shell.user_ns["late"] == 7
+
+
 def test_a_cell_that_needs_the_value_of_a_failed_job_is_not_sent(batch_shell):
     """It could never run."""
     run(batch_shell, "import nbbatch\nbroken = nbbatch.submit(int, 'x')\nbroken.wait(60)")

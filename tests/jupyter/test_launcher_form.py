@@ -42,6 +42,7 @@ TEXTS = {
     "depends": st.lists(NAME, min_size=1, max_size=3).map(",".join),
     "priority": st.integers(-5, 10_100).map(str),
     "share": NAME,
+    "like": st.one_of(NAME, NAME.map("{}.resized()".format)),
     "cache": st.sampled_from(["yes", "no"]),
     "value_limit": st.sampled_from(["1M", "2G", "0"]),
     "array": st.sampled_from(["range(20)", "df", '["a b", "c"]', "{'lr': [1, 2]}", "range(", "x y"]),

@@ -143,6 +143,44 @@ def test_an_attached_job_has_a_panel_and_its_outputs(execute):
     assert "from afar 2" in "".join(output.get("text", "") for output in told.outputs)
 
 
+def test_a_pipeline_shown_before_it_runs_follows_its_steps(execute):
+    """Its last frame has every step's end; its button runs again what failed."""
+    notebook = execute(
+        HELPERS,
+        "p = nbbatch.pipeline('etl')\np.step(work, 1, name='load')\np.step(work, 3, name='fit', after=['load'])\np",
+        "p.run()\np.wait()\nfrom nbbatch.jupyter.panels.shown import _shown\n(panel,) = _shown\n"
+        "until(lambda: panel.frame.is_last)\nran = p['fit'].job.id\n"
+        "press(panel, 'retry')\nassert p['fit'].job.id != ran\np.wait()\n"
+        "until(lambda: panel.frame.is_last and 'retry · fit' in panel.frame.text)",
+        **LIVE,
+    )
+    assert errors_in(notebook) == []
+    (frame, *_) = shown(notebook.cells[1])
+    assert "pipeline etl FAILED" in frame["text/plain"]
+    assert "✓ load" in frame["text/plain"]
+    assert "<svg" in frame["text/html"]
+
+
+def test_a_panel_goes_on_after_its_daemon_was_killed(execute, tmp_path):
+    """What went wrong stands in it while the daemon is away; then it is drawn again, up to the end."""
+    notebook = execute(
+        HELPERS,
+        "job = nbbatch.submit(time.sleep, 600)\npanel = nbbatch.panel(job)\npanel",
+        "import signal\nfrom nbbatch.client.config import home\n"
+        "from nbbatch.client.daemon_process import running_pid, stop_by_signal\n"
+        "from nbbatch.client.backend import get_backend\n"
+        "until(lambda: 'RUNNING' in panel.frame.text)\nfirst = running_pid(home())\nos.kill(first, signal.SIGKILL)\n"
+        "until(lambda: running_pid(home()) != first)\npanel.ring(now=True)\n"
+        "until(lambda: running_pid(home()) not in (None, first))\n"
+        "until(lambda: not panel._trouble)",
+        "press(panel, 'terminate')\nuntil(lambda: panel.frame.is_last)\n"
+        "assert 'FAILED (terminated)' in panel.frame.text\nstop_by_signal(home())",
+        NBBATCH_HOME=str(tmp_path / "home"),
+        **LIVE,
+    )
+    assert errors_in(notebook) == []
+
+
 def test_buttons_of_a_job(execute):
     """Terminate ends it, retry turns the panel to a new job, what makes no sense does nothing, no button prints."""
     notebook = execute(

@@ -14,6 +14,7 @@ import nbbatch
 from nbbatch.client.notebooks.sweeps import Run
 from nbbatch.jupyter.figures.sweep import Outcomes, recorded
 from nbbatch.jupyter.panels.frame import figure_bundle
+from nbbatch.jupyter.panels.open import panel_below
 from nbbatch.jupyter.panels.sweep import SweepView, sweep_frame, turned
 from nbbatch.jupyter.panels.sweep_now import SHOWN, Order, Row, SweepNow
 
@@ -217,3 +218,11 @@ def test_a_panel_draws_a_sweep(sweep):
     """By its handle, found again by its id, too."""
     again = nbbatch.job(sweep.id)
     assert "4 SUCCEEDED" in repr(nbbatch.panel(again))
+
+
+def test_a_sweep_is_its_board_where_nothing_can_be_redrawn(sweep):
+    """As text and as a static page, the best run first; attached to, it has the panel of a sweep."""
+    static = sweep._repr_mimebundle_()
+    assert "best (lowest) loss" in static["text/plain"]
+    assert "nbbatch-panel" in static["text/html"]
+    assert isinstance(panel_below(sweep).view, SweepView)

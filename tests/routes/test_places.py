@@ -89,6 +89,23 @@ def test_settings_of_a_folder_hold_and_are_noticed(site: Any) -> None:
     assert "nbbatch.toml" in reply.body["message"]
 
 
+def test_settings_of_a_folder_hold_for_what_goes_on_behind_a_request(site: Any) -> None:
+    """A sweep of a backend that only its folder knows saves its notebooks when they have ended."""
+    folder = site.root / "named"
+    folder.mkdir()
+    (folder / "nbbatch.toml").write_text('backend = "mine"\n[backends.mine]\nkind = "local"\n')
+    path = site.notebook("named/sweep.ipynb", "x", parameters="x = 1")
+    body = {"path": path, "grid": {"x": [1, 2]}, "output": "named/out-{x}.ipynb"}
+    sent = site.post("notebooks", body, folder="named")
+    assert sent["backend"] == "mine"
+    site.until(sent["job"]["id"], "SUCCEEDED", folder="named")
+    wanted = [folder / f"out-{x}.ipynb" for x in (1, 2)]
+    deadline = time.monotonic() + 60
+    while not all(one.exists() for one in wanted) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(one.exists() for one in wanted)
+
+
 def test_a_backend_that_hangs_holds_up_nobody_else(site: Any) -> None:
     """While all threads of one backend wait for it, others are answered as quickly as before."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
@@ -155,7 +172,7 @@ def aws_site(new_site: Callable[..., Any], home: Path, account: Account) -> Any:
     return site
 
 
-def submit_there(account: Account, name: str) -> str:
+def submit_there(account: Account, name: str, *command: str) -> str:
     """A job that waits, as moto's do for a moment."""
     batch = account.client("batch")
     batch.register_job_definition(
@@ -165,7 +182,7 @@ def submit_there(account: Account, name: str) -> str:
             "image": "nbbatch-test/python:3.11",
             "vcpus": 1,
             "memory": 64,
-            "command": ["sleep", "1"],
+            "command": list(command) or ["sleep", "1"],
         },
     )
     return str(batch.submit_job(jobName=name, jobQueue=QUEUE, jobDefinition="plain")["jobId"])
@@ -184,6 +201,21 @@ def test_an_account_has_the_same_list(aws_site: Any, account: Account) -> None:
     reply = aws_site.ask("GET", "costs")
     assert (reply.status, reply.body["reason"]) == (400, "NotOnAwsError")
     assert "backend='prod'" not in aws_site.get(f"jobs/{job_id}/code")["code"]
+
+
+@pytest.mark.docker
+def test_an_accounts_log_is_read_from_cloudwatch(aws_site: Any, account: Account) -> None:
+    """Lines of the job's own stream, with their times; pages go on where the last one ended."""
+    program = "for number in range(30): print('line', number, flush=True)"
+    job_id = submit_there(account, "tells", "python3", "-c", program)
+    aws_site.until(job_id, "SUCCEEDED")
+    page = aws_site.get(f"jobs/{job_id}/logs", limit=10, head=1)
+    assert [line["text"] for line in page["lines"]] == [f"line {number}" for number in range(10)]
+    assert page["lines"][0]["time"] > 1_600_000_000_000
+    later = aws_site.get(f"jobs/{job_id}/logs", limit=10, page=page["forward"])
+    assert later["lines"][0]["text"] == "line 10"
+    last = aws_site.get(f"jobs/{job_id}/logs", limit=10)
+    assert last["lines"][-1]["text"] == "line 29"
 
 
 def test_news_of_an_account_come_by_looking(aws_site: Any, account: Account) -> None:

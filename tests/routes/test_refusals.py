@@ -110,6 +110,7 @@ BAD = [
     ("POST", "notebooks", {}, {"path": "text.ipynb"}, 400, "path"),
     ("POST", "estimate", {}, {"items": 0}, 400, "items"),
     ("POST", "estimate", {}, {"seconds": -1.0}, 400, "seconds"),
+    ("POST", "estimate", {}, {"seconds": "a while"}, 400, "seconds"),
     ("POST", "estimate", {}, {"options": {"vcpus": "a few"}}, 400, "options.vcpus"),
     ("POST", "backends/start", {}, {"backend": "moon"}, 404, "backend"),
     ("GET", "backends/start", {}, None, 405, ""),

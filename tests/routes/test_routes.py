@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ import nbformat
 import pytest
 
 import nbbatch
+from nbbatch.client.backend import get_backend
 
 SETTINGS = {"memory": "64M"}
 
@@ -260,23 +262,37 @@ def test_an_estimate_says_what_it_is_made_of(site: Any) -> None:
     assert told["chosen"]["worst"] >= told["chosen"]["expected"]
 
 
+def narrow_queue() -> str:
+    """A queue with room for two vCPUs, whatever this machine has and other tests do."""
+    batch = get_backend("local").batch
+    kinds = {"type": "EC2", "maxvCpus": 2, "minvCpus": 0, "instanceTypes": ["m6i.large"]}
+    network = {"subnets": ["subnet-1"], "securityGroupIds": ["sg-1"], "instanceRole": "role"}
+    batch.create_compute_environment(
+        computeEnvironmentName="narrow", type="MANAGED", computeResources={**kinds, **network}
+    )
+    order = [{"order": 1, "computeEnvironment": "narrow"}]
+    batch.create_job_queue(jobQueueName="narrow", priority=1, computeEnvironmentOrder=order)
+    return "narrow"
+
+
 def test_queues_and_costs_tell_now(site: Any) -> None:
-    """Depth, why the first one waits, vCPUs; dollars of today, with idle hosts apart."""
-    most = next(one for one in site.get("queues")["queues"] if one["name"] == "default")["maxVcpus"]
-    jobs = [submit(seconds=600, name="large") for _ in range(int(most) + 1)]
+    """Depth, why the first one waits, vCPUs; dollars of today, by name too, with idle hosts apart."""
+    name = narrow_queue()
+    jobs = [submit(seconds=600, name="large", queue=name) for _ in range(3)]
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            (queue,) = [one for one in site.get("queues")["queues"] if one["name"] == "default"]
-            if queue["front"] == [jobs[-1].id]:
-                break
-            site.get("news", cursor=site.get("news")["cursor"], wait=0.5)
+        for job in jobs[:2]:
+            site.until(job.id, "RUNNING")
+        (queue,) = [one for one in site.get("queues")["queues"] if one["name"] == name]
         assert queue["front"] == [jobs[-1].id]
         assert queue["blocked"]
-        assert queue["wantedVcpus"] == 1
+        assert (queue["wantedVcpus"], queue["maxVcpus"]) == (1, 2)
         assert queue["depth"]["RUNNABLE"] == 1
         costs = site.get("costs", days=3)
         assert costs["onDemand"] == pytest.approx(costs["charged"] + costs["lost"] + costs["saved"])
+        assert costs["isNamedExact"]
+        (large,) = [one for one in costs["names"] if one["name"] == "large"]
+        assert large["jobs"] == 3
+        assert large["onDemand"] > large["spot"] > 0
         assert costs["budget"]["perDay"] is None
         assert site.post("costs/budget", {"perDay": 5.0})["perDay"] == 5.0
         assert site.post("costs/budget", {})["perDay"] is None
@@ -308,3 +324,43 @@ def test_many_tabs_at_once_get_the_same(site: Any) -> None:
         statuses = list(pool.map(lambda route: site.ask("GET", route).status, routes))
     assert set(statuses) == {200}
     assert threading.active_count() < 100
+
+
+def test_a_child_tells_all_its_items(site: Any) -> None:
+    """Of an array in chunks each item with its error; of a sweep each run can be chosen and saved."""
+    array = nbbatch.map(fails_at_odd, range(4), chunk=2, name="in-chunks", **SETTINGS)
+    site.until(array.id, "FAILED")
+    items = site.get(f"jobs/{array.id}:1/outputs")["items"]
+    assert [(one["position"], one["state"], one["error"]) for one in items] == [
+        (2, "succeeded", ""),
+        (3, "failed", "ValueError: 3"),
+    ]
+    path = site.notebook("runs.ipynb", "print('run', x)", parameters="x = 0")
+    sweep = nbbatch.map_notebook(site.root / path, grid={"x": [7, 8, 9]}, chunk=2)
+    site.until(sweep.id, "SUCCEEDED")
+    child = f"{sweep.id}:0"
+    for item, text in ((0, "run 7\n"), (1, "run 8\n")):
+        told = site.get(f"jobs/{child}/outputs", item=item)
+        assert (told["item"], len(told["items"])) == (item, 2)
+        assert told["outputs"][0]["text"] == text
+        assert site.post(f"jobs/{child}/outputs", {"item": item})["path"].endswith(f"-item-{item}.ipynb")
+    assert site.ask("GET", f"jobs/{child}/outputs", item=2).status == 404
+
+
+def test_a_tab_that_closes_while_it_waits_is_no_failure(site: Any) -> None:
+    """Its long poll is forgotten: the log has no traceback of a stream that is closed."""
+    cursor, written = site.get("news")["cursor"], site.log.stat().st_size
+    for wait in (20, 0):  # one is dropped while it waits, the other before it is answered
+        with socket.create_connection(("127.0.0.1", site.port)) as tab:
+            address = f"{site.base}nbbatch/news?cursor={cursor}&wait={wait}"
+            lines = [
+                f"GET {address} HTTP/1.1",
+                "Host: localhost",
+                f"Authorization: {site.headers['Authorization']}",
+            ]
+            tab.sendall("\r\n".join([*lines, "", ""]).encode())
+            site.get("news", cursor=cursor, wait=0)  # the server has read the other request by now
+    job = submit(name="rings")
+    site.until(job.id, "SUCCEEDED")
+    site.get("news", cursor=cursor, wait=0)
+    assert "Traceback" not in site.log.read_bytes()[written:].decode()

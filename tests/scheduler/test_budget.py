@@ -267,3 +267,93 @@ def test_a_budget_is_never_exceeded_beyond_one_grace_period(data):
         if one.job.id == job and one.attempt.started_at is not None
     )
     assert spent <= cap + most_rate * (GRACE_MS + 1) / HOUR_MS + 1e-9
+
+
+MOST_TICK_MS = 60_000
+
+
+class Busy:
+    """A world whose executor stops at once what it is told to, and whose ticks come late."""
+
+    def __init__(self, data):
+        self.draw = data.draw
+        self.world = World(max_vcpus=8)
+        self.world.now = 10 * DAY_MS
+        self.caps: dict[str, float | None] = {}
+        self.started: dict[str, int] = {}
+        self.most: dict[str, float] = {}
+
+    def submit(self):
+        cap = self.draw(st.none() | st.floats(0.0005, 0.02))
+        job = self.world.submit(
+            size=self.draw(st.sampled_from([None, 2, 5])),
+            attempts=self.draw(st.integers(1, 3)),
+            vcpus=self.draw(st.integers(1, 2)),
+            tags={} if cap is None else capped(cap),
+        )
+        self.caps[job] = cap
+
+    def start(self):
+        """Some of what was placed runs now; the rates at which money goes are noted."""
+        for child in sorted(set(self.world.running) - set(self.started) - set(self.world.stopping)):
+            if self.draw(st.booleans()):
+                self.started[child] = self.world.now
+                self.world.start(child)
+        rates = {child: price_of(self.world, child) for child in self.started}
+        for owner in {"day", *(child.partition(":")[0] for child in rates)}:
+            rate = sum(one for child, one in rates.items() if owner in ("day", child.partition(":")[0]))
+            self.most[owner] = max(self.most.get(owner, 0.0), rate)
+
+    def wait(self):
+        """Between two ticks nobody looks: a deadline is worked off by the tick behind it."""
+        world, deadline = self.world, self.world.state.next_deadline()
+        until = world.now + self.draw(st.integers(1, 20 * 60_000))
+        if deadline is None or deadline > until:
+            world.now = until
+            return
+        world.now = max(world.now, deadline) + self.draw(st.integers(0, MOST_TICK_MS))
+        world.happen(Ticked())
+        for child in sorted(set(world.running) & set(world.stopping)):
+            if world.stopping[child].attempt == world.running[child].attempt:
+                world.exit(child, 143, started_at=self.started.pop(child, None))
+
+    def end(self):
+        child = self.draw(st.sampled_from(sorted(self.started)))
+        self.world.exit(child, self.draw(st.sampled_from([0, 1])), started_at=self.started.pop(child))
+
+    def spent(self, first, last, job=None):
+        """Dollars that attempts cost between two times, all or those of a job."""
+        ended = (one.attempt for one in self.world.ended if job in (None, one.job.id))
+        return sum(
+            one.price * max(0, min(last, one.stopped_at) - max(first, one.started_at)) / HOUR_MS
+            for one in ended
+            if one.started_at is not None
+        )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_a_day_and_a_job_pass_their_caps_by_one_tick_at_most(data):
+    """Whatever comes: the cap, and the rate at which money went times how late a tick is, to the millisecond.
+
+    What an executor takes to stop an attempt comes on top, as the test above has it.
+    """
+    busy = Busy(data)
+    cap = data.draw(st.floats(0.0005, 0.05))
+    busy.world.happen(BudgetChanged(dollars=cap))
+    for _ in range(40):
+        if data.draw(st.booleans()):
+            busy.submit()
+        busy.start()
+        busy.wait()
+        if busy.started and data.draw(st.booleans()):
+            busy.end()
+    while busy.started:
+        busy.end()
+    tick = (MOST_TICK_MS + 1) / HOUR_MS
+    for day in range(10, busy.world.now // DAY_MS + 1):
+        spent = busy.spent(day * DAY_MS, (day + 1) * DAY_MS)
+        assert spent <= cap + busy.most.get("day", 0.0) * tick + 1e-9
+    for job, own in busy.caps.items():
+        most = float("inf") if own is None else own + busy.most.get(job, 0.0) * tick
+        assert busy.spent(0, busy.world.now, job) <= most + 1e-9

@@ -7,8 +7,10 @@ from test_commands_submit_job import DEFINITION, DRAFT, job_of, refused, world_w
 from world import World
 
 from nbbatch.errors import ClientException
+from nbbatch.model.containers import Container, Task
 from nbbatch.model.jobs import Dependency, NodeProperties, NodeRange
 from nbbatch.model.requests import NodeOverrides, NodeRangeOverride, Overrides
+from nbbatch.model.resources import Resources
 from nbbatch.scheduler.commands.stop_jobs import cancel_job, terminate_job
 
 FIRST = NodeRange(target="0:0", first=0, last=0, container=DEFINITION.container)
@@ -41,6 +43,57 @@ def test_overrides_reach_the_range_they_name():
     assert (rest.container.command, rest.instance_type) == (("x",), "m6i.large")
     assert rest.container.environment == (("A", "1"), ("B", "9"))
     assert job.as_seen_by(3).container is rest.container
+
+
+SIDE = Container(image="proxy", name="side", command=("Ref::word",), essential=False)
+PAIRS = replace(NODES, ranges=(FIRST, replace(REST, task=Task(others=(SIDE,)))))
+OF_PAIRS = replace(DEFINITION, type="multinode", nodes=PAIRS)
+
+
+def test_parameters_and_overrides_reach_the_containers_of_a_ranges_task():
+    """By their names; a node then runs them all, and takes room for all."""
+    own = NodeRangeOverride(
+        target="1:", first=1, last=None, task_overrides=(("side", Overrides(memory=64, vcpus=1.0)),)
+    )
+    job = job_of(world_with(OF_PAIRS), parameters={"word": "hi"}, node_overrides=NodeOverrides(ranges=(own,)))
+    first, rest = job.nodes.ranges
+    assert first.task is None
+    assert [known.command for known in rest.containers] == [("echo", "hi"), ("hi",)]
+    assert rest.resources == rest.container.resources + Resources(vcpus=1, memory=64)
+    assert job.task is None, "the main node has one container"
+    assert job.as_seen_by(2).containers == rest.containers
+    assert job.as_seen_by(0).task is None
+    assert job.most_containers == 2
+    assert job.gang_resources.memory == first.resources.memory + 3 * rest.resources.memory
+
+
+@pytest.mark.parametrize(
+    ("nodes", "own", "text"),
+    [
+        (
+            PAIRS,
+            {"task_overrides": (("app", Overrides(command=("x",))),)},
+            "node range 1: has no container app",
+        ),
+        (PAIRS, {"overrides": Overrides(command=("x",))}, "node range 1: has ecsProperties"),
+        (
+            NODES,
+            {"task_overrides": (("side", Overrides(command=("x",))),)},
+            "node range 1: has no ecsProperties",
+        ),
+    ],
+)
+def test_overrides_of_another_kind_than_their_range_are_refused(nodes, own, text):
+    """They would be lost without a word."""
+    definition = replace(DEFINITION, type="multinode", nodes=nodes)
+    given = NodeOverrides(ranges=(NodeRangeOverride(target="1:", first=1, last=None, **own),))
+    assert text in refused(world_with(definition), node_overrides=given)
+
+
+def test_task_overrides_of_the_whole_job_are_refused():
+    """Which node would they mean?"""
+    text = refused(world_with(MULTI), task_overrides=(("side", Overrides(command=("x",))),))
+    assert "ecsPropertiesOverride cannot be given for multi-node parallel jobs" in text
 
 
 def test_the_number_of_nodes_may_change_where_a_range_is_open():

@@ -1,8 +1,11 @@
 """Multi-node parallel jobs: gang placement, and the main node that decides."""
 
+from dataclasses import replace
+
 import pytest
 from world import World, container, hosts, nodes
 
+from nbbatch.model.containers import Task
 from nbbatch.model.jobs import JobStatus, NodeProperties, NodeRange
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.blocked import (
@@ -369,3 +372,33 @@ def test_a_thousand_nodes_are_one_job():
     assert hosts(world) == 1_000
     world.exit(f"{job}#0", 1, started_at=None)
     assert world.finished[job].status is S.FAILED
+
+
+def test_a_nodes_host_has_room_for_all_its_containers():
+    """Placed by the sum; each order holds its node's containers with their own streams, and AWS's variables in each."""
+    side = replace(container(vcpus=3, memory=128), name="side", essential=False)
+    first = NodeRange(target="0", first=0, last=0, container=container(vcpus=1))
+    rest = NodeRange(target="1:", first=1, last=None, container=container(vcpus=1), task=Task(others=(side,)))
+    world = World(types=("m6i.large", "m6i.xlarge"))
+    job = world.submit(nodes=NodeProperties(count=3, main=0, ranges=(first, rest)))
+    world.start(f"{job}#0")
+    kinds = [world.run_of(f"{job}#{index}").instance_type for index in range(3)]
+    assert kinds == ["m6i.large", "m6i.xlarge", "m6i.xlarge"]
+    assert world.running[f"{job}#0"].others == ()
+    order = world.running[f"{job}#2"]
+    (other,) = order.others
+    assert (order.resources.vcpus, other.resources.vcpus) == (4, 3)
+    assert ("AWS_BATCH_JOB_NODE_INDEX", "2") in other.environment
+    assert order.log_stream != other.log_stream
+    assert other.follows_main
+
+
+def test_a_gang_whose_containers_fit_no_host_together_is_told_so():
+    """Each alone would fit."""
+    side = replace(container(vcpus=2, memory=128), name="side")
+    everywhere = NodeRange(
+        target="0:", first=0, last=None, container=container(vcpus=1), task=Task(others=(side,))
+    )
+    world = World()
+    job = world.submit(nodes=NodeProperties(count=2, main=0, ranges=(everywhere,)))
+    assert world.run_of(job).status_reason.startswith(BLOCKED_TOO_LARGE)

@@ -33,6 +33,29 @@ def test_terms(pattern, line, expected):
     assert compile_filter(pattern)(line) is expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "line", "expected"),
+    [
+        ("%AUTHORIZED%", "[ERROR 401] UNAUTHORIZED REQUEST", True),
+        ("%[Ee]rror|[Ff]ail% job", "job failed: a Fail", True),
+        ("%[Ee]rror|[Ff]ail% job", "an error", False),
+        (r"-%\d{3}% ERROR", "ERROR 401", False),
+        (r"-%\d{3}% ERROR", "ERROR 40", True),
+        ('?%^WARN% ?"out of"', "it ran out of memory", True),
+        (r"?%^WARN% ?FATAL", "no WARN", False),
+        (r"{ $.user.id = %^u-\d+$% }", '{"user": {"id": "u-17"}}', True),
+        (r"{ $.user.id != %^u-\d+$% && $.n = %^4..$% }", '{"user": {"id": "x"}, "n": 404}', True),
+        (r"{ $.user.id != %^u% }", "{}", False),
+        (r"[ip=%^127\.0\.0\.[1-9]$%, user, ..., code=%^4\d{1,2}$%]", "127.0.0.1 alice x 404", True),
+        (r"[ip=%^127\.0\.0\.[1-9]$%, user, ..., code=%^4\d{1,2}$%]", "127.0.0.12 alice x 404", False),
+        ('"100%"', "100% done", True),
+    ],
+)
+def test_expressions_stand_for_terms_and_values(pattern, line, expected):
+    """Between % signs, beside other terms, in JSON and in fields; a % in quotes is a % sign."""
+    assert compile_filter(pattern)(line) is expected
+
+
 LINE = '{"level": "ERROR", "code": 503, "user": {"id": "u-17"}, "tags": ["a", "b"], "ok": true, "x": null}'
 
 
@@ -81,7 +104,12 @@ def test_fields(pattern, expected):
 @pytest.mark.parametrize(
     "pattern",
     [
-        "%ERR.*%",
+        "%ERR.*",
+        "100%",
+        "a%b%c",
+        "%a% %b% %c%",
+        "{ $.a > %b% }",
+        "%a(b)%",
         '"open',
         "{ level = 1 }",
         "{ $.a ~ 1 }",

@@ -216,6 +216,101 @@ def test_a_node_shows_its_place_and_its_own_container():
     assert summary["nodeProperties"] == {"nodeIndex": 1, "isMainNode": False, "numNodes": 3}
 
 
+SIDE = {
+    "image": "proxy",
+    "name": "side",
+    "essential": False,
+    "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "32"}],
+}
+TASK = {
+    "ipcMode": "task",
+    "containers": [
+        {**CONTAINER, "name": "app", "dependsOn": [{"containerName": "side", "condition": "START"}]},
+        SIDE,
+    ],
+}
+PAIRS = {
+    "numNodes": 3,
+    "mainNode": 1,
+    "nodeRangeProperties": [MAIN, {"targetNodes": "1:", "ecsProperties": {"taskProperties": [TASK]}}],
+}
+OF_PAIRS = {**DEFINITION, "nodeProperties": PAIRS}
+
+
+def test_a_range_of_several_containers_is_read():
+    """Each of its nodes is a task; the definition's own containers are its main node's."""
+    definition = decode_definition(OF_PAIRS)
+    first, rest = definition.nodes.ranges
+    assert first.task is None
+    assert [known.name for known in rest.containers] == ["app", "side"]
+    assert (rest.task.ipc_mode, rest.resources.vcpus, rest.resources.memory) == ("task", 2, 96)
+    assert (definition.container, definition.task) == (rest.container, rest.task)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"container": CONTAINER}, "Cannot use both container and ecsProperties for node range 1:"),
+        ({"eksProperties": {"podProperties": {}}}, "eksProperties of a node range is not there"),
+        ({"ecsProperties": {"taskProperties": []}}, "must have 1"),
+        (
+            {"ecsProperties": {"taskProperties": [{**TASK, "containers": [SIDE]}]}},
+            "At least one container must be set as essential",
+        ),
+    ],
+)
+def test_a_range_of_several_containers_is_refused_as_a_task_is(change, text):
+    """By the rules of ecsProperties, and never beside another kind."""
+    first, rest = PAIRS["nodeRangeProperties"]
+    nodes = {**PAIRS, "nodeRangeProperties": [first, {**rest, **change}]}
+    assert text in refused(decode_definition, {**DEFINITION, "nodeProperties": nodes})
+
+
+def test_overrides_of_a_ranges_containers_are_read_by_name():
+    """As those of a job with ecsProperties."""
+    given = {"taskProperties": [{"containers": [{"name": "side", "command": ["y"]}]}]}
+    entry = {"targetNodes": "1:", "ecsPropertiesOverride": given}
+    draft = decode_job({**JOB, "nodeOverrides": {"nodePropertyOverrides": [entry]}})
+    ((name, overrides),) = draft.node_overrides.ranges[0].task_overrides
+    assert (name, overrides.command) == ("side", ("y",))
+
+
+def test_a_range_of_several_containers_is_shown():
+    """In the definition as registered, in the job with effective values, in a node as its task."""
+    definition = replace(decode_definition(OF_PAIRS), revision=1)
+    shown_first, shown_rest = encode_definition(definition, ARNS)["nodeProperties"]["nodeRangeProperties"]
+    assert "ecsProperties" not in shown_first
+    assert "container" not in shown_rest
+    (task,) = shown_rest["ecsProperties"]["taskProperties"]
+    assert [known["name"] for known in task["containers"]] == ["app", "side"]
+    whole = Job(
+        id="j", name="n", queue="q", definition="d:1", container=definition.container, task=definition.task,
+        created_at=1, nodes=definition.nodes,
+    )  # fmt: skip
+    run = Run(id="j", status=JobStatus.RUNNING, created_at=1, environment="ce", attempt=1, started_at=2)
+    detail = shown(encode_job, JobView(job=whole, run=run))
+    assert "container" not in detail
+    assert "ecsProperties" not in detail
+    ranges = detail["nodeProperties"]["nodeRangeProperties"]
+    assert ranges[1]["ecsProperties"]["taskProperties"][0]["containers"][1]["image"] == "proxy"
+    node = Run(
+        id="j#1",
+        status=JobStatus.RUNNING,
+        created_at=1,
+        environment="ce",
+        host="i-1",
+        attempt=1,
+        started_at=2,
+    )
+    one = shown(encode_job, JobView(job=whole.as_seen_by(1), run=node, index=1))
+    assert "container" not in one
+    streams = [known["logStreamName"] for known in one["ecsProperties"]["taskProperties"][0]["containers"]]
+    assert [stream.split("/")[1] for stream in streams] == ["app", "side"]
+    assert "ecsProperties" not in shown(encode_job, JobView(job=whole.as_seen_by(0), run=node, index=0))
+    for known in (detail, one):
+        assert known.keys() <= model().shape_for("JobDetail").members.keys()
+
+
 def test_the_models_own_example_of_node_properties_is_read():
     """A request as boto3 sends it passes validation and decoding."""
     from nbbatch.wire.operations import load_model

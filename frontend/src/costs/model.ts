@@ -1,6 +1,6 @@
 /** Money by day, queue and name, from the server's rows. Pure. */
 
-import type { IBudget, ICosts, IJobRow } from '../shapes';
+import type { IBudget, ICosts } from '../shapes';
 
 /** Days (UTC) that the chart shows. */
 export const DAYS = 7;
@@ -56,16 +56,9 @@ export function byQueue(costs: ICosts, days: 1 | typeof DAYS): IShare[] {
   return ranked(rows.map(row => ({ name: row.queue, charged: row.charged, jobs: row.attempts })));
 }
 
-/** Jobs' names by cost, of the jobs that were created since a day (UTC) began. */
-export function byName(jobs: readonly IJobRow[], since: string): IShare[] {
-  const begin = Date.parse(`${since}T00:00:00Z`);
-  const rows = jobs.filter(job => job.created >= begin && (job.cost ?? 0) > 0);
-  return ranked(rows.map(job => ({ name: job.name, charged: job.cost ?? 0, jobs: job.size ?? 1 })));
-}
-
-/** The first day of the chart, or today. */
-export function firstDay(costs: ICosts, days: 1 | typeof DAYS): string {
-  return isoDay(Date.parse(`${costs.today}T00:00:00Z`) - (days - 1) * DAY);
+/** Jobs' names by what their jobs cost at On-Demand prices. */
+export function byName(costs: ICosts): IShare[] {
+  return ranked(costs.names.map(({ name, onDemand, jobs }) => ({ name, charged: onDemand, jobs })));
 }
 
 /** The share that Spot saves against On-Demand, from 0 to 1; null where nothing was spent. */

@@ -9,7 +9,7 @@ import { useFresh } from '../ui/fresh';
 import { Hint, Trouble } from '../ui/state';
 import { Budget } from './budget';
 import { Chart } from './chart';
-import { byName, byQueue, DAYS, daysOf, firstDay, type IShare, savedShare } from './model';
+import { byName, byQueue, DAYS, daysOf, type IShare, savedShare } from './model';
 
 type Span = 1 | typeof DAYS;
 
@@ -76,8 +76,11 @@ function Today({ costs }: { readonly costs: ICosts }): React.ReactElement {
 function Shares({ costs, active }: { readonly costs: ICosts; readonly active: boolean }): React.ReactElement {
   const { trans } = useServices();
   const [span, setSpan] = React.useState<Span>(1);
-  const jobs = useFresh('GET jobs', { limit: 1000 }, active).answer;
-  const names = jobs ? byName(jobs.jobs, firstDay(costs, span)) : [];
+  const named = useFresh('GET costs', { days: span }, active).answer;
+  const noteOf = ({ isNamedExact, namedJobs }: ICosts) =>
+    isNamedExact
+      ? trans.__('At On-Demand prices.')
+      : trans.__('At On-Demand prices, of the newest %1 jobs.', namedJobs.toLocaleString());
   const queues = byQueue(costs, span);
   if (byQueue(costs, DAYS).length === 0) {
     return <Hint text={trans.__('Nothing ran in the last days, so nothing cost anything.')} />;
@@ -100,7 +103,7 @@ function Shares({ costs, active }: { readonly costs: ICosts; readonly active: bo
       </fieldset>
       {queues.length === 0 && <Hint text={trans.__('Nothing ran today.')} />}
       <Ranking title={trans.__('By queue')} id="queue" shares={queues} />
-      <Ranking title={trans.__('By name')} id="name" shares={names} />
+      {named && <Ranking title={trans.__('By name')} id="name" shares={byName(named)} note={noteOf(named)} />}
     </>
   );
 }
@@ -109,11 +112,13 @@ interface IRankingProps {
   readonly title: string;
   readonly id: string;
   readonly shares: readonly IShare[];
+  /** What has to be known to read them. */
+  readonly note?: string;
 }
 
 const MOST = 10;
 
-function Ranking({ title, id, shares }: IRankingProps): React.ReactElement | null {
+function Ranking({ title, id, shares, note }: IRankingProps): React.ReactElement | null {
   const { trans } = useServices();
   if (shares.length === 0) {
     return null;
@@ -131,6 +136,7 @@ function Ranking({ title, id, shares }: IRankingProps): React.ReactElement | nul
         ))}
       </ul>
       {shares.length > MOST && <p className="nb-weak">{trans.__('and %1 more', shares.length - MOST)}</p>}
+      {note && <p className="nb-weak">{note}</p>}
     </section>
   );
 }

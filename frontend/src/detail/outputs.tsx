@@ -8,7 +8,7 @@ import * as React from 'react';
 import { duration } from '../format';
 import { type Observable, useValue } from '../observable';
 import { useServices } from '../services';
-import type { ICell, IOutputs } from '../shapes';
+import type { ICell, IItemEnd, IOutputs } from '../shapes';
 import type { IJobPlace } from './document';
 import { Pairs, Part } from './parts';
 import { useJobNews } from './use_detail';
@@ -23,10 +23,15 @@ export function OutputsPart({ place, revealed, hasEnded }: IOutputsProps): React
   const { store, trans } = useServices();
   const part = React.useRef<HTMLDivElement>(null);
   const times = useValue(revealed);
-  const ids = hasEnded ? [`${place.id} ended`] : [place.id]; // what has ended leaves nothing new
+  const [item, choose] = React.useState<number | undefined>(undefined);
+  const [parent = place.id] = place.id.split(':');
+  const shown = `${place.id} ${item ?? ''}`;
+  const ids = hasEnded ? [`${shown} ended`] : [shown, place.id, parent]; // what has ended leaves nothing new
   const { value: left, error } = useJobNews(store, ids, signal =>
-    store.ask('GET jobs/{id}/outputs', { id: place.id, query: { backend: place.backend }, signal }),
+    store.ask('GET jobs/{id}/outputs', { id: place.id, query: { backend: place.backend, item }, signal }),
   );
+  const latest = React.useRef(left);
+  latest.current = left ?? latest.current; // while another item is asked for, its choice stays where it is
   const isThere = left !== null;
   React.useEffect(() => {
     if (times > 0 && isThere) {
@@ -37,9 +42,49 @@ export function OutputsPart({ place, revealed, hasEnded }: IOutputsProps): React
     <div ref={part}>
       <Part title={trans.__('Outputs')} name="outputs">
         {error && <p className="nb-Error">{error.message}</p>}
+        {latest.current && <Items left={latest.current} onChoose={choose} />}
         {left && <Left left={left} />}
       </Part>
     </div>
+  );
+}
+
+/** What became of the items of a child that ran several; of a notebook's runs one is shown at a time. */
+function Items({ left, onChoose }: { left: IOutputs; onChoose: (item: number) => void }) {
+  const { trans } = useServices();
+  if (left.items.length === 0) {
+    return null;
+  }
+  const words = ({ position, state, error, seconds }: IItemEnd) =>
+    [`${position}`, error || trans.__(state), seconds === null ? '' : duration(seconds * 1_000)]
+      .filter(part => part !== '')
+      .join(' · ');
+  if (left.item !== null) {
+    return (
+      <label className="nb-Items">
+        {trans.__('Item')}{' '}
+        <select
+          className="jp-mod-styled"
+          value={left.item}
+          onChange={event => onChoose(Number(event.currentTarget.value))}
+        >
+          {left.items.map(each => (
+            <option key={each.position} value={each.position}>
+              {words(each)}
+            </option>
+          ))}
+        </select>
+      </label>
+    );
+  }
+  return (
+    <ul className="nb-Items" aria-label={trans.__('Items')}>
+      {left.items.map(each => (
+        <li key={each.position} data-item={each.position} data-state={each.state}>
+          {words(each)}
+        </li>
+      ))}
+    </ul>
   );
 }
 

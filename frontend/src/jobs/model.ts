@@ -23,6 +23,8 @@ export interface IJobsState {
   readonly error: ApiError | null;
 }
 
+/** Jobs that are asked for at first, which fill a screen, and when somebody goes on. */
+const FIRST = 200;
 const PAGE = 500;
 const NOTHING: IJobsState = {
   filter: EVERYTHING,
@@ -109,7 +111,7 @@ export class JobsModel implements IDisposable {
     const { signal } = this.request;
     this.update({ phase: this.state_.value.phase === 'first' ? 'first' : 'loading' });
     try {
-      const query = { ...this.filter, limit: PAGE, page: token };
+      const query = { ...this.filter, limit: token ? PAGE : FIRST, page: token };
       const page = await this.store.ask('GET jobs', { query, signal });
       this.onPage(page, token !== '');
     } catch (error) {

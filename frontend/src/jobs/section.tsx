@@ -17,7 +17,6 @@ import { JobsToolbar } from './toolbar';
 export function jobsSection(model: JobsModel): React.ComponentType<ISectionProps> {
   const onSelect = (id: string) => model.selected.set(id);
   const onEnd = () => void model.more();
-  // biome-ignore lint/correctness/noComponentHookFactories: made once, by the plugin, for its one model
   return function Jobs(): React.ReactElement {
     const { app, memory, settings, trans } = useServices();
     const state = useValue(model.state);

@@ -4,19 +4,17 @@ import { HTMLSelect, refreshIcon, ToolbarButtonComponent } from '@jupyterlab/ui-
 import * as React from 'react';
 import { useValue } from '../observable';
 import { useServices } from '../services';
+import { chooseBackend } from './backend';
 
 export function Heading(): React.ReactElement {
-  const { store, memory } = useServices();
+  const services = useServices();
+  const { store } = services;
   const chosen = useValue(store.backend);
   const backends = useValue(store.backends);
   React.useEffect(() => {
     store.refreshBackends().catch(() => undefined); // the banner tells what does not answer
   }, [store]);
   const names = backends?.backends.map(backend => backend.name) ?? [];
-  const choose = (name: string) => {
-    store.choose(name);
-    memory.set('backend', name);
-  };
   return (
     <div className="nb-Heading">
       <h2 className="nb-Heading-title">nbbatch</h2>
@@ -27,7 +25,7 @@ export function Heading(): React.ReactElement {
           title="Which backend is shown"
           value={chosen || backends?.default}
           options={names}
-          onChange={event => choose(event.currentTarget.value)}
+          onChange={event => chooseBackend(services, event.currentTarget.value)}
         />
       )}
       <ToolbarButtonComponent

@@ -9,9 +9,11 @@ interface IProps {
   /** Null while it is not known, or something has to be set right first. */
   readonly estimate: IEstimate | null;
   readonly runs: number;
+  /** Below it: what the estimate wants to know. */
+  readonly children?: React.ReactNode;
 }
 
-export function EstimatedCost({ estimate, runs }: IProps): React.ReactElement {
+export function EstimatedCost({ estimate, runs, children }: IProps): React.ReactElement {
   const { trans } = useServices();
   return (
     <section
@@ -31,6 +33,7 @@ export function EstimatedCost({ estimate, runs }: IProps): React.ReactElement {
       ) : (
         <p className="nb-weak">{trans.__('No estimate yet.')}</p>
       )}
+      {children}
     </section>
   );
 }

@@ -15,6 +15,8 @@ export interface Choice {
   readonly entries: Readonly<Record<string, Entry>>;
   readonly options: Readonly<Record<string, string>>;
   readonly kernel: string;
+  /** How long one run takes, as typed, for the estimate; empty: as earlier runs did. */
+  readonly takes: string;
 }
 
 /** Something that keeps a form from being submitted. */
@@ -25,7 +27,9 @@ export interface Complaint {
   readonly cure: string;
 }
 
-export const NOTHING: Choice = { entries: {}, options: {}, kernel: '' };
+export const NOTHING: Choice = { entries: {}, options: {}, kernel: '', takes: '' };
+/** The field of `takes`. */
+export const TAKES = 'takes';
 
 export const fieldOfParameter = (name: string): string => `parameter-${name}`;
 export const fieldOfOption = (name: string): string => `option-${name}`;
@@ -68,6 +72,7 @@ export function stillKnown(choice: Choice, notebook: INotebook): Choice {
     entries: only(choice.entries, notebook.parameters),
     options: only(choice.options, notebook.options),
     kernel: choice.kernel,
+    takes: choice.takes,
   };
 }
 
@@ -167,7 +172,8 @@ export function requestOf(choice: Choice, notebook: INotebook, trans: Translatio
 /** What to ask for an estimate, which also checks the options. */
 export function estimateOf(choice: Choice, notebook: INotebook, trans: TranslationBundle): IAskEstimate {
   const items = runsOf(choice, notebook, trans);
-  return { path: notebook.path, options: optionsOf(choice, notebook), items, seconds: null };
+  const seconds = choice.takes.trim() || null;
+  return { path: notebook.path, options: optionsOf(choice, notebook), items, seconds };
 }
 
 /** Options as the server takes them: lines become a list, the rest stays as it was typed. */
@@ -188,6 +194,9 @@ export function fieldNamed(place: string, notebook: INotebook): string {
   const [group = '', name = ''] = place.split('.', 2);
   if (place === 'kernel') {
     return fieldOfOption(place);
+  }
+  if (place === 'seconds') {
+    return TAKES;
   }
   if (group === 'options') {
     return notebook.options.some(option => option.name === name) ? fieldOfOption(name) : '';

@@ -8,7 +8,7 @@ import type { INotebook, ISubmitted } from '../shapes';
 import { EstimatedCost } from './cost';
 import { type IDocument, metadataOf } from './document';
 import { Field } from './field';
-import { type Complaint, fieldOfOption } from './form';
+import { type Complaint, fieldOfOption, TAKES } from './form';
 import type { ISubmitState, SubmitModel } from './model';
 import { OptionField } from './optionField';
 import { ParameterField } from './parameterField';
@@ -66,7 +66,7 @@ export function SubmitForm({ model, document, onSubmitted, onClose }: IProps): R
           {trans.__('Keep these options in the notebook, for every later run of it')}
         </label>
       )}
-      <Foot state={state} isUnsaved={unsaved.isUnsaved} onClose={onClose} />
+      <Foot model={model} state={state} isUnsaved={unsaved.isUnsaved} onClose={onClose} />
     </form>
   );
 }
@@ -185,7 +185,8 @@ function Fields({ model, state, notebook }: IFieldsProps): React.ReactElement {
 }
 
 function Kernel({ model, state, notebook }: IFieldsProps): React.ReactElement {
-  const { trans } = useServices();
+  const { app, trans } = useServices();
+  const known = app.serviceManager.kernelspecs.specs?.kernelspecs ?? {};
   return (
     <Field
       id="option-kernel"
@@ -194,14 +195,46 @@ function Kernel({ model, state, notebook }: IFieldsProps): React.ReactElement {
       complaints={state.complaints}
     >
       {attributes => (
+        <>
+          <input
+            {...attributes}
+            type="text"
+            autoComplete="off"
+            spellCheck={false}
+            list="nbbatch-kernels"
+            placeholder={notebook.kernel}
+            value={state.choice.kernel}
+            onChange={event => model.setKernel(event.currentTarget.value)}
+          />
+          <datalist id="nbbatch-kernels">
+            {Object.entries(known).map(([name, spec]) => (
+              <option key={name} value={name} label={spec?.display_name} />
+            ))}
+          </datalist>
+        </>
+      )}
+    </Field>
+  );
+}
+
+/** Whether the estimate needs to be told how long a run takes, or was. */
+function wantsTakes({ choice, estimate }: ISubmitState): boolean {
+  return choice.takes !== '' || estimate?.basis === 'unknown';
+}
+
+/** The duration of a run of which nothing was measured. */
+function Takes({ model, state }: { readonly model: SubmitModel; readonly state: ISubmitState }) {
+  const { trans } = useServices();
+  return (
+    <Field id={TAKES} label={trans.__('One run takes about')} complaints={state.complaints}>
+      {attributes => (
         <input
           {...attributes}
           type="text"
           autoComplete="off"
-          spellCheck={false}
-          placeholder={notebook.kernel}
-          value={state.choice.kernel}
-          onChange={event => model.setKernel(event.currentTarget.value)}
+          placeholder={trans.__('20m, for the estimate')}
+          value={state.choice.takes}
+          onChange={event => model.setTakes(event.currentTarget.value)}
         />
       )}
     </Field>
@@ -209,18 +242,23 @@ function Kernel({ model, state, notebook }: IFieldsProps): React.ReactElement {
 }
 
 interface IFootProps {
+  readonly model: SubmitModel;
   readonly state: ISubmitState;
   readonly isUnsaved: boolean;
   readonly onClose: () => void;
 }
 
-function Foot({ state, isUnsaved, onClose }: IFootProps): React.ReactElement {
+function Foot({ model, state, isUnsaved, onClose }: IFootProps): React.ReactElement {
   const { trans } = useServices();
   const against = reasonAgainst(state);
   const label = isUnsaved ? trans.__('Save and Submit') : trans.__('Submit');
   return (
     <div className="nb-Form-foot">
-      {state.notebook && <EstimatedCost estimate={state.estimate} runs={state.runs} />}
+      {state.notebook && (
+        <EstimatedCost estimate={state.estimate} runs={state.runs}>
+          {wantsTakes(state) && <Takes model={model} state={state} />}
+        </EstimatedCost>
+      )}
       <p className="nb-Form-reason" id="nbbatch-reason" role="status" data-reason="">
         {against?.message} {against?.cure}
       </p>

@@ -120,6 +120,10 @@ export class SubmitModel implements IDisposable {
     this.choose({ ...this.state.value.choice, kernel });
   }
 
+  setTakes(takes: string): void {
+    this.choose({ ...this.state.value.choice, takes });
+  }
+
   /** Submit it; undefined where the server refused, which the form then tells. */
   async submit(): Promise<ISubmitted | undefined> {
     const { notebook, choice, backend } = this.state.value;

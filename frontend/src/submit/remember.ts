@@ -36,7 +36,8 @@ export function recall(keeper: IKeeper, path: string): Choice {
 export function remember(keeper: IKeeper, path: string, choice: Choice): void {
   const others = all(keeper).filter(([other]) => other !== path);
   const isAny =
-    choice.kernel !== '' || [choice.entries, choice.options].some(each => Object.keys(each).length > 0);
+    choice.kernel + choice.takes !== '' ||
+    [choice.entries, choice.options].some(each => Object.keys(each).length > 0);
   const kept: Kept = isAny ? [[path, choice], ...others] : others;
   keeper.set(KEY, kept.slice(0, KEPT) as unknown as ReadonlyPartialJSONValue);
 }

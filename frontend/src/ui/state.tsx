@@ -15,8 +15,9 @@ export function Trouble({ fresh }: { readonly fresh: IFresh<unknown> }): React.R
   if (connection.kind === 'down') {
     return null;
   }
+  const isPlain = fresh.error.reason === 'NotOnAwsError'; // nothing is wrong: an account just has none of it
   return (
-    <div className="nb-Trouble" role="alert">
+    <div className={`nb-Trouble${isPlain ? ' nb-mod-plain' : ''}`} role={isPlain ? 'status' : 'alert'}>
       <p>{fresh.error.message}</p>
       {fresh.error.cure && <p className="nb-weak">{fresh.error.cure}</p>}
     </div>

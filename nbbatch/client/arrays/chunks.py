@@ -22,6 +22,8 @@ from nbbatch.errors import OptionError
 
 WORTH_A_CHILD = 5.0
 """Seconds of work beside which the start of a child is small."""
+WORTH_A_CHILD_OF_NOTEBOOKS = 30.0
+"""The same for notebooks, whose child loads what executes them, and a kernel's program, before the first one."""
 CHILDREN_PER_SLOT = 4
 """So many children for each that can run at once, that the last ones do not leave hosts idle for long."""
 SHARE_OF_TIMEOUT = 0.5
@@ -49,7 +51,13 @@ def packing_words(items: int, chunk: Chunk) -> str:
 
 
 def choose_chunk(
-    asked: int | str, items: int, *, seconds: float | None = None, slots: int = 0, timeout: int | None = None
+    asked: int | str,
+    items: int,
+    *,
+    seconds: float | None = None,
+    slots: int = 0,
+    timeout: int | None = None,
+    worth: float = WORTH_A_CHILD,
 ) -> Chunk:
     """Decide how many items a child runs.
 
@@ -65,6 +73,8 @@ def choose_chunk(
         Children that the queue can run at once; 0 where unknown.
     timeout : int or None
         Seconds an attempt of a child may take.
+    worth : float
+        Seconds of work beside which the start of a child is small.
 
     Raises
     ------
@@ -77,7 +87,7 @@ def choose_chunk(
     if seconds is None:
         why = "as few to a child as AWS Batch allows" if least > 1 else ""
         return Chunk(size=least, why=why, is_guess=True)
-    most = [WORTH_A_CHILD / max(seconds, 1e-6), items / max(1, CHILDREN_PER_SLOT * slots)]
+    most = [worth / max(seconds, 1e-6), items / max(1, CHILDREN_PER_SLOT * slots)]
     if timeout is not None:
         most.append(SHARE_OF_TIMEOUT * timeout / max(seconds, 1e-6))
     size = max(least, int(min(*most)), 1)

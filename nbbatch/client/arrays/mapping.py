@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbbatch.client.arrays.array_jobs import ArrayJob, map_packed
-from nbbatch.client.arrays.chunks import Chunk, Durations, choose_chunk, key_of, packing_words
+from nbbatch.client.arrays.chunks import (
+    WORTH_A_CHILD,
+    Chunk,
+    Durations,
+    choose_chunk,
+    key_of,
+    packing_words,
+)
 from nbbatch.client.arrays.inputs import Calls, Spread, list_items
 from nbbatch.client.arrays.probe import block_of, is_worthwhile, probe
 from nbbatch.client.backend import get_backend
@@ -94,7 +101,9 @@ def map_call(
     return map_packed(packed, options, name=name, inputs=inputs, packing=packing)
 
 
-def chunk_of(asked: int | str, items: int, options: Options, key: str) -> Chunk:
+def chunk_of(
+    asked: int | str, items: int, options: Options, key: str, *, worth: float = WORTH_A_CHILD
+) -> Chunk:
     """Decide how many items a child runs, by what is known of the queue and of earlier runs.
 
     Parameters
@@ -107,12 +116,14 @@ def chunk_of(asked: int | str, items: int, options: Options, key: str) -> Chunk:
         With defaults, from `resolve`.
     key : str
         By what the items' durations are remembered: `key_of`.
+    worth : float
+        Seconds of work beside which the start of a child is small.
     """
     if (looked := weighing.get()) is not None and looked.chunk:
         return Chunk(size=looked.chunk)
     seconds = Durations(home()).get(key) if asked == "auto" else None
     slots = slots_of(options) if seconds is not None else 0
-    return choose_chunk(asked, items, seconds=seconds, slots=slots, timeout=options.timeout)
+    return choose_chunk(asked, items, seconds=seconds, slots=slots, timeout=options.timeout, worth=worth)
 
 
 def slots_of(options: Options) -> int:

@@ -8,7 +8,6 @@ are refused, with the reason and what AWS has instead. docs/aws.md is the users'
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -16,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from nbbatch.client.aws import answers as aws_answers
+from nbbatch.client.aws.clients import AwsClients
 from nbbatch.client.aws.definitions import definition_request, suited
 from nbbatch.client.aws.s3_store import S3Store
 from nbbatch.client.backend import NEVER_REPEATED, THROTTLED, Machine, Standing, translated
 from nbbatch.client.config import BackendConfig
 from nbbatch.client.options import Options
 from nbbatch.errors import ConfigurationError, NotOnAwsError
-from nbbatch.version import __version__
 
 ATTEMPTS = 8
 """How often a call is sent."""
-_CONNECT_SECONDS, _READ_SECONDS, _SHORTLY = 10, 60, 3
+_SHORTLY = 3
+"""Seconds to wait for an answer that can be done without."""
 _LONGEST_PAUSE = 20.0
-_CONNECTIONS = 32
 _TOO_MANY, _SERVERS_FAULT = 429, 500
 
 
@@ -54,7 +53,7 @@ class AwsBackend:
     def __init__(self, settings: BackendConfig) -> None:
         self.settings = settings
         self.name = settings.name
-        self._lock = threading.Lock()
+        self._clients = AwsClients(settings)
         self.region: str = self._session.region_name or ""
         if not self.region:
             raise ConfigurationError(
@@ -167,22 +166,13 @@ class AwsBackend:
         return self._client("s3", retries={"mode": "standard", "total_max_attempts": ATTEMPTS})
 
     def _client(self, service: str, **config: Any) -> Any:
-        from botocore.config import Config  # noqa: PLC0415 - boto3 is slow to import
-
-        settings = Config(
-            **{"connect_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS, **config},
-            max_pool_connections=_CONNECTIONS,
-            user_agent_extra=f"nbbatch/{__version__}",
-        )
-        with self._lock, self.errors():
-            return self._session.client(service, endpoint_url=self.settings.endpoint_url, config=settings)
-
-    @cached_property
-    def _session(self) -> Any:
-        import boto3  # noqa: PLC0415 - boto3 is slow to import
-
         with self.errors():
-            return boto3.session.Session(profile_name=self.settings.profile, region_name=self.settings.region)
+            return self._clients.client(service, **config)
+
+    @property
+    def _session(self) -> Any:
+        with self.errors():
+            return self._clients.session
 
 
 def _repeat(

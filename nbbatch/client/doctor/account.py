@@ -16,6 +16,7 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+from nbbatch.client.aws.clients import AwsClients
 from nbbatch.client.config import BackendConfig
 from nbbatch.client.doctor.checkup import Check, Finding, bad, good, note
 from nbbatch.client.doctor.permissions import (
@@ -113,22 +114,12 @@ def checks_of_account(place: BackendConfig) -> list[tuple[str, Check]]:
 
 
 def _clients(place: BackendConfig) -> Callable[[str], Any]:
-    import boto3  # noqa: PLC0415 - slow to import
-    from botocore.config import Config  # noqa: PLC0415
-
-    config = Config(
-        connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"mode": "standard", "total_max_attempts": 2}
-    )
-
-    @cache
-    def session() -> Any:
-        return boto3.session.Session(profile_name=place.profile, region_name=place.region)
-
-    @cache
-    def client(service: str) -> Any:
-        return session().client(service, endpoint_url=place.endpoint_url, config=config)
-
-    return client
+    patience: dict[str, Any] = {
+        "connect_timeout": _SECONDS,
+        "read_timeout": _SECONDS,
+        "retries": {"mode": "standard", "total_max_attempts": 2},
+    }
+    return cache(partial(AwsClients(place).client, **patience))
 
 
 def _identity(account: Account) -> Iterator[Finding]:

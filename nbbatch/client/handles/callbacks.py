@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from queue import SimpleQueue
 
 _log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ class Callbacks:
 
     def put(self, call: Callable[[], object]) -> None:
         """Have it called soon."""
-        self._calls.put(call)
+        here = copy_context()  # whose settings of a folder hold for it
+        self._calls.put(lambda: here.run(call))
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="nbbatch-callbacks", daemon=True)

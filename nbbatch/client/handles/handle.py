@@ -404,10 +404,14 @@ class Handle(Referable):
     def bring_files(self) -> Fetched | None:
         """Bring the files of a job that has ended, once for each handle; None where none was asked for."""
         detail = self.detail()
-        if not self._has_fetched and asks_for_files(detail):
-            self._has_fetched = True
+        if self._has_fetched or not asks_for_files(detail):
+            return None
+        self._has_fetched = True
+        try:
             return fetch(self.backend.store, detail)
-        return None
+        except KeyboardInterrupt:
+            self._has_fetched = False  # the next call brings them
+            raise
 
     def _wait_for_end(self, timeout: float | None) -> Detail:
         """Final detail; TimeoutError when the time is up first."""

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from nbbatch.client.aws.clients import AwsClients
 from nbbatch.client.config import load_config
 from nbbatch.client.images.facts import engine
 from nbbatch.errors import AccessDeniedError, BackendError, OptionError, UnknownNameError
@@ -50,12 +51,10 @@ def push(tag: str, repository: str, *, create: bool, backend: str | None, say: C
 
 def ecr_client(backend: str | None, repository: str) -> Any:
     """A client of ECR, by the backend's profile and region, or those of the repository's URI."""
-    import boto3  # noqa: PLC0415 - slow to import
-
     settings = load_config().find_backend(backend)
     host = repository.partition("/")[0].split(".")
     region = host[3] if len(host) >= _REGISTRY_PARTS else settings.region
-    return boto3.Session(profile_name=settings.profile, region_name=region).client("ecr")
+    return AwsClients(settings).client("ecr", region=region)
 
 
 def _own_name(repository: str) -> str:

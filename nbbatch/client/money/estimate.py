@@ -246,7 +246,7 @@ def estimate_options(
         Earlier runs that are known already: then the backend is not asked for them.
     """
     backend = get_backend(options.backend)
-    plan = replace(_plan(backend, options), items=items, chunk=chunk)
+    plan = replace(plan_of(backend, options), items=items, chunk=chunk)
     if seconds is None and history is None:
         try:
             history = measured(backend, code=code, name=options.name or name)
@@ -292,7 +292,8 @@ def _of_handle(
     return priced(plan, seconds=given, history=history)
 
 
-def _plan(backend: Backend, options: Options) -> Plan:
+def plan_of(backend: Backend, options: Options) -> Plan:
+    """What a job with these options, from `resolve`, is: one item, unless said otherwise."""
     options = backend.suited(options)
     plan = Plan(backend=backend, queue=queue_of(options), wanted=resources_of(options))
     if options.definition:

@@ -19,7 +19,7 @@ import msgspec
 from nbbatch.client.backend import get_backend
 from nbbatch.client.packing.payloads import Notebook
 from nbbatch.client.bundle import Packed
-from nbbatch.client.arrays.chunks import key_of
+from nbbatch.client.arrays.chunks import WORTH_A_CHILD_OF_NOTEBOOKS, key_of
 from nbbatch.client.notebooks.executed import place_of
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import chunk_of
@@ -190,7 +190,7 @@ def _pack_runs(
         execution=execution,
         options=options,
         runs=[(row, parameters_code(source, row)) for row in rows],
-        chunk=chunk_of(chunk, len(rows), options, key).size,
+        chunk=chunk_of(chunk, len(rows), options, key, worth=WORTH_A_CHILD_OF_NOTEBOOKS).size,
         measured_as=key,
     )
 

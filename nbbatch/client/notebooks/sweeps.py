@@ -10,9 +10,11 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
+import nbbatch
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.arrays.coming import Coming
 from nbbatch.client.notebooks.executed import ExecutedNotebook, NotebookBundle, read_bundle
@@ -22,7 +24,7 @@ from nbbatch.client.jobs import Job
 from nbbatch.client.notebooks.handles import NotebookJob, executed_at, told_with_cell
 from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.notebooks.sweep_view import SweepSummary
-from nbbatch.errors import JobError
+from nbbatch.errors import JobError, NbbatchError
 from nbbatch.model.jobs import TERMINAL
 
 if TYPE_CHECKING:
@@ -105,6 +107,13 @@ class Sweep(ArrayJob):
         rows = [_row(run) for run in runs]
         return pd.DataFrame(rows, index=pd.Index([run.position for run in runs], name="run"))
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """How its runs stand now, the best first, where nothing can be redrawn."""
+        try:
+            return dict(nbbatch.panel(self)._repr_mimebundle_())
+        except NbbatchError:  # a backend that does not answer must not break the display
+            return {"text/plain": repr(self)}
+
     def summary(self) -> SweepSummary:
         """The table as a page for people: links to the notebooks, failed runs first."""
         return SweepSummary(name=self.name, runs=tuple(self.runs()))
@@ -160,7 +169,12 @@ class Sweep(ArrayJob):
     def collect_in_background(self) -> None:
         """Save each notebook as its run ends, as long as this process is there."""
         if self.bundle.output:
-            threading.Thread(target=self._follow, name=f"nbbatch-sweep-{self.id}", daemon=True).start()
+            here = (
+                copy_context()
+            )  # the settings of the folder that this thread works in hold for that one, too
+            threading.Thread(
+                target=here.run, args=[self._follow], name=f"nbbatch-sweep-{self.id}", daemon=True
+            ).start()
 
     def _follow(self) -> None:
         with suppress(Exception):  # whoever asks the sweep next saves them, or is told why not

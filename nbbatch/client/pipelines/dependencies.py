@@ -8,6 +8,7 @@ twenty dependencies; above that small jobs in between join them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,8 @@ from nbbatch.errors import DependencyFailedError, OptionError
 from nbbatch.model.jobs import split_child_id
 
 Submit = Callable[[Backend, JobSpec], str]
+submitted_together: ContextVar[frozenset[str]] = ContextVar("submitted_together", default=frozenset())
+"""Ids of jobs that are submitted as one with what waits for them: one that fails meanwhile is no mistake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class Upstream:
         OptionError
             A job is on another backend.
         DependencyFailedError
-            A job has failed already.
+            A job has failed already, and is none of those that this one is submitted together with.
         """
         for one in self.references:
             if one.backend != backend.name:
@@ -56,7 +59,10 @@ class Upstream:
                     f"{backend.name!r}.",
                     cure="Pass its result() instead.",
                 )
-        for detail in describe_all(backend, dict.fromkeys(one.job_id for one in self.references)):
+        together = submitted_together.get()
+        ids = dict.fromkeys(one.job_id for one in self.references)
+        earlier = [job_id for job_id in ids if split_child_id(job_id)[0] not in together]
+        for detail in describe_all(backend, earlier):
             if detail["status"] == "FAILED":
                 raise DependencyFailedError(
                     f"Job {detail['jobName']} ({detail['jobId']}), whose value is needed, has failed.",

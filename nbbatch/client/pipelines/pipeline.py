@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+import nbbatch
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.backend import get_backend
 from nbbatch.client.handles.handle import Handle
@@ -24,6 +25,7 @@ from nbbatch.client.listing import find, jobs
 from nbbatch.client.options import Options, split_options
 from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.pipelines.again import decide
+from nbbatch.client.pipelines.dependencies import submitted_together
 from nbbatch.client.pipelines.graph import Node, as_svg, as_text, in_order
 from nbbatch.client.pipelines.steps import (
     Step,
@@ -260,6 +262,20 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"pipeline {self.name}\n{as_text(self._nodes({}), self.retried)}"
 
+    def nodes(self) -> list[Node]:
+        """How each step stands now, as the pipeline's picture has it.
+
+        Raises
+        ------
+        BackendError
+            The backend does not answer.
+        """
+        return self._nodes(self._details())
+
+    def _ipython_display_(self, **_: Any) -> None:
+        """IPython's hook: a live panel where a front end shows one; else IPython takes the picture of now."""
+        nbbatch.panel(self)._ipython_display_()
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """How it stands now, as text and as a picture."""
         details: Mapping[str, Detail] = {}
@@ -316,7 +332,7 @@ class Pipeline:
             for name in names:
                 step = self._steps[name]
                 array = (repeats or {}).get(name)
-                step.job = self._submitted(step) if array is None else self._repeated(step, array)
+                step.job = self._submitted(step, done) if array is None else self._repeated(step, array)
                 done.append(step)
         except BaseException:
             for step in done:
@@ -324,8 +340,13 @@ class Pipeline:
                     step.job.terminate(f"Pipeline {self.name} could not be submitted as a whole")
             raise
 
-    def _submitted(self, step: Step) -> Handle:
-        return step.submit(self._options(step))
+    def _submitted(self, step: Step, together: Sequence[Step] = ()) -> Handle:
+        """A step's job; one that it waits for may have failed by now, which then is this one's end, too."""
+        token = submitted_together.set(frozenset(one.job.id for one in together))
+        try:
+            return step.submit(self._options(step))
+        finally:
+            submitted_together.reset(token)
 
     def _repeated(self, step: Step, array: ArrayJob) -> ArrayJob:
         """Failed items again, with the options of now; what they wait for has succeeded."""

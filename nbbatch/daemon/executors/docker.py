@@ -317,7 +317,11 @@ class DockerExecutor:
         for member in whole.members:
             count = member.order.resources.gpus
             member.gpus, gpus = tuple(gpus[:count]), gpus[count:]
-        await self._link.patiently(open_task, whole.name, whole.order, self._placement(whole))
+        await self._link.patiently(self._open_task_once, whole)
+
+    def _open_task_once(self, engine: Engine, whole: LiveAttempt) -> None:
+        """A node's containers are in its gang's network by their pause container."""
+        open_task(engine, whole.name, *enter_gang(engine, whole.order, self._placement(whole)))
 
     async def _close_task(self, whole: LiveAttempt) -> None:
         await self._signal(whole, "SIGKILL")

@@ -16,15 +16,16 @@ from typing import Any
 
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.capacity import capacity_of, check_fits, in_words
+from nbbatch.client.like import with_like
 from nbbatch.client.money.estimate import Estimate, estimate_options
 from nbbatch.client.notebooks.source import check_parameters, read_notebook
 from nbbatch.client.options import Options
-from nbbatch.client.packing.digest import digest, function_digest
+from nbbatch.client.packing.digest import OF_CELL, digest, function_digest
 from nbbatch.client.packing.names import read_names
 from nbbatch.client.queues import QueueRow, queues
 from nbbatch.client.spec import job_name, queue_of
 from nbbatch.errors import BackendError, DoesNotFitError, NbbatchError, OptionError, UnknownNameError
-from nbbatch.jupyter.cells import with_magic_line
+from nbbatch.jupyter.cells import with_magic_line, with_named_like
 from nbbatch.jupyter.launcher.draft import Draft
 from nbbatch.jupyter.launcher.form import Form, Kind
 from nbbatch.jupyter.launcher.reading import Problem, keywords_of
@@ -100,13 +101,14 @@ class Inquiry:
             facts = Facts(offer=self._offer(backend))
             if draft.options is None:
                 return facts
-            problems = tuple(refusals(backend, draft, draft.options))
+            options = with_like(with_named_like(draft.options, self.namespace))
+            problems = tuple(refusals(backend, draft, options))
             if problems:
                 return replace(facts, problems=problems)
             return replace(
                 facts,
-                gives=gives(backend, draft.options, facts.offer),
-                cost=tuple(self.cost(draft, draft.options)),
+                gives=gives(backend, options, facts.offer),
+                cost=tuple(self.cost(draft, options)),
             )
         except Exception as error:  # noqa: BLE001 - a thread has no one else to tell
             cure = getattr(error, "cure", "")
@@ -216,7 +218,7 @@ def _digest_of_cell(form: Form) -> str:
     if not code or form.text("lang"):
         return ""
     try:
-        return digest([read_names(with_magic_line(f"{code}\n")).python, None])
+        return OF_CELL + digest([read_names(with_magic_line(f"{code}\n")).python, None])
     except SyntaxError:
         return ""
 

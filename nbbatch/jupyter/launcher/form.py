@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from nbbatch.client.like import RESIZED
 from nbbatch.client.options import Options, suggestion
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.flags import FLAGS, CellLine
@@ -116,6 +117,7 @@ FIELDS = (
     _option("fetch", "fetch", MORE),
     _option("fetch_to", "fetch to", MORE),
     _option("definition", "definition", MORE),
+    _option("like", "like job", MORE),
     _option("depends", "after jobs", MORE),
     _option("priority", "priority", MORE),
     _option("share", "share", MORE),
@@ -229,6 +231,13 @@ def _switch(value: bool) -> str:  # noqa: FBT001 - one of two texts
     return "yes" if value else "no"
 
 
+def _like(job: Any) -> str:
+    """An id or name as it is, of a handle its id, of a right-sized one both."""
+    if hasattr(job, "advice"):
+        return f"{job.job.id}{RESIZED}"
+    return str(getattr(job, "id", job))
+
+
 def _duration(seconds: int) -> str:
     for length, unit in ((_HOUR, "h"), (_MINUTE, "m")):
         if seconds % length == 0:
@@ -247,6 +256,7 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "files": lambda files: ",".join(path for _, path in files),
     "fetch": ",".join,
     "depends": ",".join,
+    "like": _like,
     "vcpus": _number,
     "max_cost": _number,
 }

@@ -56,7 +56,8 @@ def figure_bundle(figure: Any) -> dict[str, Any]:
     """MIME bundle of a plotly figure without its picture or plotly.js: where nothing draws it, its headline."""
     told = figure.layout.title.text or ""
     content = figure.to_plotly_json()
-    content["config"] = {"displayModeBar": False, "responsive": True}
+    # not `responsive`: its figure collapses when JupyterLab lays out anew, which sizes figures itself
+    content["config"] = {"displayModeBar": False}
     headline = html.unescape(told)
     quiet = f'<div style="opacity:.7;font-size:12px">{html.escape(headline)}</div>' if headline else ""
     return {PLOTLY: _plain(content), "text/plain": headline, "text/html": quiet}

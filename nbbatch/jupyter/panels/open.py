@@ -6,17 +6,19 @@ from typing import Any
 
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.jobs import Job
+from nbbatch.client.pipelines.pipeline import Pipeline
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.panels.array import ArrayView
 from nbbatch.jupyter.panels.job import JobView
 from nbbatch.jupyter.panels.panel import Panel
+from nbbatch.jupyter.panels.pipeline import PipelineView
 
 
 def panel_below(job: Job | ArrayJob) -> Panel:
     """The panel of a job whose log and outputs stand in the same cell."""
     match job:
         case ArrayJob():
-            return Panel(ArrayView(job))
+            return _of_array(job, figure="")
         case _:
             return Panel(JobView(job, has_log=False))
 
@@ -29,8 +31,8 @@ def panel(what: Any, *, name: str | None = None, since: str = "", backend: str |
 
     Parameters
     ----------
-    what : Job or str
-        A handle; or a board of a backend: `queue` (what waits and why, what comes next, shares, capacity),
+    what : Job, ArrayJob, Pipeline or str
+        A handle; a pipeline; or a board of a backend: `queue` (what waits and why, what comes next, shares, capacity),
         `fleet` (hosts, what runs on them, what is idle, when they go), `cost` (by day, queue and name).
     name : str, optional
         Of the board `queue`: which; `default` without it.
@@ -60,7 +62,9 @@ def panel(what: Any, *, name: str | None = None, since: str = "", backend: str |
         case Job():
             return Panel(JobView(what))
         case ArrayJob():
-            return _of_array(what)
+            return _of_array(what, figure="throughput" if len(what) > 1 else "")
+        case Pipeline():
+            return Panel(PipelineView(what))
         case str():
             from nbbatch.jupyter.panels.boards import board  # noqa: PLC0415 - it draws figures at once
 
@@ -70,11 +74,11 @@ def panel(what: Any, *, name: str | None = None, since: str = "", backend: str |
     )
 
 
-def _of_array(array: ArrayJob) -> Panel:
+def _of_array(array: ArrayJob, *, figure: str) -> Panel:
     from nbbatch.client.notebooks.sweeps import Sweep  # noqa: PLC0415 - most arrays are no sweeps
 
     if not isinstance(array, Sweep):
-        return Panel(ArrayView(array), figure="throughput")
+        return Panel(ArrayView(array), figure=figure)
     from nbbatch.jupyter.panels.sweep import SweepView  # noqa: PLC0415 - it draws figures
 
     return Panel(SweepView(array))

@@ -179,7 +179,11 @@ class Panel:
         stop_listening = self._listen()
         try:
             while self._goes_on(shown, time.monotonic() - began):
+                had_trouble = bool(self._trouble)
                 self._refresh()
+                if had_trouble and not self._trouble:  # who rings may have given the backend up meanwhile
+                    stop_listening()
+                    stop_listening = self._listen()
         finally:
             stop_listening()
             if self._id == shown:

@@ -31,6 +31,8 @@ MOST_DESCRIBED = 300
 """When more jobs changed at once, pages are quicker than asking for each."""
 MOST_GROWTH = 20
 """Pages that one question may load."""
+FIRST_PAGE, LATER_PAGE = 200, 1000
+"""Jobs of a queue that are loaded at first, which is more than a screen, and when somebody goes on."""
 _GONE_KEPT = 10_000
 _DIGITS = 15
 
@@ -141,10 +143,13 @@ class Board:
         """Rows that are wanted, newest first, from behind a place on; loads what it needs."""
         for _ in range(MOST_GROWTH):
             with self._lock:
-                matching = [row for row in self._listed() if wanted(row)]
-                rest = [row for row in matching if after is None or _place(row) < after]
-                safe = [row for row in rest if row.created >= self._horizon()]
                 is_complete, horizon = self._is_complete(), int(self._horizon())
+                matching = [row for row in self._listed() if wanted(row)]
+                safe = [
+                    row
+                    for row in matching
+                    if row.created >= horizon and (after is None or _place(row) < after)
+                ]
                 if len(safe) > limit or is_complete or not self._grow():
                     break
         rows = safe[:limit]
@@ -180,20 +185,31 @@ class Board:
         return dress(self.backend, rows, self._costs, self._failures)
 
     def _reload(self) -> None:
-        """The newest of each queue again; what is not there any more went."""
-        before, self._queues = self._queues, {name: _Queue() for name in queue_names(self.backend)}
+        """The newest of each queue again, as far back as was known; what is not there any more went."""
+        depth = self._horizon() if self._queues else float("inf")
+        self._queues = {name: _Queue() for name in queue_names(self.backend)}
         seen: set[str] = set()
         for name in self._queues:
             seen |= self._load(name)
-        if before:
+        for _ in range(MOST_GROWTH):
+            least = self._least_known()
+            if depth >= self._horizon() or least is None:
+                break
+            seen |= self._load(least)
+        if self._known.rows:
             horizon = self._horizon()
             known = [row for row in self._known.rows.values() if row.created >= horizon]
             self._drop({row.id for row in known} - seen)
-            for row in [row for row in self._known.rows.values() if row.created < horizon]:
-                del self._known.rows[row.id]  # it is loaded again when somebody scrolls there
-                self._known.versions.pop(row.id, None)
-            self._order = None
+            self._forget([row for row in self._known.rows.values() if row.created < horizon])
         self._looked = time.monotonic()
+
+    def _forget(self, rows: Sequence[JobRow]) -> None:
+        """Rows that are loaded again when somebody scrolls there; whoever shows them has to ask anew."""
+        for row in rows:
+            del self._known.rows[row.id]
+            self._known.versions.pop(row.id, None)
+        if rows:
+            self.name, self._order = secrets.token_hex(4), None
 
     def _look(self) -> None:
         """An account's newest jobs, and what became of those that had not ended."""
@@ -217,15 +233,22 @@ class Board:
 
     def _grow(self) -> bool:
         """Load a page of the queue that is known least far back; whether there was one."""
-        open_ = [name for name, one in self._queues.items() if not one.is_complete]
-        if not open_:
+        name = self._least_known()
+        if name is None:
             return False
-        self._load(max(open_, key=lambda name: self._queues[name].oldest))
+        self._load(name)
         return True
+
+    def _least_known(self) -> str | None:
+        """The queue of which the fewest days are loaded; None where all are complete."""
+        open_ = [name for name, one in self._queues.items() if not one.is_complete]
+        return max(open_, key=lambda name: self._queues[name].oldest, default=None)
 
     def _load(self, name: str) -> set[str]:
         queue = self._queues.setdefault(name, _Queue())
-        body = {"jobQueue": name} | ({"before": queue.before} if queue.before else {})
+        body: dict[str, Any] = {"jobQueue": name, "limit": LATER_PAGE if queue.before else FIRST_PAGE}
+        if queue.before:
+            body["before"] = queue.before
         answer = self.backend.private("listing", body)
         jobs: list[Detail] = answer["jobs"]
         self._take(jobs, name)

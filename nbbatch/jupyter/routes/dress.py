@@ -8,7 +8,6 @@ from contextlib import suppress
 
 import msgspec
 
-from nbbatch.client.arrays.children import read_children
 from nbbatch.client.backend import Backend
 from nbbatch.client.summaries import IDS_PER_CALL, batches
 from nbbatch.errors import NbbatchError
@@ -64,6 +63,8 @@ def _failures(
 
 
 def _ask(backend: Backend, row: JobRow) -> dict[str, int]:
+    from nbbatch.client.arrays.children import read_children  # noqa: PLC0415 - numpy, and most lists need none
+
     told = backend.private("children", {"jobId": row.id})
     failed = read_children(told, {"createdAt": row.created}, now=row.created).failures
     counts = Counter(failed.outcomes[end].value for end in failed.end.tolist())

@@ -6,8 +6,10 @@ goes wrong passes through `problem_of`.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +18,7 @@ import msgspec
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 
 from nbbatch.errors import OptionError, ValueTooLargeError
@@ -69,6 +72,7 @@ class RouteHandler(APIHandler):
     def initialize(self, routes: Mapping[str, Route]) -> None:
         """Take the routes of the path, by method."""
         self._routes = routes
+        self._question: asyncio.Task[msgspec.Struct] | None = None
 
     @property
     def _track_activity(self) -> bool:  # type: ignore[override]
@@ -87,6 +91,11 @@ class RouteHandler(APIHandler):
         """Do something."""
         await self._answer(path)
 
+    def on_connection_close(self) -> None:
+        """Nobody reads what is answered any more: what only waits, waits no longer."""
+        if self._question is not None:
+            self._question.cancel()
+
     def write_error(self, status_code: int, **facts: Any) -> None:
         """Say what tornado and jupyter_server refuse in our own shape."""
         error = (facts.get("exc_info") or (None, HTTPError(status_code), None))[1]
@@ -95,11 +104,26 @@ class RouteHandler(APIHandler):
     async def _answer(self, path: Mapping[str, str]) -> None:
         try:
             route = self._route()
-            answer = await ANSWERS[f"{route.method} {route.path}"](await self._asked(route, path))
+            answer = await self._ask(route, path)
         except Exception as error:  # noqa: BLE001 - one function tells all of them apart
             self._refuse(error)
         else:
-            await self.finish(_encode(answer))
+            if answer is not None:
+                with suppress(StreamClosedError):  # whoever asked has gone
+                    await self.finish(_encode(answer))
+
+    async def _ask(self, route: Route, path: Mapping[str, str]) -> msgspec.Struct | None:
+        """The answer; None where whoever asked a question has gone before it."""
+        answering = ANSWERS[f"{route.method} {route.path}"](await self._asked(route, path))
+        if route.method != "GET":
+            return await answering  # what was asked for is done, whoever still listens
+        self._question = asyncio.ensure_future(answering)
+        try:
+            return await self._question
+        except asyncio.CancelledError:
+            if self._question.cancelled():
+                return None
+            raise
 
     def _route(self) -> Route:
         route = self._routes.get(str(self.request.method))

@@ -14,12 +14,14 @@ from nbbatch.client.capacity import requirements_of
 from nbbatch.client.summaries import describe_all
 from nbbatch.errors import NbbatchError, NotOnAwsError, OptionError
 from nbbatch.jupyter.routes.asked import Asked
+from nbbatch.jupyter.routes.lanes import Lane
 from nbbatch.jupyter.routes.problems import at
 from nbbatch.jupyter.routes.shapes_money import (
     Budget,
     Costs,
     Environment,
     EnvironmentCost,
+    NameCost,
     QueueCost,
     QueueRow,
     Queues,
@@ -32,6 +34,8 @@ _COUNTED = 1000
 _FRONT = 10
 _SHORTLY, _FOR_AN_ACCOUNT = 0.5, 5.0
 """Seconds for which an answer about queues holds."""
+_NAMES_HOLD = 3.0
+"""Seconds for which sums by name hold: they are made of many rows."""
 _MOST_DOLLARS = 1e12
 
 T = TypeVar("T")
@@ -181,20 +185,21 @@ def _sum(values: Any) -> float | None:
 async def costs(asked: Asked) -> Costs:
     """GET `costs`."""
     days = int(asked.number("days", 1, lowest=1, highest=366))
-    backend = asked.lane.backend
 
     def answer() -> Costs:
-        return asked.lane.once(("costs", days), _SHORTLY, lambda: _costs(backend, days))
+        return asked.lane.once(("costs", days), _SHORTLY, lambda: _costs(asked.lane, days))
 
     return await asked.lane.run(asked.folder, answer)
 
 
-def _costs(backend: Backend, days: int) -> Costs:
+def _costs(lane: Lane, days: int) -> Costs:
+    backend = lane.backend
     told = backend.private("costs", {"days": days})
     today = str(datetime.now(UTC).date())
     queues = [_read(QueueCost, one) for one in told["queues"]]
     environments = [_read(EnvironmentCost, one) for one in told["environments"]]
     mine = [one for one in queues if one.day == today]
+    named = lane.once(("names", days), _NAMES_HOLD, lambda: backend.private("names", {"days": days}))
     return Costs(
         backend=backend.name,
         today=today,
@@ -205,6 +210,9 @@ def _costs(backend: Backend, days: int) -> Costs:
         idle=sum(one.idle for one in environments if one.day == today),
         queues=queues,
         environments=environments,
+        names=[_read(NameCost, one) for one in named["names"]],
+        named_jobs=named["jobs"],
+        is_named_exact=named["isAll"],
         budget=_budget(backend.private("budget", {})),
     )
 

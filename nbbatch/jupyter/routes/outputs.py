@@ -19,16 +19,17 @@ from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.handles.outcome import short_id
 from nbbatch.client.notebooks.handles import NotebookJob
-from nbbatch.client.results import Result
+from nbbatch.client.results import ItemResult, Result
 from nbbatch.errors import ConfigurationError, OptionError, ResultLostError
 from nbbatch.jupyter.routes.asked import Asked, Contents
 from nbbatch.jupyter.routes.detail import handle_of
 from nbbatch.jupyter.routes.problems import NotFoundError, at
-from nbbatch.jupyter.routes.shapes_job import Cell, Outputs, RemoteError, SavedNotebook
+from nbbatch.jupyter.routes.shapes_job import Cell, ItemEnd, Outputs, RemoteError, SavedNotebook
 from nbbatch.model.jobs import TERMINAL
 
 MOST_BYTES = 20 << 20
 """Of outputs in one answer; a notebook that has more is better opened."""
+MOST_ITEMS = 100_000_000
 _MOST_TRIES = 1000
 
 
@@ -39,7 +40,11 @@ async def outputs(asked: Asked) -> Outputs:
         handle = handle_of(asked)
         if isinstance(handle, ArrayJob):
             raise OptionError("An array leaves nothing of its own.", cure="Ask for a child: <id>:<index>.")
-        return _of_notebook(handle, asked) if isinstance(handle, NotebookJob) else _of_job(handle)
+        if isinstance(handle, NotebookJob):
+            wanted = asked.query.get("item", "")
+            _choose(handle, int(asked.number("item", 0, lowest=0, highest=MOST_ITEMS)) if wanted else None)
+            return _of_notebook(handle, asked)
+        return _of_job(handle)
 
     return await asked.lane.run(asked.folder, answer)
 
@@ -56,6 +61,7 @@ def _of_job(handle: Any) -> Outputs:
     info = result.error
     return Outputs(
         id=handle.id,
+        items=[_item(one) for one in result.items] if len(result.items) > 1 else [],
         outputs=kept,
         error=None
         if info is None
@@ -64,14 +70,54 @@ def _of_job(handle: Any) -> Outputs:
     )
 
 
+def _item(one: ItemResult) -> ItemEnd:
+    error = "" if one.error is None else f"{one.error.type}: {one.error.message}".splitlines()[0]
+    return ItemEnd(
+        position=one.position, state="failed" if error else "succeeded", error=error, seconds=one.seconds
+    )
+
+
+def _choose(handle: NotebookJob, position: int | None) -> None:
+    """Have the handle be about one of the runs of a child that has several."""
+    if position is None:
+        return
+    runs = _runs(handle)
+    if position not in runs:
+        with at("item"):
+            raise NotFoundError(f"The job ran no item {position}.", cure=f"It has {runs[0]} to {runs[-1]}.")
+    handle.place = position - runs[0]
+
+
+def _runs(handle: NotebookJob) -> range:
+    """Positions of the runs of its child."""
+    bundle, first = handle.bundle, handle.position - handle.place
+    count = 1 if bundle.items is None else int(bundle.items["count"])
+    return range(first, min(first + bundle.chunk, max(count, first + 1)))
+
+
+def _of_runs(handle: NotebookJob) -> list[ItemEnd]:
+    """How the runs of a child ended; those of which nobody told yet are left."""
+    runs = _runs(handle)
+    if len(runs) == 1:
+        return []
+    told: dict[int, ItemEnd] = {}
+    if handle.detail()["status"] in TERMINAL:
+        with suppress(ResultLostError):
+            told = {one.position: _item(one) for one in handle.load().items}
+    return [told.get(position, ItemEnd(position=position, state="left")) for position in runs]
+
+
 def _of_notebook(handle: NotebookJob, asked: Asked) -> Outputs:
     run = handle.executed()
     has_begun = handle.position in handle.bundle.kept()
     every = [dict(one) for cell in run.notebook.cells for one in cell.get("outputs", ())] if has_begun else []
     kept, is_cut = _cut(every)
     failed = next((one for one in reversed(every) if one["output_type"] == "error"), None)
+    items = _of_runs(handle)
     return Outputs(
         id=handle.id,
+        items=items,
+        item=handle.position if items else None,
         outputs=kept,
         error=None if failed is None else _error(failed),
         values={name: repr(value) for name, value in run.values.items()} if has_begun else {},
@@ -123,6 +169,7 @@ async def save(asked: Asked) -> SavedNotebook:
         handle = handle_of(asked)
         if not isinstance(handle, NotebookJob):
             raise OptionError(f"Job {handle.name} runs no notebook.", cure="Its outputs can be looked at.")
+        _choose(handle, asked.body.item)
         if handle.position not in handle.bundle.kept():
             raise NotFoundError(
                 f"Job {handle.name} has no executed notebook yet.", cure="Wait until it runs."
@@ -136,7 +183,7 @@ async def save(asked: Asked) -> SavedNotebook:
 
 def _save(handle: NotebookJob, folder: Path, contents: Contents) -> SavedNotebook:
     text = _text_of(handle)
-    stem = f"{_source(handle).stem}-{short_id(handle.id).replace(':', '-')}"
+    stem = _stem(handle)
     for number in range(1, _MOST_TRIES):
         place = folder / (f"{stem}.ipynb" if number == 1 else f"{stem}-{number}.ipynb")
         path = contents.path(place)
@@ -155,6 +202,12 @@ def _save(handle: NotebookJob, folder: Path, contents: Contents) -> SavedNoteboo
             ) from error
         return SavedNotebook(path=path, is_new=True)
     raise OptionError(f"There is no free name for the notebook in {folder}.", cure="Name another folder.")
+
+
+def _stem(handle: NotebookJob) -> str:
+    """Its name with the job's short id, and with the item where a child has several."""
+    item = f"-item-{handle.position}" if len(_runs(handle)) > 1 else ""
+    return f"{_source(handle).stem}-{short_id(handle.id).replace(':', '-')}{item}"
 
 
 def _text_of(handle: NotebookJob) -> str:
@@ -202,7 +255,7 @@ def _saved(handle: NotebookJob, contents: Contents) -> str | None:
         return contents.path(Path(place))
     source = _source(handle)
     folder = source.parent if source.is_absolute() else contents.root
-    saved = folder / f"{source.stem}-{short_id(handle.id).replace(':', '-')}.ipynb"
+    saved = folder / f"{_stem(handle)}.ipynb"
     return contents.path(saved) if _is_of(saved) else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from nbbatch.client.handles.outcome import Outcome
 from nbbatch.jupyter.routes.shapes import Answer, JobRow, Request
@@ -365,6 +365,27 @@ class Cell(Answer, kw_only=True, frozen=True):
     error: str = ""
 
 
+class ItemEnd(Answer, kw_only=True, frozen=True):
+    """What became of one of the items that a child of an array ran.
+
+    Parameters
+    ----------
+    position : int
+        In the whole array.
+    state : str
+        `succeeded`, `failed`, or `left`: it did not get that far, or nobody has told yet.
+    error : str
+        What it raised, in a line; empty where it raised nothing.
+    seconds : float or None
+        How long it took, where that is known.
+    """
+
+    position: int
+    state: Literal["succeeded", "failed", "left"]
+    error: str = ""
+    seconds: float | None = None
+
+
 class Outputs(Answer, kw_only=True, frozen=True):
     """GET `jobs/<id>/outputs`: what a job has left.
 
@@ -387,9 +408,15 @@ class Outputs(Answer, kw_only=True, frozen=True):
         Where that was saved before, from the server's root; empty where it was not.
     is_cut : bool
         Some outputs were too large to be sent and are left out.
+    items : list of ItemEnd
+        Of a child that ran more than one item; empty for all else.
+    item : int or None
+        Position of the item that this is about; None where it is about all of them.
     """
 
     id: str
+    items: list[ItemEnd] = []
+    item: int | None = None
     outputs: list[dict[str, Any]] = []
     error: RemoteError | None = None
     values: dict[str, str] = {}
@@ -406,9 +433,12 @@ class SaveNotebook(Request, kw_only=True, frozen=True):
     ----------
     folder : str
         Another folder, from the server's root. Where nobody knows the source's place, this one or the root.
+    item : int or None
+        Position of the item whose notebook is meant, of a child that ran several; None for the first.
     """
 
     folder: str = ""
+    item: int | None = None
 
 
 class SavedNotebook(Answer, kw_only=True, frozen=True):

@@ -133,6 +133,26 @@ class EnvironmentCost(Answer, kw_only=True, frozen=True):
     idle: float
 
 
+class NameCost(Answer, kw_only=True, frozen=True):
+    """What the jobs of a name cost.
+
+    Parameters
+    ----------
+    name : str
+        Of the jobs.
+    jobs : int
+        How many; an array counts as one.
+    on_demand, spot, lost : float
+        Dollars at On-Demand prices, the same at Spot prices, and what of the first went with lost hosts.
+    """
+
+    name: str
+    jobs: int
+    on_demand: float
+    spot: float
+    lost: float
+
+
 class Budget(Answer, kw_only=True, frozen=True):
     """The day's cap.
 
@@ -166,6 +186,12 @@ class Costs(Answer, kw_only=True, frozen=True):
         By day and queue.
     environments : list of EnvironmentCost
         By day and environment.
+    names : list of NameCost
+        Over all these days, the dearest first.
+    named_jobs : int
+        How many of the newest jobs these sums are of.
+    is_named_exact : bool
+        False where there may be older ones that are not in them.
     budget : Budget or None
         None where the backend has none.
     """
@@ -179,6 +205,9 @@ class Costs(Answer, kw_only=True, frozen=True):
     idle: float
     queues: list[QueueCost] = []
     environments: list[EnvironmentCost] = []
+    names: list[NameCost] = []
+    named_jobs: int = 0
+    is_named_exact: bool = True
     budget: Budget | None = None
 
 

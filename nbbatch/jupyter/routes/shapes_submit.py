@@ -153,14 +153,14 @@ class AskEstimate(Request, kw_only=True, frozen=True):
         As in `SubmitNotebook`.
     items : int
         Runs of a sweep.
-    seconds : float or None
-        How long one run takes; None: as earlier runs did.
+    seconds : float or str or None
+        How long one run takes, also as typed (`20m`); None or empty: as earlier runs did.
     """
 
     path: str = ""
     options: dict[str, Any] = {}
     items: int = 1
-    seconds: float | None = None
+    seconds: float | str | None = None
 
 
 class PriceRange(Answer, kw_only=True, frozen=True):

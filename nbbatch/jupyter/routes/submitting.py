@@ -24,6 +24,7 @@ from nbbatch.jupyter.routes.detail import row
 from nbbatch.jupyter.routes.form import option_fields
 from nbbatch.jupyter.routes.problems import NotFoundError, at
 from nbbatch.jupyter.routes.shapes_submit import Estimate, Notebook, Parameter, PriceRange, Submitted
+from nbbatch.model.resources import parse_duration
 
 MOST_ITEMS = 1_000_000
 MOST_RUNS = 10_000
@@ -257,7 +258,8 @@ async def estimate(asked: Asked) -> Estimate:
 
     def answer() -> Estimate:
         body, backend = asked.body, asked.lane.backend
-        for field, value, highest in (("items", body.items, MOST_ITEMS), ("seconds", body.seconds, 1e9)):
+        seconds = _seconds(body.seconds)
+        for field, value, highest in (("items", body.items, MOST_ITEMS), ("seconds", seconds, 1e9)):
             with at(field):
                 if value is not None and not 0 < value <= highest:
                     raise OptionError(f"{field} is {value}.", cure="Give a number above 0.")
@@ -270,7 +272,7 @@ async def estimate(asked: Asked) -> Estimate:
         with at("options"):
             options: Options = resolve(given) if source is None else resolve_for(source, given)
             name = "" if source is None else job_name(source.name)
-            told = estimate_options(options, items=body.items, seconds=body.seconds, name=name)
+            told = estimate_options(options, items=body.items, seconds=seconds, name=name)
             queue = queue_of(backend.suited(options))
         return Estimate(
             queue=queue,
@@ -285,6 +287,14 @@ async def estimate(asked: Asked) -> Estimate:
         )
 
     return await asked.lane.run(asked.folder, answer)
+
+
+def _seconds(given: float | str | None) -> float | None:
+    """A duration as typed, read as `--timeout` is."""
+    if not isinstance(given, str):
+        return given
+    with at("seconds"):
+        return parse_duration(given) if given.strip() else None
 
 
 def _range(one: Range) -> PriceRange:

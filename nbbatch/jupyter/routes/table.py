@@ -126,6 +126,7 @@ ROUTES = (
         method="GET",
         path="jobs/{id}/outputs",
         about="What a job has left: rich outputs, its error, a notebook's cells and values.",
+        query={"item": "position of one of the items of a child that ran several; the first without it"},
         answer=shapes_job.Outputs,
     ),
     Route(

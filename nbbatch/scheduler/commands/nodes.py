@@ -6,25 +6,27 @@ jobs". AWS's texts for most of these refusals are not known [?].
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 
 from nbbatch.errors import ClientException
-from nbbatch.model.containers import Container
+from nbbatch.model.containers import Container, Task
 from nbbatch.model.fleet import JobQueue
 from nbbatch.model.jobs import JobDefinition, NodeProperties, NodeRange
-from nbbatch.model.requests import NO_OVERRIDES, JobDraft, NodeOverrides, Overrides
+from nbbatch.model.requests import NO_OVERRIDES, JobDraft, NodeOverrides, NodeRangeOverride
+from nbbatch.scheduler.commands.overrides import merge, merge_task
 from nbbatch.scheduler.gang import can_hold_nodes
 from nbbatch.scheduler.state import SchedulerState
 
 MAX_NODES = 1000
 
-Merge = Callable[[Container, Overrides], Container]
-"""Lays overrides over a container and puts in the job's parameters."""
-
 
 def settle_nodes(
-    state: SchedulerState, queue: JobQueue, definition: JobDefinition, draft: JobDraft, merge: Merge
+    state: SchedulerState,
+    queue: JobQueue,
+    definition: JobDefinition,
+    draft: JobDraft,
+    parameters: Mapping[str, str],
 ) -> NodeProperties | None:
     """The nodes of a job as they will run; None for a job of type container.
 
@@ -38,10 +40,12 @@ def settle_nodes(
         if draft.node_overrides is not None:
             raise ClientException("nodeOverrides can only be given for multi-node parallel jobs.")
         return None
-    if draft.overrides is not NO_OVERRIDES:
-        raise ClientException(
-            "containerOverrides cannot be given for multi-node parallel jobs; use nodeOverrides."
-        )
+    for name, is_given in (
+        ("containerOverrides", draft.overrides is not NO_OVERRIDES),
+        ("ecsPropertiesOverride", bool(draft.task_overrides)),
+    ):
+        if is_given:
+            raise ClientException(f"{name} cannot be given for multi-node parallel jobs; use nodeOverrides.")
     if draft.array_size is not None:
         raise ClientException("arrayProperties cannot be given for multi-node parallel jobs.")
     _check_queue(state, queue)
@@ -50,7 +54,7 @@ def settle_nodes(
     return NodeProperties(
         count=_count(nodes, overrides),
         main=nodes.main,
-        ranges=tuple(_merge_range(known, overrides, merge) for known in nodes.ranges),
+        ranges=tuple(_merge_range(known, overrides, parameters) for known in nodes.ranges),
     )
 
 
@@ -98,11 +102,28 @@ def _count(nodes: NodeProperties, overrides: NodeOverrides) -> int:
     return count
 
 
-def _merge_range(known: NodeRange, overrides: NodeOverrides, merge: Merge) -> NodeRange:
+def _merge_range(known: NodeRange, overrides: NodeOverrides, parameters: Mapping[str, str]) -> NodeRange:
     given = [one for one in overrides.ranges if (one.first, one.last) == (known.first, known.last)]
-    own = given[-1] if given else None
+    own = given[-1] if given else NodeRangeOverride(target=known.target, first=known.first, last=known.last)
+    container, task = _merge_containers(known, own, parameters)
     return replace(
-        known,
-        container=merge(known.container, own.overrides if own else NO_OVERRIDES),
-        instance_type=(own.instance_type if own else None) or known.instance_type,
+        known, container=container, task=task, instance_type=own.instance_type or known.instance_type
+    )
+
+
+def _merge_containers(
+    known: NodeRange, own: NodeRangeOverride, parameters: Mapping[str, str]
+) -> tuple[Container, Task | None]:
+    if known.task is None:
+        if own.task_overrides:
+            raise ClientException(
+                f"ecsPropertiesOverride: node range {known.target} has no ecsProperties; use containerOverrides."
+            )
+        return merge(known.container, own.overrides, parameters), None
+    if own.overrides is not NO_OVERRIDES:
+        raise ClientException(
+            f"containerOverrides: node range {known.target} has ecsProperties; use ecsPropertiesOverride."
+        )
+    return merge_task(
+        known.container, known.task, own.task_overrides, parameters, f"node range {known.target}"
     )

@@ -7,13 +7,13 @@ AWS Batch takes but cannot dispatch is named here too (`refusal`): SubmitJob acc
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nbbatch.errors import ClientException
 from nbbatch.model.containers import ONLY_CONTAINER, Container, Task
 from nbbatch.model.fargate import check_fargate_size
-from nbbatch.model.jobs import JobDefinition
+from nbbatch.model.jobs import JobDefinition, resources_of
 from nbbatch.model.requests import NO_OVERRIDES, JobDraft, Overrides
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.commands.parameters import has_references, substitute
@@ -50,7 +50,15 @@ def settle_containers(
         raise ClientException(
             f"containerOverrides: job definition {definition.key} has ecsProperties; use ecsPropertiesOverride."
         )
-    return _settle_task(definition.container, definition.task, definition, draft, parameters)
+    container, task = merge_task(
+        definition.container,
+        definition.task,
+        draft.task_overrides,
+        parameters,
+        f"job definition {definition.key}",
+    )
+    _check_size(definition, resources_of(container, task))
+    return container, task
 
 
 def merge(container: Container, overrides: Overrides, parameters: Mapping[str, str]) -> Container:
@@ -70,6 +78,30 @@ def merge(container: Container, overrides: Overrides, parameters: Mapping[str, s
         resources=resources,
         memory_swap=None if swap is None else swap - container.resources.memory + resources.memory,
     )
+
+
+def merge_task(
+    first: Container,
+    task: Task,
+    given: Sequence[tuple[str, Overrides]],
+    parameters: Mapping[str, str],
+    where: str,
+) -> tuple[Container, Task]:
+    """The same for several containers; `where` is what they belong to, in words.
+
+    Raises
+    ------
+    ClientException
+        When an override names none of them, or a parameter is missing.
+    """
+    overrides = dict(given)
+    merged = [
+        merge(container, overrides.pop(container.name, NO_OVERRIDES), parameters)
+        for container in (first, *task.others)
+    ]
+    if overrides:
+        raise ClientException(f"ecsPropertiesOverride: {where} has no container {', '.join(overrides)}.")
+    return merged[0], replace(task, others=tuple(merged[1:]))
 
 
 def refusal(definition: JobDefinition, draft: JobDraft, task_tags: int, container: Container) -> str:
@@ -103,26 +135,6 @@ def _size_of(overrides: Overrides) -> int:
     return len(
         json.dumps({"containerOverrides": [entry]}, ensure_ascii=False, separators=(",", ":")).encode()
     )
-
-
-def _settle_task(
-    first: Container,
-    task: Task,
-    definition: JobDefinition,
-    draft: JobDraft,
-    parameters: Mapping[str, str],
-) -> tuple[Container, Task]:
-    overrides = dict(draft.task_overrides)
-    merged = [
-        merge(container, overrides.pop(container.name, NO_OVERRIDES), parameters)
-        for container in (first, *task.others)
-    ]
-    if overrides:
-        raise ClientException(
-            f"ecsPropertiesOverride: job definition {definition.key} has no container {', '.join(overrides)}."
-        )
-    _check_size(definition, sum((known.resources for known in merged[1:]), merged[0].resources))
-    return merged[0], replace(task, others=tuple(merged[1:]))
 
 
 def _check_legacy(overrides: Overrides) -> None:

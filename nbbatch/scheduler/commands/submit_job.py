@@ -31,7 +31,7 @@ from nbbatch.scheduler.budget import cap_of, check_day
 from nbbatch.scheduler.commands.consumables import resolve_consumables
 from nbbatch.scheduler.commands.definitions import resolve_definition
 from nbbatch.scheduler.commands.nodes import settle_nodes
-from nbbatch.scheduler.commands.overrides import merge, refusal, settle_containers
+from nbbatch.scheduler.commands.overrides import refusal, settle_containers
 from nbbatch.scheduler.commands.queues import resolve_queue
 from nbbatch.scheduler.fairshare import MAX_SHARES
 from nbbatch.scheduler.state import LiveJob, SchedulerState
@@ -181,16 +181,11 @@ def _what_runs(
     parameters: dict[str, str],
 ) -> tuple[Container, Task | None, NodeProperties | None]:
     """Containers after overrides and parameters; of a multi-node job its main node's, and all nodes."""
-    nodes = settle_nodes(
-        state,
-        queue,
-        definition,
-        draft,
-        merge=lambda container, given: merge(container, given, parameters),
-    )
+    nodes = settle_nodes(state, queue, definition, draft, parameters)
     if nodes is None:
         return *settle_containers(definition, draft, parameters), None
-    return nodes.range_of(nodes.main).container, None, nodes
+    main = nodes.range_of(nodes.main)
+    return main.container, main.task, nodes
 
 
 def _settle_dependencies(
