@@ -41,7 +41,9 @@ def test_an_array_is_watched_to_its_end_and_its_failed_children_are_retried(flow
     import nbbatch
 
     gate = tmp_path / "gate"
-    array = nbbatch.map(gated, [(number, str(gate)) for number in range(6)], name="halves", chunk=1, vcpus=0.25, memory="256M")
+    array = nbbatch.map(
+        gated, [(number, str(gate)) for number in range(6)], name="halves", chunk=1, vcpus=0.25, memory="256M"
+    )
     flow.open("jobs")
     row = flow.job(array.id)
     row.get_by_text("0 of 6 done").wait_for()
@@ -53,7 +55,7 @@ def test_an_array_is_watched_to_its_end_and_its_failed_children_are_retried(flow
     gate.touch()
     row.get_by_text("FAILED (children failed)").wait_for()
     assert row.locator("svg.nb-Strip rect").count() == 2
-    detail.get_by_text("3 × It raised ValueError").or_(detail.get_by_text("3 × exit code 1")).wait_for()
+    detail.locator("[data-part='failures'] button").nth(2).wait_for()
     detail.locator("[data-part='failures'] button").nth(1).click()
     detail.locator("[data-child='3']").get_by_text("FAILED").wait_for()
     flow.picture("failed")
@@ -61,7 +63,7 @@ def test_an_array_is_watched_to_its_end_and_its_failed_children_are_retried(flow
     detail.get_by_role("button", name="Retry failed items").click()
     again = flow.page.locator("[data-job]").first
     again.get_by_text("SUCCEEDED").wait_for()
-    assert again.get_by_text("× 3").count() == 1
+    assert again.locator(".nb-Job-badge").inner_text().endswith(" 3")
     assert again.get_attribute("data-job") != array.id
 
 
@@ -73,7 +75,9 @@ def test_a_log_grows_before_the_eyes_and_a_child_of_an_array_has_its_own(flow, t
     script.write_text("one ")
     gate.write_text("open")
     job = nbbatch.submit(talk, str(script), name="talker", vcpus=0.25, memory="256M")
-    array = nbbatch.map(gated, [(number, str(gate)) for number in range(4)], name="quiet", chunk=1, vcpus=0.25, memory="256M")
+    array = nbbatch.map(
+        gated, [(number, str(gate)) for number in range(4)], name="quiet", chunk=1, vcpus=0.25, memory="256M"
+    )
     flow.command("nbbatch:open-log", id=job.id)
     log = flow.log(job.id)
     log.locator("[data-line]").get_by_text("heard one").wait_for()

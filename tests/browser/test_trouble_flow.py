@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 import front_end
+import pytest
 
 from .conftest import flow_of
 
