@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from .conftest import crowd
+
 pytestmark = [pytest.mark.browser, pytest.mark.sidebar, pytest.mark.slow]
 
 
@@ -104,13 +106,16 @@ def test_jobs_are_cancelled_and_terminated_with_a_reason_and_retried(flow):
     import nbbatch
 
     running = nbbatch.submit(time.sleep, 600, name="runs", vcpus=0.25, memory="256M")
-    waiting = nbbatch.submit(time.sleep, 1, name="waits", vcpus=8, memory="256M")
     flow.open("jobs")
     flow.job(running.id).get_by_text("RUNNING").wait_for()
+    others = crowd()
+    waiting = nbbatch.submit(time.sleep, 1, name="waits", vcpus=0.25, memory="256M")
+    flow.job(waiting.id).get_by_text("RUNNABLE").wait_for()
     _stop(flow, waiting.id, "Cancel", "Cancel the Job", "not needed")
     flow.job(waiting.id).get_by_text("FAILED (cancelled)").wait_for()
     _stop(flow, running.id, "Terminate", "Terminate", "too slow")
     flow.job(running.id).get_by_text("FAILED (terminated)").wait_for()
+    others.terminate("the test goes on")
     for job, reason in ((waiting, "not needed"), (running, "too slow")):
         flow.job(job.id).dblclick()
         flow.detail(job.id).get_by_text(reason).first.wait_for()
