@@ -51,7 +51,7 @@ def test_an_array_is_watched_to_its_end_and_its_failed_children_are_retried(flow
     row.get_by_text("0 of 6 done").wait_for()
     row.dblclick()
     detail = flow.detail(array.id)
-    detail.get_by_text("6 RUNNING").wait_for()
+    detail.locator(".nb-Legend").get_by_text("6 RUNNING").wait_for()
     assert flow.page.evaluate("() => getSelection().toString()") == ""
     flow.picture("running")
     gate.touch()

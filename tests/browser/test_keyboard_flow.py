@@ -94,7 +94,7 @@ def _palette(flow, label):
 
 def _tab_to(flow, selector, most=150):
     """Press Tab until it is in focus, as somebody without a mouse has to."""
-    flow.page.locator(selector).first.wait_for()
+    flow.page.locator(selector).locator("visible=true").first.wait_for()
     for _ in range(most):
         if flow.page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
