@@ -14,6 +14,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUILT = "nbbatch/labextension"
 PLACE = "share/jupyter/labextensions/nbbatch"
+ORIGIN = "install.json"
+"""Tells JupyterLab that pip has brought the extension and can take it away."""
 
 
 class FrontEndHook(BuildHookInterface):  # type: ignore[type-arg,misc]
@@ -27,5 +29,6 @@ class FrontEndHook(BuildHookInterface):  # type: ignore[type-arg,misc]
             self.app.display_warning(f"No {BUILT}: JupyterLab will show no sidebar. Run scripts/front-end.")
         elif self.target_name == "wheel":
             build_data["shared_data"][BUILT] = PLACE
+            build_data["shared_data"][f"frontend/{ORIGIN}"] = f"{PLACE}/{ORIGIN}"
         else:
             build_data["artifacts"].append(f"/{BUILT}")

@@ -32,7 +32,7 @@ FRONT_PAGES = {"jupyterlab": "lab", "notebook": "tree"}
 """The page that each begins with."""
 LONGEST_RUN = 180_000
 """Milliseconds that a cell may take."""
-_START = 120_000
+_START = 180_000
 _QUIET = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 _PLAIN = ".jp-cell-toolbar, .jp-toast-button, .jp-Collapser, .Toastify { display: none !important }"
 _RUN = (
@@ -100,9 +100,9 @@ class Desk:
         Errors of the console, and exceptions that nobody caught.
     """
 
-    def __init__(self, front: FrontEnd, *, width: int = 1280, height: int = 900) -> None:
+    def __init__(self, front: FrontEnd, *, width: int = 1280, height: int = 900, zoom: float = 1) -> None:
         self.front = front
-        self.page = front.page(width=width, height=height)
+        self.page = front.page(width=width, height=height, zoom=zoom)
         self.complaints: list[str] = []
         self.page.set_default_timeout(_START)
         self.page.on("console", lambda said: self._complain(said.text) if said.type == "error" else None)

@@ -58,7 +58,7 @@ export const sidebar: JupyterFrontEndPlugin<ISidebar> = {
     const { settings, ready } = followSettings(registry, ID);
     const trans = (translator ?? nullTranslator).load('nbbatch');
     const store = new Store(new Client(app.serviceManager.serverSettings), new Attention());
-    void ready.then(() => followBackend({ store, memory, settings }));
+    void followBackend({ store, memory, settings, ready });
     const services: IServices = { app, store, memory, rendermime, documents, notebooks, settings, trans };
     const panel = new SidebarPanel(services);
     panel.title.icon = sidebarIcon;

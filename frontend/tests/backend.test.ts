@@ -19,7 +19,12 @@ function setUp(backend: string, kept: Record<string, unknown> = {}) {
   const settings = new Observable({ ...DEFAULTS, backend });
   const server = new TestServer(() => ({ body: BACKENDS }));
   const store = new Store(server.client, new Attention(), backend);
-  const where = { store, memory: new Memory(database, Promise.resolve()), settings };
+  const where = {
+    store,
+    memory: new Memory(database, Promise.resolve()),
+    settings,
+    ready: Promise.resolve(),
+  };
   return { where, saved: () => Object.fromEntries(saved) };
 }
 

@@ -19,6 +19,11 @@ export interface IWhere {
   readonly settings: IObservable<ISettings>;
 }
 
+interface IBeginning extends IWhere {
+  /** The settings were read. */
+  readonly ready: Promise<void>;
+}
+
 /** Look at another backend, and remember it. */
 export function chooseBackend({ store, memory, settings }: IWhere, chosen: string): void {
   const kept: Kept = { chosen, setting: settings.value.backend };
@@ -26,9 +31,9 @@ export function chooseBackend({ store, memory, settings }: IWhere, chosen: strin
   store.choose(chosen);
 }
 
-/** Begin with what was chosen the last time, and follow the setting from then on. */
-export async function followBackend({ store, memory, settings }: IWhere): Promise<void> {
-  await memory.ready;
+/** Begin with what was chosen the last time, once that and the settings were read; follow the setting from then on. */
+export async function followBackend({ store, memory, settings, ready }: IBeginning): Promise<void> {
+  await Promise.all([memory.ready, ready]);
   let setting = settings.value.backend;
   const kept = memory.get<Kept>(KEY, { chosen: setting, setting });
   store.choose(kept.setting === setting ? kept.chosen : setting);

@@ -15,7 +15,7 @@ export function Banner(): React.ReactElement | null {
   }
   const { error, again } = connection;
   return error.reason === 'NoDaemon' ? (
-    <Stopped />
+    <Stopped message={error.message} />
   ) : (
     <Down message={error.message} cure={error.cure} again={again} />
   );
@@ -38,7 +38,7 @@ function Down(props: { message: string; cure: string; again: number }): React.Re
   );
 }
 
-function Stopped(): React.ReactElement {
+function Stopped({ message }: { message: string }): React.ReactElement {
   const { store } = useServices();
   const [said, say] = React.useState('');
   const [busy, setBusy] = React.useState(false);
@@ -53,7 +53,7 @@ function Stopped(): React.ReactElement {
   };
   return (
     <div className="nb-Banner" role="status" data-banner="stopped">
-      <p className="nb-Banner-what">No local daemon runs yet. The first job starts it, or you do.</p>
+      <p className="nb-Banner-what">{message} The first job starts it, or you do.</p>
       {said && <p className="nb-Banner-cure">{said}</p>}
       <p className="nb-Banner-do">
         <Button small disabled={busy} onClick={() => void start()}>
