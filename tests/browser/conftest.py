@@ -6,11 +6,14 @@ be empty of errors; a flow that makes the server refuse something says so with `
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Request
@@ -19,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "scripts"))
 
 import front_end  # noqa: E402 - lies beside the scripts
+
+if TYPE_CHECKING:
+    from nbbatch.client.arrays.array_jobs import ArrayJob
 
 PICTURES = ROOT / "build" / "screenshots"
 _AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -84,6 +90,16 @@ class Flow(front_end.Desk):
             if fault["impact"] in _GRAVE
             for node in fault["nodes"]
         ]
+
+
+def crowd() -> ArrayJob:
+    """An array that asks for more vCPUs than the queue may have: whatever is submitted after it waits."""
+    import nbbatch
+
+    cores = os.cpu_count() or 1
+    return nbbatch.map(
+        time.sleep, [600] * 4 * cores, chunk=1, vcpus=min(2, cores), memory="128M", name="crowd"
+    )
 
 
 @pytest.fixture(scope="module")
