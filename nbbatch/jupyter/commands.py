@@ -83,7 +83,7 @@ COMMANDS = (
     ),
     Command(
         "panel",
-        "a live panel of a job, with buttons, without ID of the newest one; also of queue, fleet or cost",
+        "a live panel of a job, else of the newest; also queue, fleet, cost",
         may_take="ID",
         switches=(Switch(("--name",), "NAME"), Switch(("--since",), "TIME")),
     ),
