@@ -33,6 +33,10 @@ FRONT_PAGES = {"jupyterlab": "lab", "notebook": "tree"}
 LONGEST_RUN = 180_000
 """Milliseconds that a cell may take."""
 _START = 180_000
+_NOT_OURS = (
+    "ERR_NETWORK_CHANGED",  # as where containers come and go; it asks again
+    "Cannot read properties of undefined (reading 'schema')",  # Notebook 7.6, also without any extension
+)
 _QUIET = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 _PLAIN = ".jp-cell-toolbar, .jp-toast-button, .jp-Collapser, .Toastify { display: none !important }"
 _RUN = (
@@ -109,7 +113,7 @@ class Desk:
         self.page.on("pageerror", lambda error: self._complain(str(error)))
 
     def _complain(self, text: str) -> None:
-        if "ERR_NETWORK_CHANGED" not in text:  # as where containers come and go; it asks again
+        if not any(words in text for words in _NOT_OURS):
             self.complaints.append(text)
 
     def go(self, where: str = "") -> None:

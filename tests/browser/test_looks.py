@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from .conftest import crowd
+
 pytestmark = [pytest.mark.browser, pytest.mark.sidebar, pytest.mark.slow]
 
 THEMES = ("Light", "Dark")
@@ -21,9 +23,10 @@ def test_the_sidebar_is_readable_in_both_themes(flow):
     array = nbbatch.map(_odd, range(8), name="halves", chunk=1, vcpus=0.25, memory="256M")
     good = nbbatch.submit(_odd, 1, name="good", vcpus=0.25, memory="256M")
     bad = nbbatch.submit(_odd, 2, name="bad", vcpus=0.25, memory="256M")
-    waiting = nbbatch.submit(_odd, 1, name="large", vcpus=8, memory="1G")
     for job in (array, good, bad):
         job.wait()
+    others = crowd()
+    waiting = nbbatch.submit(_odd, 1, name="waiting", vcpus=0.25, memory="256M")
     for theme in THEMES:
         flow.theme(theme)
         section = flow.open("jobs")
@@ -41,7 +44,8 @@ def test_the_sidebar_is_readable_in_both_themes(flow):
         flow.command("nbbatch:open-log", id=bad.id)
         flow.log(bad.id).locator("[data-line]").first.wait_for()
         _holds(flow, f"log-{theme}", f"[data-log='{bad.id}']")
-    waiting.terminate("the test is over")
+    for job in (waiting, others):
+        job.terminate("the test is over")
 
 
 PANELS = (
@@ -60,6 +64,7 @@ def test_panels_and_launcher_are_readable_in_both_themes(flow):
     for index in range(len(PANELS)):
         notebook.run(index)
     notebook.cell(1).locator(".nbbatch-controls").wait_for()
+    notebook.cell(5).scroll_into_view_if_needed()
     notebook.cell(5).locator(".nbb-field [role='alert']").first.wait_for()
     flow.mark_outputs()
     for theme in THEMES:
