@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -211,10 +211,36 @@ def write_notebook(path: Path, cells: Sequence[NotebookNode | str]) -> Path:
 @contextmanager
 def running(front_end: str, folder: Path, *, routes: bool = True) -> Iterator[FrontEnd]:
     """A front end's server in this folder, with or without our routes, and a Chromium for its pages."""
-    with _server(front_end, folder, routes=routes) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+    with _server(front_end, folder, routes=routes) as address, _browsers.opened() as browser:
         yield FrontEnd(front_end, address, folder, browser)
-        browser.close()
+
+
+class _Browsers:
+    """One Chromium for all front ends that are there at a time: Playwright's synchronous form knows no second."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._stack = ExitStack()
+        self._browser: Browser | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[Browser]:
+        """The browser, which goes with its last user."""
+        if self._browser is None:
+            playwright = self._stack.enter_context(sync_playwright())
+            self._browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+            self._stack.callback(self._browser.close)
+        self._users += 1
+        try:
+            yield self._browser
+        finally:
+            self._users -= 1
+            if self._users == 0:
+                self._browser = None
+                self._stack.close()
+
+
+_browsers = _Browsers()
 
 
 @contextmanager

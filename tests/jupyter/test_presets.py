@@ -110,9 +110,9 @@ def test_help_needs_no_cell_below(project, capsys, cell):
 
 
 def test_every_default_is_a_trait():
-    """`c.BatchMagics` takes what a file takes, and its help says what it is."""
+    """`c.BatchMagics` takes what a file takes, and whether cells have panels; its help says what each is."""
     traits = BatchMagics.class_traits(config=True)
-    assert set(default_names()) == set(traits)
+    assert {*default_names(), "panel"} == set(traits)
     assert all(trait.help for trait in traits.values())
 
 
