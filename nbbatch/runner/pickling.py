@@ -245,7 +245,8 @@ def encode(value: Any, spill: Callable[[Dump], Any], rules: Rules, fatal: Any = 
     dict
         `data` (base64) or spill's keys, and `is_cloud` where cloudpickle is needed to read it.
     """
-    if type(value) in _SIMPLE and len(data := pickle.dumps(value, 5)) <= INLINE_BYTES:
+    is_small = type(value) in _SIMPLE and sys.getsizeof(value) <= INLINE_BYTES
+    if is_small and len(data := pickle.dumps(value, 5)) <= INLINE_BYTES:
         return {"data": binascii.b2a_base64(data, newline=False).decode("ascii")}
 
     def keep(dump: Dump) -> dict[str, Any]:

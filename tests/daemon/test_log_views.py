@@ -96,7 +96,7 @@ def test_wrong_questions_are_refused(logs, streams):
         logs.filter_log_events(logGroupName=GROUP, logStreamNames=["true/default/none"])
     for wrong in (
         {"logStreamNames": ["x"], "logStreamNamePrefix": "x"},
-        {"filterPattern": "%x%"},
+        {"filterPattern": "%(x)%"},
         {"startFromHead": False},
     ):
         with pytest.raises(logs.exceptions.InvalidParameterException):
