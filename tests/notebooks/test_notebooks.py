@@ -72,7 +72,7 @@ SHOWN = {
         "board": "queue rehearsal: $",
         "estimate": "nothing like it has run here yet",
         "dry": "nothing was sent",
-        "cap": "Budget: the job's cap of $0.00001",
+        "cap": "and max_cost is $0.00001",
         "spot": "rehearsal",
         "interrupt": "loses its host",
         "result": "of 96,000 walkers came home within 500 steps",
