@@ -115,8 +115,9 @@ def flow(lab, request) -> Iterator[Flow]:
     """A page of JupyterLab in a workspace of this test's own; nothing may be wrong in its console."""
     with flow_of(lab, request.node.name) as flow:
         flow.go(f"lab/workspaces/{flow.name}")
-        # JupyterLab brings it to the front of a new workspace, after it says that it has started
-        flow.page.locator(".jp-FileBrowser").locator("visible=true").first.wait_for()
+        # JupyterLab brings them to the front of a new workspace, after it says that it has started
+        for one in (".jp-FileBrowser", ".jp-LauncherCard"):
+            flow.page.locator(one).locator("visible=true").first.wait_for()
         yield flow
 
 

@@ -64,7 +64,7 @@ def test_an_array_is_watched_to_its_end_and_its_failed_children_are_retried(flow
     gate.write_text("well")
     detail.get_by_role("button", name="Retry failed items").click()
     again = flow.page.locator("[data-job]").first
-    again.get_by_text("SUCCEEDED").wait_for()
+    again.get_by_text("SUCCEEDED", exact=True).wait_for()
     assert again.locator(".nb-Job-badge").inner_text().endswith(" 3")
     assert again.get_attribute("data-job") != array.id
 

@@ -251,8 +251,8 @@ def nap(seconds):
 @pytest.fixture(scope="module")
 def busy(shared_daemon):
     """A daemon where an array has run and a job runs."""
-    nbbatch.map(nap, [0.01] * 3, vcpus=0.25, memory="64M", chunk=1, name="brief").wait(60)
-    job = nbbatch.submit(nap, 60, vcpus=1, memory="64M", name="long-one")
+    nbbatch.map(nap, [0.01] * 3, vcpus=0.25, memory="256M", chunk=1, name="brief").wait(60)
+    job = nbbatch.submit(nap, 600, vcpus=1, memory="256M", name="long-one")
     deadline = time.monotonic() + 30
     while job.detail()["status"] != "RUNNING" and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -275,7 +275,7 @@ def work(number):
 @pytest.fixture(scope="module")
 def array(shared_daemon):
     """A real array of 12 with a failure."""
-    handle = nbbatch.map(work, range(12), chunk=1, vcpus=0.25, memory="64M")
+    handle = nbbatch.map(work, range(12), chunk=1, vcpus=0.25, memory="256M")
     handle.wait(120)
     return handle
 
@@ -299,7 +299,7 @@ def test_what_a_real_array_shows_is_what_it_counts(array):
 
 def test_a_single_job_is_an_array_of_one(shared_daemon):
     """What it has nothing of, it says."""
-    job = nbbatch.submit(work, 5, vcpus=0.25, memory="64M")
+    job = nbbatch.submit(work, 5, vcpus=0.25, memory="256M")
     assert job.result(120) == 5
     for kind in OF_JOB:
         figure = job.figure(kind, theme="dark")
