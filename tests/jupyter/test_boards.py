@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from datetime import datetime, timedelta
 from html import unescape
@@ -280,6 +282,32 @@ def test_a_board_asks_a_few_questions(busy, what, most, monkeypatch):
     monkeypatch.setattr(busy, "private", lambda route, body: asked.append(route) or private(route, body))
     panel.look()
     assert len(asked) <= most
+
+
+def test_what_spot_took_back_is_seen_in_the_panel_of_hosts(busy):
+    """After a real interruption: in words, as a picture, and as a figure with one bar."""
+    job = nbbatch.submit(nap, 600, queue="spot", vcpus=0.25, memory="256M", name="spare")
+    panel = nbbatch.panel("fleet")
+    until(lambda: "RUNNING" in job.detail()["status"])
+    assert "Spot took" not in panel.look().text
+    command = [sys.executable, "-m", "nbbatch.cli", "local", "interrupt", job.id, "--notice", "1"]
+    subprocess.run(command, check=True, capture_output=True)
+    job.wait(60)
+    frame = panel.look()
+    told = r"Spot took 1 host back since [\d:]+, 1 attempt lost with them"
+    assert re.search(told, frame.text)
+    assert re.search(told, seen(frame))
+    (bars,) = frame.figures["interruptions"]().data
+    assert sum(bars.y) == 1
+    assert "1 host taken back · 1 attempt lost" in nbbatch.figure("interruptions").layout.title.text
+
+
+def until(holds):
+    """Wait until it is so."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_days_of_costs_agree_with_the_table(busy):
