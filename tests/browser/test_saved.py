@@ -25,20 +25,36 @@ FRAMES = 260
 WIDE = 1900
 """Pixels: JupyterLab keeps a picture of a figure, as wide as it was shown."""
 PLOTLY = "application/vnd.plotly.v1+json"
-CELLS = (
-    "import itertools, time\nimport nbbatch\n"
-    "from nbbatch.jupyter.panels.array import ArrayView\nfrom nbbatch.jupyter.panels.array_frame import FIGURES\n"
-    "from nbbatch.jupyter.panels.pace import Pace\nfrom nbbatch.jupyter.panels.panel import Panel\n"
-    "def work(n):\n    time.sleep(0.05)\n    if n % 37 == 5:\n        raise ValueError(f'no {n}')\n    return n",
-    "arr = nbbatch.map(work, range(300), chunk=1, vcpus=0.25, memory='128M')\n"
-    "panel = Panel(ArrayView(arr), figure='throughput', pace=Pace(0.01))\npanel.show()",
-    "figures = itertools.cycle(FIGURES)\n"
-    f"while panel.drawn < {FRAMES}:\n"
-    "    before = panel.drawn\n"
-    "    panel.choose_figure(next(figures)) if before % 20 == 0 else panel.ring(now=True)\n"
-    "    while panel.drawn == before:\n        time.sleep(0.005)\n"
-    "arr.wait()\nassert panel.settle(60)",
-)
+_SETUP = """
+import itertools, time
+import nbbatch
+from nbbatch.jupyter.panels.array import ArrayView
+from nbbatch.jupyter.panels.array_frame import FIGURES
+from nbbatch.jupyter.panels.pace import Pace
+from nbbatch.jupyter.panels.panel import Panel
+
+def work(n):
+    time.sleep(0.05)
+    if n % 37 == 5:
+        raise ValueError(f'no {n}')
+    return n
+"""
+_SHOW = """
+arr = nbbatch.map(work, range(300), chunk=1, vcpus=0.25, memory='128M')
+panel = Panel(ArrayView(arr), figure='throughput', pace=Pace(0.01))
+panel.show()
+"""
+_DRAW = f"""
+figures = itertools.cycle(FIGURES)
+while panel.drawn < {FRAMES}:
+    before = panel.drawn
+    panel.choose_figure(next(figures)) if before % 20 == 0 else panel.ring(now=True)
+    while panel.drawn == before:
+        time.sleep(0.005)
+arr.wait()
+assert panel.settle(60)
+"""
+CELLS = (_SETUP, _SHOW, _DRAW)
 _FIGURE = (
     "() => { const outputs = window.jupyterapp.shell.currentWidget.content.widgets[1].model.outputs;"
     " const last = outputs.get(outputs.length - 1).data;"

@@ -289,12 +289,12 @@ def test_what_spot_took_back_is_seen_in_the_panel_of_hosts(busy):
     job = nbbatch.submit(nap, 600, queue="spot", vcpus=0.25, memory="256M", name="spare")
     panel = nbbatch.panel("fleet")
     until(lambda: "RUNNING" in job.detail()["status"])
-    assert "Spot took" not in panel.look().text
+    assert "taken back" not in panel.look().text
     command = [sys.executable, "-m", "nbbatch.cli", "local", "interrupt", job.id, "--notice", "1"]
     subprocess.run(command, check=True, capture_output=True)
     job.wait(60)
     frame = panel.look()
-    told = r"Spot took 1 host back since [\d:]+, 1 attempt lost with them"
+    told = r"taken back by Spot since [\d:]+: 1 host, 1 attempt lost"
     assert re.search(told, frame.text)
     assert re.search(told, seen(frame))
     (bars,) = frame.figures["interruptions"]().data

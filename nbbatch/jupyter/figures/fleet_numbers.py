@@ -58,16 +58,20 @@ def interruptions_of(backend: Backend, since: str, environment: str | None) -> I
 
 
 def read_interruptions(answer: Mapping[str, Any], environment: str | None) -> Interruptions:
-    """The same from the daemon's answer, which has totals."""
+    """The same from the daemon's answer, which has totals; from the first look on."""
     series = _chosen(answer["environments"], environment, "compute environment")
-    steps = len(answer["times"]) - 1
+    names = ("SpotInterruptionsTotal", "SpotAttemptsLostTotal")
+    known = (place for one in series for place, total in enumerate(one[names[0]]) if total is not None)
+    first = max(0, min(known, default=0) - 1)
+    moments = _moments(answer["times"])[first:]
+    steps = len(moments) - 1
     each = max(1, -(-steps // _STRETCHES))
     hosts, attempts = (
-        [sum(one) for one in zip(*(_grown(known[name]) for known in series), strict=True)] or [0] * steps
-        for name in ("SpotInterruptionsTotal", "SpotAttemptsLostTotal")
+        [sum(step) for step in zip(*(_grown(one[name][first:]) for one in series), strict=True)]
+        or [0] * steps
+        for name in names
     )
     cuts = range(steps % each, steps, each)
-    moments = _moments(answer["times"])
     return Interruptions(
         times=[moments[cut] for cut in (*cuts, steps)],
         hosts=[sum(hosts[cut : cut + each]) for cut in cuts],

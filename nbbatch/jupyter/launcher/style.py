@@ -14,6 +14,7 @@ _FORM = """
 .C .nbb-field input, .C .nbb-field select, .C .nbb-field textarea {min-width:0}
 .C .nbb-field input::placeholder, .C .nbb-field textarea::placeholder {color:var(--jp-ui-font-color2,#616161);
   opacity:1;font-style:italic}
+.C .nbb-field select {background-image:url("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='20' height='20'%3E%3Cpath d='M5 8l5 5 5-5' fill='none' stroke='%23808080' stroke-width='2'/%3E%3C/svg%3E") !important}
 .C .nbb-field textarea {font-family:var(--jp-code-font-family,monospace);font-size:12px}
 .C .nbb-note {margin:-3px 0 2px 82px;font-size:11px;line-height:14px;height:auto;min-height:0;
   color:var(--jp-ui-font-color2,#616161);white-space:normal;overflow-wrap:anywhere}

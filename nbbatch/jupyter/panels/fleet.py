@@ -199,7 +199,7 @@ def _taken_back_in_words(now: FleetNow) -> str:
     if told is None or not any((*told.hosts, *told.attempts)):
         return ""
     hosts, attempts = plural(sum(told.hosts), "host"), plural(sum(told.attempts), "attempt")
-    return f"Spot took {hosts} back since {told.times[0]:%H:%M:%S}, {attempts} lost with them"
+    return f"taken back by Spot since {told.times[0]:%H:%M:%S}: {hosts}, {attempts} lost"
 
 
 def _environments(now: FleetNow) -> str:
