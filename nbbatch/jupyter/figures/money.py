@@ -137,7 +137,7 @@ def spot(days: Sequence[SpotDay], *, theme: str = "auto") -> go.Figure:
         bargap=max(0.28, 1 - len(days) / _DAYS),
         xaxis={"type": "date", "showline": False, "ticks": "", "tickformat": "%b %-d", "nticks": 8},
         yaxis={
-            "tickprefix": "$",
+            "tickformat": "$,~r",
             "zeroline": True,
             "zerolinecolor": ink_of(theme).line,
             "exponentformat": "none",
