@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import unescape
 
@@ -20,6 +21,7 @@ from nbbatch.jupyter.panels.boards import BOARDS
 from nbbatch.jupyter.panels.cost import CostNow, ask_costs, cost_frame
 from nbbatch.jupyter.panels.fleet import FleetNow, fleet_frame
 from nbbatch.jupyter.panels.frame import figure_bundle
+from nbbatch.jupyter.panels.pictures import Cell, Column, table
 from nbbatch.jupyter.panels.queue import queue_frame
 from nbbatch.jupyter.panels.queue_now import EnvironmentNow, NextJob, QueueNow
 from nbbatch.model.jobs import JobStatus
@@ -86,6 +88,16 @@ def test_a_queue_tells_why_its_head_waits_and_who_uses_what():
     assert len(frame.html) < LARGEST
     assert set(frame.figures) == {"depth", "vcpus", "shares"}
     assert all(figure_bundle(draw()) for draw in frame.figures.values())
+
+
+def test_a_column_in_which_nothing_stands_is_left_out():
+    """The share of jobs in a queue that does not share, and what nothing is known of."""
+    (job,) = a_queue().front
+    assert " share " in seen(queue_frame(a_queue(shares=[])))
+    assert " share " not in seen(queue_frame(a_queue(shares=[], policy="", front=[replace(job, share="")])))
+    assert table([Column("one"), Column("two")], []) == ""
+    told = table([Column("one"), Column("two")], [[Cell("1"), Cell("")], [Cell("2"), Cell("", share=0.0)]])
+    assert "two" in told
 
 
 def test_an_empty_queue_and_one_without_numbers_say_so():

@@ -97,7 +97,7 @@ def _in_page(svg: str) -> str:
     """In the theme's own inks; it is scrolled where the page is narrow, and not made too small to be read."""
     for ink, variable in _INKS.items():
         svg = svg.replace(f'fill="{ink}"', f'fill="var({variable},{ink})"')
-    return svg.replace("max-width:100%;", "", 1)
+    return svg.replace("max-width:100%;", "max-width:none;", 1)
 
 
 def _status(nodes: Sequence[Node]) -> str:
