@@ -4,7 +4,8 @@ A widget's view in a saved notebook reads "Error displaying widget" once its ker
 of this one is displayed: as soon as its model is there, `controls.js` fills the empty place that the
 panel left for buttons, listens to clicks on what is drawn, and takes all away when the model goes. A
 saved notebook holds the empty place; a front end without widgets shows the panel without buttons. A
-page that is loaded again finds the model in the kernel, and its buttons are there again.
+page that is loaded again finds the model in the kernel, and its buttons are there again. The kernel says
+that it has heard a click before it does what it says; where its end is seen, a line says so in their place.
 """
 
 from __future__ import annotations
@@ -98,7 +99,10 @@ class Controls:
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
         widget = self.widget
         name = str(content.get("action", "")) if isinstance(content, dict) else ""
-        if widget is not None and name and name not in widget.disabled:
+        if widget is None or not name:
+            return
+        widget.send({"heard": content.get("id")})
+        if name not in widget.disabled:
             self._act(name, content.get("values") or {})
 
 
