@@ -74,8 +74,8 @@ def run(place: Folder) -> int:
     except OSError as problem:
         print(f"nbbatch: the result cannot be written: {problem}", file=sys.__stderr__)
         return code or 1
-    for path in notes.place.get("outdated", ()):
-        report.forget(path)
+    for forget in notes.place.get("outdated", ()):
+        forget()
     return code
 
 

@@ -15,6 +15,8 @@ TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from .mirror import Mirror
+
 _BUFFER = 1 << 20
 _SELDOM, _SHARE = 10.0, 20.0
 """Seconds between two sendings of what grows, and how many times longer than it takes they are."""
@@ -66,6 +68,13 @@ class Folder:
     def recall(self, path: str) -> bool:
         """Whether a file that an earlier attempt kept is there again."""
         return os.path.exists(os.path.join(self.folder, path))
+
+    def mirror(self, path: str, attempt: int) -> Mirror:
+        """A folder whose files an attempt leaves to the next one; `attempt` is this one's number."""
+        from .mirror import Mirror
+
+        del attempt
+        return Mirror(os.path.join(self.folder, path))
 
 
 class Remote(Folder):
@@ -165,6 +174,12 @@ class Remote(Folder):
                 return False
             raise StoreError(f"{path} of an earlier attempt cannot be fetched. {error}") from None
         return True
+
+    def mirror(self, path: str, attempt: int) -> Mirror:
+        """Beside the results, which are sent when the job has ended."""
+        from .mirror import RemoteMirror
+
+        return RemoteMirror(self._path(f"mirrors/{path}"), self._bundle, path, attempt)
 
     def _fetch(self, files: dict[str, str]) -> None:
         """Fetch blobs by path, each once; paths with the same content are copies."""

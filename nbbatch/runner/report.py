@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .mirror import Mirror
     from .place import Folder
 
 RESULT_VERSION = 1
@@ -173,6 +174,11 @@ class Report:
     def recall(self, path: str) -> bool:
         """Whether there is such a file of an earlier attempt; then it is here, too."""
         return self._place.recall(self._inside(path))
+
+    def mirror(self, position: int | None) -> Mirror:
+        """The folder of checkpoints of a script, or of one item of an array of it."""
+        item = "" if position is None else f".{position}"
+        return self._place.mirror(self._inside(f"{self.index_path}{item}.checkpoints"), self.attempt)
 
     def forget(self, path: str) -> None:
         """Take away what was shared."""

@@ -138,3 +138,12 @@ def test_a_retry_goes_on_from_the_checkpoint():
     job = nbbatch.submit(go_on, retries=1)
     assert job.result(DEADLINE) == 1
     assert [attempt.exit_code for attempt in job.attempts] == [3, 0]
+
+
+def test_a_script_goes_on_from_its_checkpoints():
+    """The second attempt finds in S3 the file that the first one left, and so does a retry by hand."""
+    text = "cd $NBBATCH_CHECKPOINTS\necho x >> tries\n[ $(wc -l < tries) = 3 ] || exit 3\nwc -l < tries"
+    job = nbbatch.script(text, retries=1)
+    assert job.exception(DEADLINE).exit_code == 3
+    assert len(job.attempts) == 2
+    assert job.retry().result(DEADLINE).output.strip() == "3"

@@ -76,6 +76,14 @@ def test_a_script_file_is_run_by_what_it_is_for(shared_daemon, here, name, text,
     assert nbbatch.script(Path(name), lang=lang).result().output == "42"
 
 
+def test_a_repeated_script_is_a_script(shared_daemon, here) -> None:
+    """A retry's result is a script's, too, and its output that of the attempt that went well."""
+    job = nbbatch.script("echo said; [ $AWS_BATCH_JOB_ATTEMPT = 2 ]", retries=1)
+    assert job.result().output == "said"
+    assert job.logs().count("said") == 2
+    assert job.retry(retries=1).result().output == "said"
+
+
 def test_a_program_gets_its_words_as_they_are(shared_daemon, here) -> None:
     """No shell comes between; an own program is sent along; standard input is a text."""
     with pytest.raises(OptionError, match="files"):
@@ -210,6 +218,16 @@ def test_what_needs_python_in_the_image_is_refused_without_it(docker_daemon, no_
     for more in ({"files": "in.txt"}, {"fetch": "x"}, {"items": [1]}, {"stdin": "x"}):
         with pytest.raises(EnvironmentMismatchError, match="has no python3"):
             nbbatch.script("true", image=no_python, **more)
+    with pytest.raises(EnvironmentMismatchError, match=r"keeps \$NBBATCH_CHECKPOINTS"):
+        nbbatch.command(["sh", "-c", "tool --state $NBBATCH_CHECKPOINTS"], image=no_python)
+
+
+@pytest.mark.docker
+def test_a_program_of_an_image_that_names_its_checkpoints_has_them(docker_daemon) -> None:
+    """The folder is there in a container, and what an attempt left in it."""
+    line = 'cd "$NBBATCH_CHECKPOINTS"; echo x >> tries; [ $(wc -l < tries) = 2 ] && cat tries'
+    job = nbbatch.command(["sh", "-c", line], image=IMAGE, retries=1)
+    assert job.result().output == "x\nx"
 
 
 @pytest.mark.docker
