@@ -279,9 +279,7 @@ ls | tr "\\n" " "
 def test_an_interrupted_script_goes_on_from_its_checkpoints(tmp_path, as_command):
     """Spot takes the host of a script and of a program; the next attempt finds what was left."""
     text, options = KEEPS.format(folder=tmp_path), {"spot": True, "retries": 2}
-    job = (
-        nbbatch.command(["bash", "-ec", text], **options) if as_command else nbbatch.script(text, **options)
-    )
+    job = nbbatch.command(["bash", "-ec", text], **options) if as_command else nbbatch.script(text, **options)
     wait_for(tmp_path / "waiting", job)
     command = [sys.executable, "-m", "nbbatch.cli", "local", "interrupt", job.id]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
