@@ -364,8 +364,18 @@ def name_of(function: Callable[..., Any]) -> str:
     return job_name(getattr(function, "__name__", type(function).__name__))
 
 
+def check_function(function: object) -> None:
+    """Refuse what cannot be called, such as the value of a call."""
+    if not callable(function):
+        raise OptionError(
+            f"{function!r:.60} is no function.",
+            cure="Give the function and its arguments apart: nbbatch.submit(f, x), not nbbatch.submit(f(x)).",
+        )
+
+
 def check_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Refuse arguments that do not fit the function, before anything is sent."""
+    """Refuse what is no function, and arguments that do not fit it, before anything is sent."""
+    check_function(function)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # many functions written in C do not tell

@@ -42,7 +42,12 @@ def told(function: Callable[P, R]) -> Callable[P, R]:
 def tell(error: NbbatchError) -> None:
     """Give an error IPython's `_render_traceback_` hook, unless its frames are what matters."""
     if not isinstance(error, NbbatchBugError):
-        vars(error)["_render_traceback_"] = partial(message_lines, error)
+        vars(error)["_render_traceback_"] = partial(_message, error)
+
+
+def _message(error: NbbatchError) -> list[str]:
+    """All of it as one part: what stands between parts is up to `%xmode`, and nothing in two of its modes."""
+    return ["\n".join(message_lines(error))]
 
 
 def no_python(error: SyntaxError) -> UserError:

@@ -21,6 +21,7 @@ from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.files.fetched import Fetched
+from nbbatch.client.files.programs import words_of
 from nbbatch.client.files.script_arrays import ScriptArray
 from nbbatch.client.files.script_result import ScriptResult
 from nbbatch.client.handles.outcome import error_of
@@ -136,7 +137,7 @@ def script(
     array = _array(items, chunk, wanted, source)
     cell = Cell(source=source, language=language, stdin=stdin, outputs=outputs, label=name, **array)
     is_simple = not (outputs or stdin or cell.items is not None or CHECKPOINTS in source)
-    argv = [*(("bash", "-e") if language == "bash" else shlex.split(language)), "-c", source]
+    argv = [*(("bash", "-e") if language == "bash" else words_of(language)), "-c", source]
     if not _runs_beside_the_runner(
         wanted, is_simple and len(source) < _LONGEST_ARGUMENT and language == "bash"
     ):
@@ -205,6 +206,10 @@ def _read(text: str | os.PathLike[str]) -> tuple[str, str]:
 
 def _language(lang: str | None, source: str, text: object) -> str:
     """The command line that runs the script."""
+    if lang is not None and (not isinstance(lang, str) or not lang.strip()):
+        raise OptionError(
+            f"lang does not understand {lang!r}.", cure='It takes "bash", "python", or a command line.'
+        )
     if lang is not None:
         return "python3" if lang == "python" else lang
     if source.startswith("#!"):
