@@ -14,6 +14,10 @@ from nbbatch.jupyter.tracebacks import traceback_lines
 _MAGIC_WORDS = (
     (r'\b(memory|timeout|retries)="?(\w+)"?', r"--\1 \2"),
     (r"nbbatch\.job\('([0-9a-f]{8})[0-9a-f-]*(:\d+)?'\)\.(retry|logs)\(\)", r"%batch \3 \1\2"),
+    (
+        r"nbbatch\.job\('([0-9a-f]{8})[0-9a-f-]*'\)\.failed\(\) lists them, \.retry_failed\(\) submits only those again\.",
+        r"%batch retry \1 submits only those again.",
+    ),
     (r"nbbatch\.jobs\(\)", "%batch jobs"),
     (r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", r"\1"),
     (r"Look at the jobs it depends on: ([0-9a-f]{8})\.", r"What became of that: %batch why \1"),
