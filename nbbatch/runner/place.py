@@ -133,14 +133,15 @@ class Remote(Folder):
             raise StoreError(f"The job's results cannot be written. {error}") from None
 
     def keep_at_times(self, *paths: str) -> None:
-        """Send files that are there, if that takes no more than a twentieth of the time."""
+        """Send files that are there and have changed, if that takes no more than a twentieth of the time."""
         import contextlib
         import time
 
         begun = time.monotonic()
         if begun >= self._next:
             with contextlib.suppress(StoreError):  # with the results it is tried again, and told
-                self.keep(*(path for path in paths if os.path.exists(self._path(path))))
+                here = [path for path in paths if os.path.exists(self._path(path))]
+                self.keep(*(path for path in here if self._kept.get(path) != self._state(path)))
             took = time.monotonic() - begun
             self._next = begun + max(_SELDOM, _SHARE * took)
 
@@ -173,6 +174,7 @@ class Remote(Folder):
             if error.code in ("NoSuchKey", "AccessDenied"):  # S3 says the latter to who may not list
                 return False
             raise StoreError(f"{path} of an earlier attempt cannot be fetched. {error}") from None
+        self._kept[path] = self._state(path)
         return True
 
     def mirror(self, path: str, attempt: int) -> Mirror:

@@ -20,6 +20,7 @@ from .payload import UnpicklableError
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .mirror import Mirror
@@ -42,26 +43,43 @@ done' EXIT
 
 
 def run_items(
-    payload: Payload, report: Report, positions: range | None
+    payload: Payload, report: Report, positions: range | None, done: dict[int, dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], BaseException | None]:
-    """Run it for each position of the array, or once; gives an entry for each and the error that counts."""
+    """Run it for each position of the array, or once; gives an entry for each and the error that counts.
+
+    `done` are entries of items that an earlier attempt has brought to a good end.
+    """
     run = run_command if payload.manifest["kind"] == "command" else run_script
     error: BaseException | None = None
     entries = []
     for position in (None,) if positions is None else positions:
-        started = time.monotonic()
-        try:
-            with _Kept(report, position) as kept:
-                entry = run(payload, report, position, kept)
-        except Exception as caught:
-            error = caught
-            entry = {"error": failures.describe(caught, {}), **getattr(caught, "left", {})}
-            failures.print_failure(entry["error"])
-        if position is not None:
-            entry["seconds"] = round(time.monotonic() - started, 6)
+        entry, failed = (done[position], None) if position in done else _entry(run, payload, report, position)
+        error = failed or error
         entries.append(entry)
-        report.collect(position)
+        report.take_files(position, entry)
+        if positions is not None and len(positions) > 1:
+            report.keep_item(positions[len(entries) - 1], entry)
     return entries, error
+
+
+def _entry(
+    run: Callable[[Payload, Report, int | None, Mirror], dict[str, Any]],
+    payload: Payload,
+    report: Report,
+    position: int | None,
+) -> tuple[dict[str, Any], Exception | None]:
+    """One item's entry in the result, and what it failed with."""
+    started, error = time.monotonic(), None
+    try:
+        with _Kept(report, position) as kept:
+            entry = run(payload, report, position, kept)
+    except Exception as caught:
+        error = caught
+        entry = {"error": failures.describe(caught, {}), **getattr(caught, "left", {})}
+        failures.print_failure(entry["error"])
+    if position is not None:
+        entry["seconds"] = round(time.monotonic() - started, 6)
+    return entry, error
 
 
 class _Kept:

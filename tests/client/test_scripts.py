@@ -102,6 +102,24 @@ def test_items_are_an_array(shared_daemon, here) -> None:
     assert [(here / "many" / str(n) / "r").read_text() for n in range(3)] == ["a\n", "b\n", "c\n"]
 
 
+def test_only_failed_items_of_a_script_run_again(shared_daemon, here) -> None:
+    """Those that ended well before their child died keep output, variables and files, in an attempt and a retry."""
+    log = here / "log"
+    text = (
+        f"echo $ITEM >> {log}; echo out $ITEM; word=w$ITEM; echo $ITEM > r\n"
+        f"if [ $ITEM = 1 ] && [ $(grep -c 1 {log}) -lt 3 ]; then exit 5; fi\n"
+    )
+    array = nbbatch.script(
+        text, items=range(3), outputs=["word"], chunk=3, retries=1, fetch="r", name="again"
+    )
+    assert [item.position for item in array.items() if item.error is not None] == [1]
+    results = array.retry_failed().results()
+    assert log.read_text().split() == ["0", "1", "2", "1", "1"]
+    assert [one.output for one in results] == ["out 0", "out 1", "out 2"]
+    assert [dict(one.variables) for one in results] == [{"word": f"w{n}"} for n in range(3)]
+    assert [[path.read_text() for path in one.files] for one in results] == [["0\n"], ["1\n"], ["2\n"]]
+
+
 def test_each_item_of_a_script_has_its_exit_code_and_output(shared_daemon, here) -> None:
     """In its result or its error, in the table, and when the array is found again by its id."""
     text = "echo out $ITEM; echo err >&2; word=w$ITEM; [ $ITEM != 2 ] || exit 7"
