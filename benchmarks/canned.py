@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, cast
 
 from nbbatch.daemon.auth import Verifier
@@ -46,13 +47,15 @@ def committing(path: str) -> Callable[[], None]:
     for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
         database.execute(f"PRAGMA {pragma}")
     database.execute("CREATE TABLE pages (id INTEGER PRIMARY KEY, page BLOB)")
-    rows = [(number, bytes(PAGE - 200)) for number in range(PAGES)]
-    database.executemany("INSERT INTO pages VALUES (?, ?)", rows)
-    changes = [(page, number) for number, page in rows]
+    database.executemany("INSERT INTO pages VALUES (?, ?)", [(number, b"") for number in range(PAGES)])
+    turns = count()
 
     def commit() -> None:
+        page = next(turns).to_bytes(8) * (PAGE // 8 - 25)  # SQLite passes over a page that stays as it is
         database.execute("BEGIN IMMEDIATE")
-        database.executemany("UPDATE pages SET page = ? WHERE id = ?", changes)
+        database.executemany(
+            "UPDATE pages SET page = ? WHERE id = ?", [(page, each) for each in range(PAGES)]
+        )
         database.execute("COMMIT")
 
     for _ in range(4 * 1000 // PAGES):  # until SQLite begins its log anew

@@ -1,6 +1,6 @@
 /**
  * What all sections share: the chosen backend, whether it answers, and one stream of news for the
- * whole panel. INews is asked for by a long poll while somebody looks, now and then while somebody only
+ * whole panel. News is asked for by a long poll while somebody looks, now and then while somebody only
  * wants to hear, and never while nobody does; after a failure it waits longer each time.
  */
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from docker_kind import IMAGE, SYSTEM_DOCKER, has_image
+from docker_image import IMAGE
+from docker_kind import SYSTEM_DOCKER, has_image
 
 from nbbatch.daemon.executors.docker import DockerExecutor
 from nbbatch.daemon.executors.docker_probe import probe
