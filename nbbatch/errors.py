@@ -205,8 +205,8 @@ class RemoteError(JobFailedError):
         self.remote_trace = remote_trace or {}
 
     def _render_traceback_(self) -> list[str]:
-        """IPython's hook: show where the cell failed, not where nbbatch raised."""
-        return [*self.remote_traceback.splitlines(), "", self.message, self.cure]
+        """IPython's hook: show where the cell failed, not where nbbatch raised; one part, as `%xmode` may join parts."""
+        return ["\n".join([*self.remote_traceback.splitlines(), "", self.message, self.cure])]
 
 
 class CellFailedError(RemoteError):

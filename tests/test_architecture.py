@@ -84,6 +84,18 @@ def top_level_imports(tree: ast.Module) -> Iterator[str]:
                 yield module
 
 
+def test_boto3_is_asked_for_clients_in_two_places_only() -> None:
+    """An account's clients come from `client/aws/clients.py`, the daemon's from `client/clients.py`."""
+    asking = {
+        name_of(path)
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Import)
+        and any(alias.name.partition(".")[0] == "boto3" for alias in node.names)
+    }
+    assert asking == {"nbbatch/client/aws/clients.py", "nbbatch/client/clients.py"}
+
+
 @pytest.mark.parametrize("name", import_module("nbbatch").__all__)
 def test_a_public_name_can_be_imported(name: str) -> None:
     """Each name that `nbbatch` offers leads to something, and it is documented."""

@@ -27,7 +27,7 @@ def test_every_error_travels_by_pickle(kind):
 def test_a_remote_error_shows_the_remote_traceback():
     """IPython prints where the cell failed, then what to do."""
     error = errors.RemoteError("boom", remote_traceback="Cell line 3", cure="look there")
-    assert error._render_traceback_() == ["Cell line 3", "", "boom", "look there"]
+    assert error._render_traceback_() == ["Cell line 3\n\nboom\nlook there"]
 
 
 def test_a_job_error_shows_the_tail_of_the_log():

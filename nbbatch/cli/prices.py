@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
-from nbbatch.client.config import home
+from nbbatch.client.aws.clients import AwsClients
+from nbbatch.client.config import BackendConfig, home
 from nbbatch.client.money.prices import PRICE_LIST_REGION, PRICES, catalogue, refresh
 
 
@@ -29,12 +30,11 @@ def show() -> None:
 @click.option("--profile", help="AWS profile with the credentials.")
 def refresh_prices(region: str, profile: str | None) -> None:
     """Ask AWS for its prices of today; the daemon takes them when it is started next."""
-    import boto3  # noqa: PLC0415 - slow to import
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - slow to import
 
+    account = AwsClients(BackendConfig(name="prices", kind="aws", region=region, profile=profile))
     try:
-        session = boto3.Session(profile_name=profile)
-        pricing, ec2 = session.client("pricing", PRICE_LIST_REGION), session.client("ec2", region)
+        pricing, ec2 = account.client("pricing", region=PRICE_LIST_REGION), account.client("ec2")
     except BotoCoreError as error:
         raise click.ClickException(f"{error}") from error
     now = datetime.now(UTC)

@@ -8,7 +8,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.arrays.mapping import map_call
-from nbbatch.client.jobs import Job, submit_call
+from nbbatch.client.jobs import Job, check_function, submit_call
 from nbbatch.client.options import Options
 
 P = ParamSpec("P")
@@ -22,6 +22,7 @@ class BatchFunction(Generic[P, R]):
     """
 
     def __init__(self, function: Callable[P, R], options: dict[str, Any]) -> None:
+        check_function(function)
         update_wrapper(self, function)
         self.function = function
         self.given = options
@@ -29,6 +30,10 @@ class BatchFunction(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run here, as if it were not decorated."""
         return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.given.items())
+        return f"<nbbatch.batch({given}) of {getattr(self.function, '__qualname__', self.function)}>"
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Run as a job; see `nbbatch.submit`."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.errors import BackendUnreachableError
 
 _WAIT_MS = 20_000
@@ -20,7 +21,7 @@ def events(
     *,
     job: Any = None,
     queue: str | None = None,
-    since: float | None = None,
+    since: Moment | None = None,
     follow: bool = False,
     backend: str | None = None,
 ) -> Iterator[Event]:
@@ -32,9 +33,9 @@ def events(
         Only events of this job; of an array with all its children.
     queue : str, optional
         Only events of jobs of this queue.
-    since : float, optional
-        Epoch seconds: only events from then on. Without it all that are kept, or with `follow`
-        only what happens from now on.
+    since : str, datetime or float, optional
+        Only events from then on: `"2h"` ago, a point in time, or epoch seconds. Without it all that are kept,
+        or with `follow` only what happens from now on.
     follow : bool
         Go on for ever as things happen, over restarts of the daemon too.
     backend : str, optional
@@ -55,7 +56,7 @@ def events(
     asked = {
         "jobId": None if job is None else getattr(job, "id", job),
         "queue": queue,
-        "since": None if since is None else int(since * 1000),
+        "since": None if since is None else epoch_ms(since),
         "cursor": "latest" if follow and since is None else None,
         "timeoutMs": _WAIT_MS if follow else 0,
     }

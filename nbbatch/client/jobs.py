@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, overload
 
 from nbbatch.client.arrays.indexes import (
     RETRY_BASE,
@@ -26,8 +26,7 @@ from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail, Outcome, error_of, exit_code, outcome, short_id
 from nbbatch.client.handles.references import Reference
 from nbbatch.client.handles.usage import attempt_in_bundle
-from nbbatch.client.logs import LogReader, group_of, streams_of
-from nbbatch.client.logs import StreamReader as _StreamReader
+from nbbatch.client.logs import LogReader, read_lines, streams_of
 from nbbatch.client.logs import tail as last_lines
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.client.options import Options, split_options, suggestion
@@ -174,8 +173,7 @@ class Job(Handle):
         detail, backend = self.detail(), self.backend
         if tail is not None and start is None:
             return Text(last_lines(backend, detail, tail))
-        readers = [_StreamReader(backend, stream, group_of(detail), start) for stream in streams_of(detail)]
-        lines = [line for reader in readers for line in reader.read(is_over=True)]
+        lines = read_lines(backend, detail, streams_of(detail), since=start)
         return Text("\n".join(lines if tail is None else lines[max(0, len(lines) - tail) :]))
 
     def reference(self, variable: str | None = None) -> Reference:
@@ -210,7 +208,7 @@ class Job(Handle):
             name=self.name,
         )
 
-    def retry(self, **options: Any) -> Job:
+    def retry(self, **options: Any) -> Self:
         """Submit the same again: code, inputs, resources, queue; a new job with an id of its own.
 
         Parameters
@@ -232,7 +230,9 @@ class Job(Handle):
             raise UserError(f"{self!r} has not ended.", cure="Wait for it, or terminate it first.")
         request = resubmission(detail, environment=retry_environment(detail), size=None)
         job_id = submit_again(self.backend, request, Options.parse(options))
-        return Job(job_id, backend=self.backend_name, name=detail["jobName"])
+        make, (kind, _, *known) = self.__reduce__()
+        again: Self = make(kind, job_id, *known)
+        return again
 
     def _follow(self, tail: int | None, since: int | None) -> Iterator[str]:
         with LogReader(self, since=since) as reader:
@@ -364,8 +364,18 @@ def name_of(function: Callable[..., Any]) -> str:
     return job_name(getattr(function, "__name__", type(function).__name__))
 
 
+def check_function(function: object) -> None:
+    """Refuse what cannot be called, such as the value of a call."""
+    if not callable(function):
+        raise OptionError(
+            f"{function!r:.60} is no function.",
+            cure="Give the function and its arguments apart: nbbatch.submit(f, x), not nbbatch.submit(f(x)).",
+        )
+
+
 def check_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Refuse arguments that do not fit the function, before anything is sent."""
+    """Refuse what is no function, and arguments that do not fit it, before anything is sent."""
+    check_function(function)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # many functions written in C do not tell

@@ -175,11 +175,11 @@ class Wanted:
     @classmethod
     def read(cls, *, status: str | None, name: str | None, since: Moment | None, tag: str | None) -> Wanted:
         """The conditions as a person gives them."""
-        ended = _OUTCOMES.get((status or "").lower())
-        state = (status or "").upper().replace(" ", "_")
+        ended = _OUTCOMES.get(str(status or "").lower())
+        state = str(status or "").upper().replace(" ", "_")
         if status and ended is None and state not in list(JobStatus):
             known = [*map(str, JobStatus), *_OUTCOMES]
-            raise OptionError(f"Jobs have no status {status!r}.", cure=suggestion(status, known))
+            raise OptionError(f"Jobs have no status {status!r}.", cure=suggestion(str(status), known))
         key, equals, value = (tag or "").partition("=")
         return cls(
             status="FAILED" if ended else state or None,
@@ -258,6 +258,11 @@ def find(id_or_name: str, *, backend: str | None = None) -> Job | ArrayJob:
         No job is meant, or more than one: several ids begin like this, or several jobs of that name
         have not ended.
     """
+    if not isinstance(id_or_name, str) or not id_or_name.strip("… "):
+        raise OptionError(
+            f"{id_or_name!r} is no job's id or name.",
+            cure="Give it as text; nbbatch.jobs() lists the newest.",
+        )
     place = get_backend(backend)
     wanted = id_or_name.rstrip("…").strip()
     detail = describe(place, wanted if FULL_ID.fullmatch(wanted) else _search(place, wanted))

@@ -8,7 +8,7 @@ it looks again every now and then.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -114,6 +114,14 @@ class StreamReader:
     def seen(self) -> int:
         """Bytes of the stream behind the reader, by the local daemon's token."""
         return _offset(self.token)
+
+
+def read_lines(
+    backend: Backend, detail: Detail, streams: Iterable[str], *, since: int | None = None
+) -> list[str]:
+    """All lines of these of a job's streams by now, without notes, or those from `since` (epoch ms) on."""
+    readers = [StreamReader(backend, stream, group_of(detail), since) for stream in streams]
+    return [line for reader in readers for line in reader.read(is_over=True)]
 
 
 def _page(

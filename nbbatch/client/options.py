@@ -271,6 +271,9 @@ def _read_flag(option: str, value: Any) -> bool:
 def _read_pairs(option: str, value: Any) -> dict[str, str]:
     """`{"A": 1}`, `"A=1"` or `["A=1", "B=2"]` as text by name."""
     if isinstance(value, Mapping):
+        for key, item in value.items():
+            if item is None:
+                raise _refuse(f"{option} ({key})", item, "a value for each name; leave the name out")
         return {str(key): str(item) for key, item in value.items()}
     pairs = {}
     for text in _listed(option, value):
@@ -303,7 +306,11 @@ def _read_env(option: str, value: Any) -> dict[str, str]:
 
 
 def _read_tags(option: str, value: Any) -> dict[str, str]:
-    pairs = _read_pairs(option, value)
+    """As of env; several in one text are separated by commas, which no tag may have in it."""
+    texts = value if isinstance(value, Mapping) else [str(one).split(",") for one in _listed(option, value)]
+    pairs = _read_pairs(
+        option, value if texts is value else [text.strip() for each in texts for text in each]
+    )
     if len(pairs) > MOST_TAGS:
         raise OptionError(f"{len(pairs)} tags; AWS Batch allows {MOST_TAGS}.", cure="Give fewer tags.")
     for key, tag in pairs.items():

@@ -19,6 +19,7 @@ from nbbatch.client.cache import find_cached, remember
 from nbbatch.client.capacity import check_fits, check_room, requirements_of
 from nbbatch.client.config import load_config, over
 from nbbatch.client.definitions import definition_for, forget_definition
+from nbbatch.client.files.programs import check_program
 from nbbatch.client.files.workdir import Files
 from nbbatch.client.images.preflight import Preflight
 from nbbatch.client.like import with_like
@@ -130,6 +131,8 @@ def pack_for(
     ------
     UnknownNameError, DoesNotFitError
         There is no such queue, or no host of it can ever give what is asked for. Nothing was packed.
+    EnvironmentMismatchError
+        The program of a script or command is not there.
     """
     backend = get_backend(options.backend)
     suited = backend.suited(options)
@@ -137,6 +140,8 @@ def pack_for(
     if options.value_limit is not None:
         limits.setdefault("ask_bytes", options.value_limit)
     is_same = backend.sees_this_python(options)
+    if is_same:
+        check_program(payload, options)
     packed = pack(
         payload,
         DryStore() if is_dry or weighing.get() else backend.store,

@@ -143,8 +143,11 @@ def retry(shell: Any, call: Call, backend: str | None) -> Any:
     """`%batch retry ID`: submit it again; gives the new handle."""
     job = find_job(call.job, shell.user_ns, backend)
     again = job.retry_failed() if isinstance(job, ArrayJob) else job.retry()
-    name = short_id(again.id)
-    console_for(shell).line(f"job {name} repeats {short_id(job.id)} · %batch attach {name} waits for it")
+    name, console = short_id(again.id), console_for(shell)
+    if again.id == job.id:
+        console.line(f"nothing to do: no item of {name} has failed")
+        return None
+    console.line(f"job {name} repeats {short_id(job.id)} · %batch attach {name} waits for it")
     return again
 
 

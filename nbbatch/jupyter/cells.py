@@ -45,7 +45,6 @@ from nbbatch.jupyter.receipts import (
     estimate_seen,
     in_receipt,
     receipt_of,
-    remember,
 )
 from nbbatch.jupyter.story import Place, receipt_line, receipt_notes
 from nbbatch.jupyter.syntax import check_magics
@@ -122,8 +121,6 @@ def run_cell(
             return _say_detached(console, job, line.bind)
         console = with_panel(console, job, wanted=has_panel if line.panel is None else line.panel)
         watched = follow(job, console, held)
-    if not job.is_cached:
-        remember(job, watched.detail)
     finish(Ending(shell, console, job, watched, line.outputs))
     return None
 
@@ -156,7 +153,6 @@ def attach_to(shell: Any, job: Job | ArrayJob, outputs: Sequence[str] | None, co
     console.line(f"job {short_id(job.id)} {job.name} on {job.backend_name}")
     console = with_panel(console, job, wanted=True)
     watched = follow(job, console)
-    remember(job, watched.detail)
     finish(Ending(shell, console, job, watched, outputs))
 
 

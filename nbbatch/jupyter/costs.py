@@ -25,7 +25,7 @@ def show_cost(shell: Any, call: Call, backend: str | None) -> Table | None:
     if call.job:
         _tell_cost_of_job(shell, call, backend, console)
         return None
-    days = call.options.get("days") or _DAYS
+    days = call.options.get("days", _DAYS)
     rows: list[Mapping[str, Any]] = ask(days, backend)["queues"]
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     spent_today = _sum(row["charged"] for row in rows if row["day"] == today)

@@ -14,6 +14,10 @@ from nbbatch.jupyter.tracebacks import traceback_lines
 _MAGIC_WORDS = (
     (r'\b(memory|timeout|retries)="?(\w+)"?', r"--\1 \2"),
     (r"nbbatch\.job\('([0-9a-f]{8})[0-9a-f-]*(:\d+)?'\)\.(retry|logs)\(\)", r"%batch \3 \1\2"),
+    (
+        r"nbbatch\.job\('([0-9a-f]{8})[0-9a-f-]*'\)\.failed\(\) lists them, \.retry_failed\(\) submits only those again\.",
+        r"%batch retry \1 submits only those again.",
+    ),
     (r"nbbatch\.jobs\(\)", "%batch jobs"),
     (r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", r"\1"),
     (r"Look at the jobs it depends on: ([0-9a-f]{8})\.", r"What became of that: %batch why \1"),
@@ -42,7 +46,12 @@ def told(function: Callable[P, R]) -> Callable[P, R]:
 def tell(error: NbbatchError) -> None:
     """Give an error IPython's `_render_traceback_` hook, unless its frames are what matters."""
     if not isinstance(error, NbbatchBugError):
-        vars(error)["_render_traceback_"] = partial(message_lines, error)
+        vars(error)["_render_traceback_"] = partial(_message, error)
+
+
+def _message(error: NbbatchError) -> list[str]:
+    """All of it as one part: what stands between parts is up to `%xmode`, and nothing in two of its modes."""
+    return ["\n".join(message_lines(error))]
 
 
 def no_python(error: SyntaxError) -> UserError:

@@ -196,7 +196,7 @@ def array_failure(array: ArrayJob, detail: Detail) -> JobError:
         f"nbbatch.job({name!r}) has the values of the others: .results(return_exceptions=True). "
         f"%batch retry {name} repeats only the failed ones."
     )
-    first = _told(failed[0]) if failed else None
+    first = failed[0].own_error() if failed else None
     if not isinstance(first, RemoteError):
         reason = f"First: {first.message}" if first is not None else str(detail.get("statusReason", ""))
         return JobFailedError(f"{message} {reason}".rstrip(), job_id=array.id, cure=cure)
@@ -208,12 +208,6 @@ def array_failure(array: ArrayJob, detail: Detail) -> JobError:
         remote_trace=first.remote_trace,
         remote_type=first.remote_type,
     )
-
-
-def _told(item: Item) -> JobError | None:
-    """Our own error of a failed item; what its code raised has ours as its cause."""
-    candidates = (item.error, item.error.__cause__ if item.error is not None else None)
-    return next((error for error in candidates if isinstance(error, JobError)), None)
 
 
 def _named(failed: Sequence[Item]) -> str:

@@ -7,8 +7,10 @@ is only what belongs to a cell: what travels, how often it runs, and whether the
 from __future__ import annotations
 
 import argparse
+import itertools
 import keyword
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NoReturn
@@ -16,6 +18,8 @@ from typing import Any, NoReturn
 from nbbatch.client.options import Options
 from nbbatch.errors import OptionError
 from nbbatch.jupyter.words import split_line
+
+_NEGATIVE = re.compile(r"-[\d.]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +273,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
-    namespace, unknown = _build_parser().parse_known_args(words)
+    namespace, unknown = _build_parser().parse_known_args(list(_with_negatives(words)))
     flags = [word for word in unknown if word.startswith("-")]
     if flags:
         raise OptionError(f"%%batch has no option {flags[0].partition('=')[0]}.", cure=nearest_flag(flags[0]))
@@ -279,6 +283,18 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
             cure="Options start with --, and a value with blanks goes in quotes. %%batch -h shows all options.",
         )
     return namespace
+
+
+def _with_negatives(words: Sequence[str]) -> Iterator[str]:
+    """The words, with `-4G` as the value of the flag before it: no flag begins with a digit."""
+    takes_value = {flag.word for flag in FLAGS if flag.metavar}
+    is_taken = False
+    for word, after in itertools.zip_longest(words, words[1:], fillvalue=""):
+        if not is_taken:
+            is_taken = word in takes_value and bool(_NEGATIVE.match(after))
+            yield f"{word}={after}" if is_taken else word
+        else:
+            is_taken = False
 
 
 def _check_together(given: Mapping[str, Any]) -> None:

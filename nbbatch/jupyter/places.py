@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.capacity import capacity_of
+from nbbatch.client.money.estimate import plan_of
 from nbbatch.client.money.rates import price_of
 from nbbatch.client.options import Options
-from nbbatch.client.spec import queue_of, resources_of
+from nbbatch.client.spec import queue_of
 from nbbatch.jupyter.story import Place
 
 
@@ -26,7 +27,8 @@ def place_of(backend: Backend, options: Options) -> Place:
     queue = queue_of(options)
     known = capacity_of(backend, queue)
     kind = backend.kind if backend.kind == backend.name else f"{backend.name}, {backend.kind}"
-    price = None if options.definition else price_of(known, resources_of(options))
+    wanted = plan_of(backend, options).wanted
+    price = None if wanted is None else price_of(known, wanted)
     where = f"{kind}, {known.executor or backend.region}"
     return Place(queue=queue, where=where, price=price, aside=_aside(known.executor, options))
 

@@ -10,18 +10,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nbbatch.client.arrays.array_jobs import ArrayJob
-from nbbatch.client.arrays.indexes import environment_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed, Receipt
 from nbbatch.client.config import home
 from nbbatch.client.format import dollars
-from nbbatch.client.handles.handle import Handle
-from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.money.estimate import NO_PRICE, Basis, Estimate, Range, estimate_options
 from nbbatch.client.money.history import Measured, Runs
 from nbbatch.client.options import Options
-from nbbatch.client.packing.digest import CODE_VARIABLE, OF_CELL
 from nbbatch.client.packing.names import to_python
 from nbbatch.client.packing.payloads import Cell
 
@@ -41,19 +36,6 @@ def without_imports(receipt: Receipt, source: str) -> Receipt:
     aliases = [alias for statement in statements for alias in statement.names]
     imported = {alias.asname or alias.name.partition(".")[0] for alias in aliases}
     return replace(receipt, back=tuple(name for name in receipt.back if name not in imported))
-
-
-def remember(job: Handle, detail: Detail) -> None:
-    """Keep how long an item of a cell's array took that succeeded, for the next receipt of the same code.
-
-    A single job's handle does so by itself when it sees the end.
-    """
-    code = environment_of(detail).get(CODE_VARIABLE, "")
-    if not (isinstance(job, ArrayJob) and code.startswith(OF_CELL) and detail["status"] == "SUCCEEDED"):
-        return
-    account = job.account()
-    if account is not None:
-        Runs(home()).note(job.backend, code, job.id, account.seconds / len(job))
 
 
 def estimate_seen(packed: Packed, cell: Cell, options: Options) -> Estimate | None:

@@ -74,8 +74,8 @@ def run(place: Folder) -> int:
     except OSError as problem:
         print(f"nbbatch: the result cannot be written: {problem}", file=sys.__stderr__)
         return code or 1
-    for path in notes.place.get("outdated", ()):
-        report.forget(path)
+    for forget in notes.place.get("outdated", ()):
+        forget()
     return code
 
 
@@ -123,7 +123,7 @@ def _run_kind(
         return _run_notebook(payload, report, positions)
     from . import script
 
-    return script.run_items(payload, report, positions)
+    return script.run_items(payload, report, positions, _done_before(report) if positions else {})
 
 
 def _run_python(
@@ -154,7 +154,7 @@ def _done_before(report: Report) -> dict[int, dict[str, Any]]:
     if report.is_first and os.environ.get("NBBATCH_PROBE"):
         from . import resume
 
-        done = resume.done_by_probe(report.index_path)
+        done = resume.done_by_probe(report)
         return {**done, **_done_by_attempts(report)}
     return _done_by_attempts(report)
 
@@ -166,7 +166,7 @@ def _done_by_attempts(report: Report) -> dict[int, dict[str, Any]]:
         return {}
     from . import resume
 
-    return resume.done_before(report.index_path, range(first, report.attempt))
+    return resume.done_before(report, range(first, report.attempt))
 
 
 def _listen_to_signals() -> None:

@@ -136,7 +136,8 @@ def interrupted() -> bool:
 def end_item(*, is_done: bool) -> dict[str, Any]:
     """An item has ended: forget it, and give what its entry in the result shall say of it."""
     if is_done and os.path.exists(path := _checkpoint_path()):
-        notes.place.setdefault("outdated", []).append(path)
+        report = notes.place["report"]
+        notes.place.setdefault("outdated", []).append(lambda: report.forget(path))
     metrics = _last_metrics()
     _metrics.clear()
     return {"metrics": metrics} if metrics else {}

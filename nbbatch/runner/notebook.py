@@ -44,7 +44,7 @@ def run_items(
         entry, error = (done[position], None) if position in done else _entry(payload, report, position)
         last = error or last
         entries.append(entry)
-        report.collect(position)
+        report.take_files(position, entry)
         if positions is not None and len(positions) > 1:
             report.keep_item(positions[len(entries) - 1], entry)
         if error is not None and not isinstance(error, Exception):

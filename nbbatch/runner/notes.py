@@ -23,7 +23,10 @@ LONGEST = 4000
 """Bytes of a note: a pipe takes a longer line in pieces (PIPE_BUF), between which others may write."""
 
 place: dict[str, Any] = {}
-"""Where this process stands: `report` and `index` of its bundle, `item` of an array, `rules` for pickles."""
+"""Where this process stands: `report` and `index` of its bundle, `item` of an array, `rules` for pickles.
+
+`outdated` are functions to be called once the result is written: they forget checkpoints.
+"""
 
 _log = [1]
 

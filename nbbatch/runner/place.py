@@ -15,6 +15,8 @@ TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from .mirror import Mirror
+
 _BUFFER = 1 << 20
 _SELDOM, _SHARE = 10.0, 20.0
 """Seconds between two sendings of what grows, and how many times longer than it takes they are."""
@@ -66,6 +68,13 @@ class Folder:
     def recall(self, path: str) -> bool:
         """Whether a file that an earlier attempt kept is there again."""
         return os.path.exists(os.path.join(self.folder, path))
+
+    def mirror(self, path: str, attempt: int) -> Mirror:
+        """A folder whose files an attempt leaves to the next one; `attempt` is this one's number."""
+        from .mirror import Mirror
+
+        del attempt
+        return Mirror(os.path.join(self.folder, path))
 
 
 class Remote(Folder):
@@ -124,14 +133,15 @@ class Remote(Folder):
             raise StoreError(f"The job's results cannot be written. {error}") from None
 
     def keep_at_times(self, *paths: str) -> None:
-        """Send files that are there, if that takes no more than a twentieth of the time."""
+        """Send files that are there and have changed, if that takes no more than a twentieth of the time."""
         import contextlib
         import time
 
         begun = time.monotonic()
         if begun >= self._next:
             with contextlib.suppress(StoreError):  # with the results it is tried again, and told
-                self.keep(*(path for path in paths if os.path.exists(self._path(path))))
+                here = [path for path in paths if os.path.exists(self._path(path))]
+                self.keep(*(path for path in here if self._kept.get(path) != self._state(path)))
             took = time.monotonic() - begun
             self._next = begun + max(_SELDOM, _SHARE * took)
 
@@ -164,7 +174,14 @@ class Remote(Folder):
             if error.code in ("NoSuchKey", "AccessDenied"):  # S3 says the latter to who may not list
                 return False
             raise StoreError(f"{path} of an earlier attempt cannot be fetched. {error}") from None
+        self._kept[path] = self._state(path)
         return True
+
+    def mirror(self, path: str, attempt: int) -> Mirror:
+        """Beside the results, which are sent when the job has ended."""
+        from .mirror import RemoteMirror
+
+        return RemoteMirror(self._path(f"mirrors/{path}"), self._bundle, path, attempt)
 
     def _fetch(self, files: dict[str, str]) -> None:
         """Fetch blobs by path, each once; paths with the same content are copies."""

@@ -64,7 +64,7 @@ class Run:
         self._budget = budget
         for position in (None,) if positions is None else positions:
             entries.append(self._done[position] if position in self._done else self._entry(position))
-            self._report.collect(position)
+            self._report.take_files(position, entries[-1])
             if positions is not None and len(positions) > 1:
                 self._report.keep_item(positions[len(entries) - 1], entries[-1])
             if self._is_over or (budget and time.monotonic() > self._until):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .mirror import Mirror
     from .place import Folder
 
 RESULT_VERSION = 1
@@ -83,6 +84,19 @@ class Report:
             raise StoreError(f"{name} cannot be brought back: {error.strerror}.") from None
         self.files[place] = os.path.relpath(target, os.path.dirname(os.path.dirname(self.index_path)))
 
+    def take_files(self, position: int | None, entry: dict[str, Any]) -> None:
+        """Collect the files of an item that has ended; its entry tells which, for the attempt that follows.
+
+        Those of an item that an earlier attempt has done are in its entry already.
+        """
+        if "files" in entry:
+            self.files.update(entry["files"])
+            return
+        before = len(self.files)
+        self.collect(position)
+        if len(self.files) > before:
+            entry["files"] = dict(list(self.files.items())[before:])
+
     def path_of(self, name: str) -> str:
         """Where something that is no value goes, under a name of this child and attempt."""
         return f"{self._path}.{name}"
@@ -132,7 +146,8 @@ class Report:
         if self._kept <= _AT_ONCE or now - self._flushed > _GATHER:
             self._flushed = now
             self._write_gathered()
-            self.share_at_times(f"{self._path}.data", f"{self._path}.items")
+            files = (os.path.join(self._place.folder, path) for path in self.files.values())
+            self.share_at_times(*files, f"{self._path}.data", f"{self._path}.items")
 
     def _write_gathered(self) -> None:
         """A line for all of them: a line each takes longer than what is kept."""
@@ -173,6 +188,11 @@ class Report:
     def recall(self, path: str) -> bool:
         """Whether there is such a file of an earlier attempt; then it is here, too."""
         return self._place.recall(self._inside(path))
+
+    def mirror(self, position: int | None) -> Mirror:
+        """The folder of checkpoints of a script, or of one item of an array of it."""
+        item = "" if position is None else f".{position}"
+        return self._place.mirror(self._inside(f"{self.index_path}{item}.checkpoints"), self.attempt)
 
     def forget(self, path: str) -> None:
         """Take away what was shared."""

@@ -6,7 +6,6 @@ a whole child, and only its failed items run. Imported only where there was an a
 
 from __future__ import annotations
 
-import contextlib
 import json
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
@@ -14,49 +13,54 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from .report import Report
+
     Entries = dict[int, dict[str, Any]]
 
 
-def done_before(index_path: str, attempts: Iterable[int]) -> Entries:
+def done_before(report: Report, attempts: Iterable[int]) -> Entries:
     """Entries of items that ended well, by position.
 
     Parameters
     ----------
-    index_path : str
-        Of the child's results, without attempt and ending.
+    report : Report
+        Of this attempt at the child.
     attempts : iterable of int
         Oldest first.
     """
     found: Entries = {}
     for attempt in attempts:
-        for entry in _entries(f"{index_path}.{attempt}"):
+        for entry in _entries(report, attempt):
             if "error" not in entry:
                 found[entry["position"]] = _placed(entry, attempt)
     return found
 
 
-def done_by_probe(index_path: str) -> Entries:
+def done_by_probe(report: Report) -> Entries:
     """What the job that ran the array's first items ahead has done; waited for while it is at it.
 
     It holds a lock as long as it lives, whatever ends it.
     """
     import fcntl
 
-    with open(f"{index_path}.lock", "ab") as lock:
+    with open(f"{report.index_path}.lock", "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        return done_before(index_path, [0])
+        return done_before(report, [0])
 
 
-def _entries(path: str) -> list[dict[str, Any]]:
+def _entries(report: Report, attempt: int) -> list[dict[str, Any]]:
     """Items in the manifest, and in the file that grew, which is there where the manifest has not all.
 
     The last line of that may be torn.
     """
     found = []
-    with contextlib.suppress(FileNotFoundError), open(f"{path}.json", "rb") as file:
-        found += json.load(file)["items"]
-    with contextlib.suppress(FileNotFoundError), open(f"{path}.items", "rb") as file:
-        found += [entry for line in file if line.endswith(b"\n") for entry in json.loads(line)]
+    path = f"{report.index_path}.{attempt}"
+    if report.recall(f"{path}.json"):
+        with open(f"{path}.json", "rb") as file:
+            found += json.load(file)["items"]
+    if report.recall(f"{path}.items"):
+        with open(f"{path}.items", "rb") as file:
+            found += [entry for line in file if line.endswith(b"\n") for entry in json.loads(line)]
     return found
 
 

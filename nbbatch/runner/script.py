@@ -2,6 +2,7 @@
 
 Its output goes straight to the job's log. A script's `--out NAME` comes back as text: the shell
 variable of that name (bash), else the content of the file of that name in the working directory.
+What it leaves in the folder `$NBBATCH_CHECKPOINTS` is there again in the next attempt.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import subprocess
 import sys
 import time
 
-from . import failures, pickling
+from . import failures, notes, pickling
 from .failures import ExitCodeError, StopSignal
+from .mirror import VARIABLE
 from .payload import UnpicklableError
 
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from .mirror import Mirror
     from .payload import Payload
     from .report import Report
 
@@ -39,38 +43,75 @@ done' EXIT
 
 
 def run_items(
-    payload: Payload, report: Report, positions: range | None
+    payload: Payload, report: Report, positions: range | None, done: dict[int, dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], BaseException | None]:
-    """Run it for each position of the array, or once; gives an entry for each and the error that counts."""
+    """Run it for each position of the array, or once; gives an entry for each and the error that counts.
+
+    `done` are entries of items that an earlier attempt has brought to a good end.
+    """
     run = run_command if payload.manifest["kind"] == "command" else run_script
     error: BaseException | None = None
     entries = []
     for position in (None,) if positions is None else positions:
-        started = time.monotonic()
-        try:
-            entry = run(payload, report, position)
-        except Exception as caught:
-            error = caught
-            entry = {"error": failures.describe(caught, {}), **getattr(caught, "left", {})}
-            failures.print_failure(entry["error"])
-        if position is not None:
-            entry["seconds"] = round(time.monotonic() - started, 6)
+        entry, failed = (done[position], None) if position in done else _entry(run, payload, report, position)
+        error = failed or error
         entries.append(entry)
-        report.collect(position)
+        report.take_files(position, entry)
+        if positions is not None and len(positions) > 1:
+            report.keep_item(positions[len(entries) - 1], entry)
     return entries, error
 
 
-def run_script(payload: Payload, report: Report, position: int | None) -> dict[str, Any]:
+def _entry(
+    run: Callable[[Payload, Report, int | None, Mirror], dict[str, Any]],
+    payload: Payload,
+    report: Report,
+    position: int | None,
+) -> tuple[dict[str, Any], Exception | None]:
+    """One item's entry in the result, and what it failed with."""
+    started, error = time.monotonic(), None
+    try:
+        with _Kept(report, position) as kept:
+            entry = run(payload, report, position, kept)
+    except Exception as caught:
+        error = caught
+        entry = {"error": failures.describe(caught, {}), **getattr(caught, "left", {})}
+        failures.print_failure(entry["error"])
+    if position is not None:
+        entry["seconds"] = round(time.monotonic() - started, 6)
+    return entry, error
+
+
+class _Kept:
+    """The folder of checkpoints while the program of an item runs; its files stay unless that ends well."""
+
+    def __init__(self, report: Report, position: int | None) -> None:
+        self._mirror = report.mirror(position)
+        self._is_first = report.attempt == 1
+
+    def __enter__(self) -> Mirror:
+        self._mirror.open(is_first=self._is_first)
+        return self._mirror
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._mirror.stop()
+        if kind is None:
+            notes.place.setdefault("outdated", []).append(self._mirror.forget)
+        else:
+            self._mirror.leave()
+
+
+def run_script(payload: Payload, report: Report, position: int | None, kept: Mirror) -> dict[str, Any]:
     """Run a cell in another language; gives the entry of its one item."""
     manifest = payload.manifest
-    environment = dict(manifest["variables"])
+    environment = {VARIABLE: kept.folder, **manifest["variables"]}
     arguments: list[str] = []
     if position is not None:
         item = _text(payload.item(position))
         environment["ITEM"] = environment[manifest["item_name"]] = item
         arguments = [item]
     argv = [*manifest["argv"], _written(manifest), *arguments]
-    left = _run(argv, environment, report, position, stdin=manifest.get("stdin"))
+    left = _run(argv, environment, report, position, kept, stdin=manifest.get("stdin"))
     return {
         **left,
         "variables": {
@@ -79,13 +120,13 @@ def run_script(payload: Payload, report: Report, position: int | None) -> dict[s
     }
 
 
-def run_command(payload: Payload, report: Report, position: int | None) -> dict[str, Any]:
+def run_command(payload: Payload, report: Report, position: int | None, kept: Mirror) -> dict[str, Any]:
     """Run a program; gives the entry of its one item."""
     manifest = payload.manifest
-    environment: dict[str, str] = {}
+    environment = {VARIABLE: kept.folder}
     if position is not None:
         environment["ITEM"] = environment[manifest["item_name"]] = _text(payload.item(position))
-    return _run(manifest["argv"], environment, report, position, stdin=manifest.get("stdin"))
+    return _run(manifest["argv"], environment, report, position, kept, stdin=manifest.get("stdin"))
 
 
 def _text(item: Any) -> str:
@@ -122,7 +163,13 @@ def _as_text(data: bytes) -> str | bytes:
 
 
 def _run(
-    argv: list[str], environment: dict[str, str], report: Report, position: int | None, *, stdin: str | None
+    argv: list[str],
+    environment: dict[str, str],
+    report: Report,
+    position: int | None,
+    kept: Mirror,
+    *,
+    stdin: str | None,
 ) -> dict[str, Any]:
     """Run a program to its end; signals that ask the job to stop go on to it, even as it starts.
 
@@ -136,6 +183,7 @@ def _run(
         received.append(number)
         if child is not None:
             child.send_signal(number)
+        kept.hurry()
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     sys.stdout.flush()

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 import nbbatch
-from nbbatch.client.arrays.array_jobs import ArrayJob, _completed
+from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.arrays.chunks import choose_chunk
 from nbbatch.client.arrays.indexes import read_indexes, write_indexes
 from nbbatch.client.arrays.inputs import list_items
-from nbbatch.client.arrays.items import Item, label
+from nbbatch.client.arrays.items import Item, completed, label
 from nbbatch.client.arrays.shape import ArrayShape
 from nbbatch.client.handles.outcome import Outcome, outcome
 from nbbatch.client.jobs import Job
@@ -179,9 +179,9 @@ def test_a_summary_without_its_flags_is_read_beside_its_array():
     """As AWS may leave them out: what has the array's reason ended with it, what has its own did not."""
     array = {"isTerminated": True, "statusReason": "enough"}
     own = {"status": "FAILED", "startedAt": 1, "statusReason": "Essential container in task exited"}
-    assert outcome(_completed({**own, "statusReason": "enough"}, array)) is Outcome.TERMINATED
-    assert outcome(_completed({"status": "FAILED"}, array)) is Outcome.TERMINATED
-    assert outcome(_completed({**own, "container": {"exitCode": 3}}, array)) is Outcome.EXITED
+    assert outcome(completed({**own, "statusReason": "enough"}, array)) is Outcome.TERMINATED
+    assert outcome(completed({"status": "FAILED"}, array)) is Outcome.TERMINATED
+    assert outcome(completed({**own, "container": {"exitCode": 3}}, array)) is Outcome.EXITED
 
 
 def test_items_may_share_a_child():

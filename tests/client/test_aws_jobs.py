@@ -138,3 +138,35 @@ def test_a_retry_goes_on_from_the_checkpoint():
     job = nbbatch.submit(go_on, retries=1)
     assert job.result(DEADLINE) == 1
     assert [attempt.exit_code for attempt in job.attempts] == [3, 0]
+
+
+@in_notebook
+def marks(number, folder=""):
+    import pathlib
+
+    with (pathlib.Path(folder) / str(number)).open("a") as file:
+        file.write("x")
+    pathlib.Path("r.txt").write_text(str(number))
+    if number == 1 and len((pathlib.Path(folder) / "1").read_text()) < 3:
+        raise ValueError("not yet")
+    return bytes(5000) if number == 2 else number
+
+
+def test_what_an_attempt_has_done_is_not_done_again(tmp_path):
+    """Its items, their values and files stand in S3 for the next attempt, and for a retry of what failed."""
+    options = {"folder": str(tmp_path), "retries": 1, "fetch": "r.txt", "fetch_to": str(tmp_path / "back")}
+    array = nbbatch.map(marks, range(3), chunk=3, **options)
+    assert [item.position for item in array.items(DEADLINE) if item.error is not None] == [1]
+    assert array.retry_failed().results(DEADLINE) == [0, 1, bytes(5000)]
+    assert [len((tmp_path / str(number)).read_text()) for number in range(3)] == [1, 3, 1]
+    found = {path.parent.name: path.read_text() for path in (tmp_path / "back").rglob("r.txt")}
+    assert found == {str(number): str(number) for number in range(3)}
+
+
+def test_a_script_goes_on_from_its_checkpoints():
+    """The second attempt finds in S3 the file that the first one left, and so does a retry by hand."""
+    text = "cd $NBBATCH_CHECKPOINTS\necho x >> tries\n[ $(wc -l < tries) = 3 ] || exit 3\nwc -l < tries"
+    job = nbbatch.script(text, retries=1)
+    assert job.exception(DEADLINE).exit_code == 3
+    assert len(job.attempts) == 2
+    assert job.retry().result(DEADLINE).output.strip() == "3"

@@ -154,6 +154,19 @@ def test_a_run_keeps_the_price_it_was_placed_with(shared_daemon, fresh_prices):
         prices.unlink()
 
 
+def test_a_daemon_with_newer_prices_leaves_old_costs_as_they_were(home, monkeypatch, fresh_prices):
+    """Last month's job is priced by its own catalogue, also by a daemon that has started with today's."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "process")
+    job = nbbatch.submit(nap, 0.2)
+    job.wait(DEADLINE)
+    spent, account = job.cost(), nbbatch.costs()["charged"].sum()
+    get_backend("local").private("stop", {})
+    (home / "prices.json").write_text(json.dumps(_ten_times_dearer()))
+    again = nbbatch.job(job.id)
+    assert again.cost() == pytest.approx(spent)
+    assert nbbatch.costs()["charged"].sum() == pytest.approx(account)
+
+
 def _ten_times_dearer():
     from importlib.resources import files
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +111,25 @@ def test_an_arrays_files_are_by_item(shared_daemon, here) -> None:
     found = {str(path.relative_to(here)): path.read_text() for path in here.rglob("r.txt")}
     assert found == {f"letters/{n}/out/r.txt": text for n, text in enumerate(("a", "bad", "c"))}
     assert array[0].fetch(here / "one") == [here / "one" / "letters" / "0" / "out" / "r.txt"]
+
+
+def write_or_die(number, folder=""):
+    Path("r.txt").write_text(str(number))
+    mark = Path(folder) / f"{number}"
+    if number == 2 and not mark.exists():
+        mark.touch()
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_files_of_items_that_a_killed_attempt_had_done_come_back(shared_daemon, here, tmp_path) -> None:
+    """What it had done is not done again, and its files are not lost."""
+    array = nbbatch.map(
+        write_or_die, range(4), chunk=4, folder=str(tmp_path), retries=1, fetch="r.txt", name="killed"
+    )
+    array.results()
+    found = {path.parent.name: path.read_text() for path in here.rglob("r.txt")}
+    assert found == {str(number): str(number) for number in range(4)}
 
 
 def test_a_file_that_is_only_here_is_named(shared_daemon, here) -> None:

@@ -263,6 +263,32 @@ def test_a_spot_interruption_repeats_no_work(tmp_path, works):
     assert [len(list(tmp_path.glob(f"{step}.*"))) for step in (0, 1, 3)] in ([1, 1, 1], [0, 0, 0])
 
 
+KEEPS = """\
+cd $NBBATCH_CHECKPOINTS
+for step in $(seq $(($(ls | wc -l) + 1)) 4); do
+  touch "{folder}/$step.$$"
+  if [ $step = 3 ] && [ ! -e "{folder}/waiting" ]; then touch "{folder}/waiting"; sleep 600; fi
+  touch $step
+done
+ls | tr "\\n" " "
+"""
+
+
+@pytest.mark.usefixtures("shared_daemon")
+@pytest.mark.parametrize("as_command", [False, True])
+def test_an_interrupted_script_goes_on_from_its_checkpoints(tmp_path, as_command):
+    """Spot takes the host of a script and of a program; the next attempt finds what was left."""
+    text, options = KEEPS.format(folder=tmp_path), {"spot": True, "retries": 2}
+    job = nbbatch.command(["bash", "-ec", text], **options) if as_command else nbbatch.script(text, **options)
+    wait_for(tmp_path / "waiting", job)
+    command = [sys.executable, "-m", "nbbatch.cli", "local", "interrupt", job.id]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert job.result(DEADLINE).output.split() == ["1", "2", "3", "4"]
+    assert len(job.attempts) == 2
+    assert [len(list(tmp_path.glob(f"{step}.*"))) for step in (1, 2, 3, 4)] == [1, 1, 2, 1]
+
+
 @pytest.mark.usefixtures("shared_daemon")
 def test_items_that_a_killed_child_had_done_are_not_done_again(tmp_path):
     """Nor read wrongly: small values and large ones come from the attempt that made them."""

@@ -77,6 +77,14 @@ def test_a_script_file_is_run_by_what_it_is_for(shared_daemon, here, name, text,
     assert nbbatch.script(Path(name), lang=lang).result().output == "42"
 
 
+def test_a_repeated_script_is_a_script(shared_daemon, here) -> None:
+    """A retry's result is a script's, too, and its output that of the attempt that went well."""
+    job = nbbatch.script("echo said; [ $AWS_BATCH_JOB_ATTEMPT = 2 ]", retries=1)
+    assert job.result().output == "said"
+    assert job.logs().count("said") == 2
+    assert job.retry(retries=1).result().output == "said"
+
+
 def test_a_program_gets_its_words_as_they_are(shared_daemon, here) -> None:
     """No shell comes between; an own program is sent along; standard input is a text."""
     with pytest.raises(OptionError, match="files"):
@@ -93,6 +101,24 @@ def test_items_are_an_array(shared_daemon, here) -> None:
     assert [one.exit_code for one in results] == [0, 0, 0]
     assert [[path.read_text() for path in one.files] for one in results] == [["a\n"], ["b\n"], ["c\n"]]
     assert [(here / "many" / str(n) / "r").read_text() for n in range(3)] == ["a\n", "b\n", "c\n"]
+
+
+def test_only_failed_items_of_a_script_run_again(shared_daemon, here) -> None:
+    """Those that ended well before their child died keep output, variables and files, in an attempt and a retry."""
+    log = here / "log"
+    text = (
+        f"echo $ITEM >> {log}; echo out $ITEM; word=w$ITEM; echo $ITEM > r\n"
+        f"if [ $ITEM = 1 ] && [ $(grep -c 1 {log}) -lt 3 ]; then exit 5; fi\n"
+    )
+    array = nbbatch.script(
+        text, items=range(3), outputs=["word"], chunk=3, retries=1, fetch="r", name="again"
+    )
+    assert [item.position for item in array.items() if item.error is not None] == [1]
+    results = array.retry_failed().results()
+    assert log.read_text().split() == ["0", "1", "2", "1", "1"]
+    assert [one.output for one in results] == ["out 0", "out 1", "out 2"]
+    assert [dict(one.variables) for one in results] == [{"word": f"w{n}"} for n in range(3)]
+    assert [[path.read_text() for path in one.files] for one in results] == [["0\n"], ["1\n"], ["2\n"]]
 
 
 def test_each_item_of_a_script_has_its_exit_code_and_output(shared_daemon, here) -> None:
@@ -211,6 +237,16 @@ def test_what_needs_python_in_the_image_is_refused_without_it(docker_daemon, no_
     for more in ({"files": "in.txt"}, {"fetch": "x"}, {"items": [1]}, {"stdin": "x"}):
         with pytest.raises(EnvironmentMismatchError, match="has no python3"):
             nbbatch.script("true", image=no_python, **more)
+    with pytest.raises(EnvironmentMismatchError, match=r"keeps \$NBBATCH_CHECKPOINTS"):
+        nbbatch.command(["sh", "-c", "tool --state $NBBATCH_CHECKPOINTS"], image=no_python)
+
+
+@pytest.mark.docker
+def test_a_program_of_an_image_that_names_its_checkpoints_has_them(docker_daemon) -> None:
+    """The folder is there in a container, and what an attempt left in it."""
+    line = 'cd "$NBBATCH_CHECKPOINTS"; echo x >> tries; [ $(wc -l < tries) = 2 ] && cat tries'
+    job = nbbatch.command(["sh", "-c", line], image=IMAGE, retries=1)
+    assert job.result().output == "x\nx"
 
 
 @pytest.mark.docker

@@ -14,6 +14,7 @@ import time
 import pytest
 
 import nbbatch
+from nbbatch.client.summaries import describe_all
 from nbbatch.errors import JobTerminatedError, RemoteError
 
 DEADLINE = 60
@@ -60,6 +61,18 @@ def test_what_batch_adds_to_the_environment_is_not_described(shared_daemon):
     described = {one["name"]: one["value"] for one in job.detail()["container"]["environment"]}
     assert described["OWN"] == "1"
     assert not [name for name in described if name.startswith("AWS_BATCH")]
+
+
+def test_more_than_a_hundred_jobs_are_described(shared_daemon):
+    """DescribeJobs takes a hundred ids; who asks for more gets them all the same."""
+    before = nbbatch.submit(sleep_long)
+    arr = nbbatch.map(abs, range(101), chunk=1, after=before)
+    try:
+        described = describe_all(shared_daemon, [f"{arr.id}:{index}" for index in range(101)])
+        assert [one["arrayProperties"]["index"] for one in described] == list(range(101))
+    finally:
+        arr.terminate()
+        before.terminate()
 
 
 @pytest.fixture

@@ -330,15 +330,51 @@ def test_a_dry_run_sends_nothing(batch_shell, capsys):
         ("%%batch --array []\n1", "item"),
         ("%%batch --depends nowhere\n1", "nowhere"),
         ("%%batch --backend nowhere\n1", "nowhere"),
+        ("%%batch --lang nosuch\n1", "no program 'nosuch'"),
+        ("%%batch --lang '\"'\n1", "no command line"),
+        ("%%batch --lang bash --in nowhere\n1", "nowhere"),
+        ("%%batch --definition nowhere:3\n1", "nowhere:3"),
+        ("%%batch --files nowhere.csv\n1", "nowhere.csv"),
+        ("%%batch --workdir /nowhere\n1", "/nowhere"),
+        ("%%batch --out a\nb = 1", "--out names a"),
+        ("%%batch --array [1,2\n1", "[1,2"),
+        ("%%batch --array 1/0\n1", "ZeroDivisionError"),
+        ("%%batch --preset nowhere\n1", "nowhere"),
+        ("%%batch --share blue\n1", "fair share"),
+        ("%%batch\ndef f(:", "not Python"),
         ("%batch attach nowhere", "nowhere"),
+        ("%batch cancel nowhere", "nowhere"),
+        ("%batch queues nowhere", "nowhere"),
+        ("%batch backend nowhere", "nowhere"),
+        ("%batch jobs --status runing", "runing"),
+        ("%batch jobs --since yesterdayish", "yesterdayish"),
+        ("%batch cost --days 0", "0"),
+        ("%batch cost --days -3", "-3"),
+        ("%batch logs nowhere --tail x", "x"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_sent(batch_shell, cell, said):
-    """A mistake raises a user's error with its cure; the notebook goes on."""
+    """A mistake raises a user's error with its cure; no job is made, and the notebook goes on."""
+    before = [row.id for row in nbbatch.jobs()]
     with pytest.raises(UserError) as caught:
         run(batch_shell, cell)
     assert said in str(caught.value)
+    assert caught.value.cure
+    assert [row.id for row in nbbatch.jobs()] == before
     run(batch_shell, "1 + 1")
+
+
+@pytest.mark.parametrize("mode", ["Minimal", "Plain", "Context", "Verbose"])
+def test_an_error_has_its_lines_in_every_mode(batch_shell, capsys, mode):
+    """What is wrong and what to do are lines of their own, whatever `%xmode` says."""
+    run(batch_shell, f"%xmode {mode}")
+    batch_shell.run_cell("%%batch --queue defalt\n1")
+    run(batch_shell, "%xmode Context")
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(" ")[0] for line in said if "defa" in line][-2:] == [
+        "UnknownNameError:",
+        "nbbatch",
+    ]
 
 
 def test_a_dry_run_tells_the_cost_range_and_the_worst_case(batch_shell, capsys):

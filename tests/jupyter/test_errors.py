@@ -24,7 +24,7 @@ def test_an_error_leaves_a_magic_as_an_error():
 
     with pytest.raises(OptionError) as caught:
         fail()
-    assert caught.value._render_traceback_() == ["OptionError: This is wrong.", "nbbatch › Do that."]
+    assert caught.value._render_traceback_() == ["OptionError: This is wrong.\nnbbatch › Do that."]
 
 
 def test_a_remote_error_shows_the_remote_traceback():

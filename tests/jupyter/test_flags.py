@@ -36,6 +36,16 @@ def test_quote_marks_do_not_stay_in_values():
     assert parse_cell_line("--queue \"default\" --image='a/b:1'").options.image == "a/b:1"
 
 
+def test_tags_are_given_one_by_one_or_by_commas():
+    """No tag may have a comma in it; a variable's value may."""
+    assert parse_cell_line("--tags team=x,kind=y --tags z=1").options.tags == {
+        "team": "x",
+        "kind": "y",
+        "z": "1",
+    }
+    assert parse_cell_line("--env A=x,B=y").options.env == {"A": "x,B=y"}
+
+
 def test_left_out_names_are_to_be_inferred_and_empty_ones_are_none():
     """Without --in names are inferred; an empty --in sends no variable."""
     assert parse_cell_line("").inputs is None
@@ -67,6 +77,18 @@ def test_left_out_names_are_to_be_inferred_and_empty_ones_are_none():
         ("--wait --detach", "exclude"),
         ("--image a --definition b", "exclude"),
         ("--retries 10", "9"),
+        ("--memory -4G", "-4G"),
+        ("--timeout -5m", "-5m"),
+        ("--retries -1", "-1"),
+        ("--tags team=x,kind", "kind"),
+        ("--tags aws:x=1", "aws:"),
+        ("--fetch ../x", "inside the job"),
+        ("--priority high", "9999"),
+        ("--share 'a b'", "a b"),
+        ("--image 'not one'", "without blanks"),
+        ("--name 'a b'", "a b"),
+        ("--gpus 1.5", "1.5"),
+        ("--max-cost 0", "above 0"),
     ],
 )
 def test_a_mistake_is_refused_and_named(line, said):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import papermill
 import pytest
 from jupyter_client.manager import KernelManager
 from nbclient.exceptions import CellExecutionError
+from notebook_cells import write
 
 import nbbatch
 
@@ -76,24 +78,33 @@ def test_the_error_of_a_cell_is_saved_as_an_error(execute):
     assert "Traceback" not in text_of(cell)
 
 
+class Opens(io.StringIO):
+    """What papermill copies its cells' text to; makes a file once the text tells of items that are done."""
+
+    def __init__(self, gate):
+        super().__init__()
+        self._gate = gate
+
+    def write(self, text):
+        if re.search(rf"{STORY} .*\b[1-3] of 4 done", text):
+            self._gate.touch()
+        return super().write(text)
+
+
 def test_progress_does_not_stay_at_0_in_papermill(shared_daemon, kernel_environment, tmp_path, monkeypatch):
-    """A notebook run by papermill holds text lines that end with all items done."""
+    """A notebook run by papermill says how far it is while it runs, in text lines that end with all items done."""
     for name, value in kernel_environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
-    cells = ["%load_ext nbbatch", "%%batch --array range(4)\nx = item"]
-    notebook = {
-        "cells": [
-            {"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None}
-            for cell in cells
-        ],
-        "metadata": {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 4,
-    }
-    source.write_text(__import__("json").dumps(notebook))
-    done = papermill.execute_notebook(str(source), str(target), progress_bar=False)
+    source, target, gate = tmp_path / "in.ipynb", tmp_path / "out.ipynb", tmp_path / "gate"
+    waits = f"import os, time\nwhile item == 3 and not os.path.exists({str(gate)!r}):\n    time.sleep(0.05)"
+    write(source, "%load_ext nbbatch", f"%%batch --array range(4)\n{waits}\nx = item")
+    try:
+        done = papermill.execute_notebook(
+            str(source), str(target), progress_bar=False, stdout_file=Opens(gate), execution_timeout=60
+        )
+    finally:
+        gate.touch()
     lines = [line for line in text_of(done.cells[-1]).splitlines() if line.startswith(STORY)]
     assert any("SUCCEEDED: 4 items" in line for line in lines)
     assert not [line for line in lines[-2:] if "0 of 4" in line]
@@ -190,20 +201,23 @@ def test_a_second_interrupt_stops_the_job(shared_daemon, kernel_environment, tmp
         assert job.cancelled()
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_lost_kernel_never_cancels(shared_daemon, kernel_environment, tmp_path, signal_number):
-    """A kernel that is restarted or killed leaves its job running; another kernel gets the result."""
+@pytest.mark.parametrize("lose", ["restart", "SIGTERM", "SIGKILL"])
+def test_a_lost_kernel_never_cancels(shared_daemon, kernel_environment, tmp_path, lose):
+    """A kernel that is restarted, as Jupyter does it, or killed leaves its job running; another kernel gets the result."""
     gate = tmp_path / "gate"
     with kernel(kernel_environment) as (manager, notebook):
         notebook.run("%load_ext nbbatch")
         wait = f"import os, time\nprint('started')\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.05)\nkept = 1"
-        notebook.start(f"%%batch --name survivor-{signal_number}\n{wait}", until="started")
-        manager.signal_kernel(signal_number)
-    assert nbbatch.job(f"survivor-{signal_number}").status == "RUNNING"
+        notebook.start(f"%%batch --name survivor-{lose}\n{wait}", until="started")
+        if lose == "restart":
+            manager.restart_kernel(now=False)
+        else:
+            manager.signal_kernel(signal.Signals[lose])
+    assert nbbatch.job(f"survivor-{lose}").status == "RUNNING"
     gate.touch()
     with kernel(kernel_environment) as (_, notebook):
         notebook.run("%load_ext nbbatch")
-        assert "SUCCEEDED" in notebook.run(f"%batch attach survivor-{signal_number}")
+        assert "SUCCEEDED" in notebook.run(f"%batch attach survivor-{lose}")
         assert notebook.run("kept").endswith("1")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, TypeVar, overload
 
 from nbbatch.client.arrays.array_logs import ArrayLogs
@@ -29,17 +30,18 @@ from nbbatch.client.arrays.indexes import (
 )
 from nbbatch.client.arrays.inputs import labels_of
 from nbbatch.client.arrays.item_jobs import ItemJob
-from nbbatch.client.arrays.items import Item, Reader, failed_children, first_error
+from nbbatch.client.arrays.items import Item, Reader, completed, failed_children, first_error, first_words
 from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.arrays.table import frame_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed
 from nbbatch.client.config import home
-from nbbatch.client.handles.handle import TERMINATE_REASON, Handle
-from nbbatch.client.handles.outcome import Detail, short_id
+from nbbatch.client.handles.handle import TERMINATE_REASON, Account, Handle
+from nbbatch.client.handles.outcome import Detail, Outcome, outcome, short_id
 from nbbatch.client.handles.references import Reference
 from nbbatch.client.jobs import Job, Text, check_tail
 from nbbatch.client.moments import Moment, epoch_ms
+from nbbatch.client.money.history import is_cell, note_run
 from nbbatch.client.news import News
 from nbbatch.client.notes import Note
 from nbbatch.client.options import Options
@@ -47,7 +49,7 @@ from nbbatch.client.results import Plain
 from nbbatch.client.spec import BUNDLE_VARIABLE, resubmission
 from nbbatch.client.submission import send, submit_again
 from nbbatch.client.told import Progress
-from nbbatch.errors import UserError
+from nbbatch.errors import ResultLostError, UserError
 from nbbatch.model.jobs import TERMINAL
 
 _Array = TypeVar("_Array", bound="ArrayJob")
@@ -75,6 +77,7 @@ class ArrayJob(Handle):
         self._retry: ArrayJob | None = None
         self._packing = packing
         self._origin: tuple[str, int] | None = None
+        self._is_noted = False
 
     def __len__(self) -> int:
         return self.reader.shape.items
@@ -152,8 +155,28 @@ class ArrayJob(Handle):
         if self._packing or self._known is None:
             return self._packing
         shape = self.reader.shape
-        is_whole = len(self.places) == shape.children  # a retry has some of them
-        return packing_words(shape.items, Chunk(size=shape.chunk)) if is_whole else ""
+        return packing_words(shape.items, Chunk(size=shape.chunk)) if self._is_whole() else ""
+
+    def _is_whole(self) -> bool:
+        """Whether it runs all children of its bundle; a retry runs some of them."""
+        return len(self.places) == self.reader.shape.children
+
+    def account(self) -> Account | None:
+        """Cost and use so far; when a cell's array has ended, what its items took is kept for the next receipt."""
+        account = super().account()
+        if account is not None and is_cell(self._final) and not self._is_noted and self._is_whole():
+            self._is_noted = True
+            note_run(self.backend, self._final, account.seconds / len(self))
+        return account
+
+    def _why_failed(self, detail: Detail) -> list[str]:
+        """What its first failed item raised, too."""
+        told = super()._why_failed(detail)
+        if outcome(detail) is Outcome.CHILDREN_FAILED and bundle_of(detail):
+            with suppress(ResultLostError):
+                failures = self.failures()
+                return [*first_words(self._items(self._still_failed(failures)[:1], failures)), *told]
+        return told
 
     def results(self, timeout: float | None = None, *, return_exceptions: bool = False) -> list[Any]:
         """All values in the order of the items.
@@ -213,7 +236,9 @@ class ArrayJob(Handle):
         return self.reader.plain(self.reader.left())
 
     def measure(self, seconds: float, items: int) -> None:
-        """Remember how long an item took, for the next array of the same function."""
+        """Remember how long an item took, for the next array of the same function or cell."""
+        if is_cell(self._final) and not self._is_noted:
+            self.account()
         key = self.reader.bundle.measured_as
         if key and items:
             Durations(home()).note(key, seconds / items)
@@ -407,7 +432,7 @@ class ArrayJob(Handle):
         if not failed_count(detail):
             return retried
         by_place = {
-            one["arrayProperties"]["index"]: _completed(one, detail)
+            one["arrayProperties"]["index"]: completed(one, detail)
             for one in failed_children(self.backend, self.id)
         }
         found = {index: by_place[place] for index, place in self.places.items() if place in by_place}
@@ -432,18 +457,6 @@ class ArrayJob(Handle):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self.id, self.backend_name, self._name)
-
-
-def _completed(summary: Detail, array: Detail) -> Detail:
-    """A child's summary with what only its array says: what it asked for, and who ended it.
-
-    One that never started, or has its array's reason, ended with that.
-    """
-    asked = {"resourceRequirements": (array.get("container") or {}).get("resourceRequirements") or []}
-    child: dict[str, Any] = {**summary, "container": {**asked, **(summary.get("container") or {})}}
-    if "startedAt" in summary and summary.get("statusReason") != array.get("statusReason"):
-        return child
-    return child | {flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}
 
 
 def _again(kind: type[ArrayJob], job_id: str, backend: str, name: str) -> ArrayJob:

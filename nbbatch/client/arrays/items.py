@@ -108,6 +108,11 @@ class Item:
         """Its error, None where it succeeded."""
         return self.error
 
+    def own_error(self) -> JobError | None:
+        """Our own error of a failed item; what its code raised has ours as its cause."""
+        candidates = (self.error, self.error.__cause__ if self.error is not None else None)
+        return next((error for error in candidates if isinstance(error, JobError)), None)
+
     def __repr__(self) -> str:
         state = (
             f"{type(self.error).__name__}: {_first_line(self.error)}"
@@ -313,6 +318,24 @@ def failed_children(backend: Backend, array_id: str) -> Iterator[Detail]:
         if not page.get("nextToken"):
             return
         token = {"nextToken": page["nextToken"]}
+
+
+def completed(summary: Detail, array: Detail) -> Detail:
+    """A child's summary with what only its array says: what it asked for, and who ended it.
+
+    One that never started, or has its array's reason, ended with that.
+    """
+    asked = {"resourceRequirements": (array.get("container") or {}).get("resourceRequirements") or []}
+    child: dict[str, Any] = {**summary, "container": {**asked, **(summary.get("container") or {})}}
+    if "startedAt" in summary and summary.get("statusReason") != array.get("statusReason"):
+        return child
+    return child | {flag: True for flag in ("isCancelled", "isTerminated") if array.get(flag)}
+
+
+def first_words(items: Iterable[Item]) -> list[str]:
+    """What the first failed one of these items failed with, as a line; none where none has."""
+    first = next(filter(None, (item.own_error() for item in items)), None)
+    return [] if first is None else [f"First: {_first_line(first)}"]
 
 
 def first_error(items: Sequence[Item]) -> BaseException | None:

@@ -1,6 +1,6 @@
 """boto3 clients of an account, as a backend's settings name it: profile, region, endpoint.
 
-The one place where they are made, for the backend, the doctor and the registry. Errors are boto3's own: whoever
+The one place where they are made, for the backend, the doctor, the registry and the prices. Errors are boto3's own: whoever
 asks knows what they mean to him.
 """
 

@@ -55,4 +55,7 @@ def check_name(name: str) -> None:
         The path is absolute or climbs up.
     """
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        raise OptionError(f"{name!r} is not a path inside the job's working directory.")
+        raise OptionError(
+            f"{name!r} is not a path inside the job's working directory.",
+            cure="Give it as seen from there, such as out/*.csv; the job may copy to there what is elsewhere.",
+        )

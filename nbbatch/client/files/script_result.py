@@ -17,7 +17,8 @@ class ScriptResult:
     exit_code : int
         Always 0; another one raises JobFailedError, which has it.
     output : str
-        What it wrote to standard output and error, as in the log; of an array's item the last 4 kB.
+        What it wrote to standard output and error, as in the log of its last attempt; of an array's item the
+        last 4 kB.
     files : tuple of Path
         Where files that `fetch=` asked for are now.
     variables : mapping

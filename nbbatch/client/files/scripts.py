@@ -1,7 +1,7 @@
 """Scripts, programs and images as jobs: `nbbatch.script` and `nbbatch.command`.
 
 Where the image has python3, the runner starts the program: files are placed before and fetched after
-it, items of an array become `$ITEM`. An image without it runs the program as its container's command,
+it, items of an array become `$ITEM`, `$NBBATCH_CHECKPOINTS` is a folder that outlives an attempt. An image without it runs the program as its container's command,
 and then exit code and log are all there is.
 """
 
@@ -21,17 +21,19 @@ from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.files.fetched import Fetched
+from nbbatch.client.files.programs import words_of
 from nbbatch.client.files.script_arrays import ScriptArray
 from nbbatch.client.files.script_result import ScriptResult
 from nbbatch.client.handles.outcome import error_of
 from nbbatch.client.images.facts import ImageFacts, facts_of
 from nbbatch.client.jobs import TAIL, Job
-from nbbatch.client.logs import tail
+from nbbatch.client.logs import read_lines, streams_of, tail
 from nbbatch.client.options import Options
 from nbbatch.client.packing.payloads import Cell, Command
 from nbbatch.client.spec import SCRIPT_VARIABLE, JobSpec, job_name
 from nbbatch.client.submission import files_of, pack_for, resolve, send, submit_spec
 from nbbatch.errors import EnvironmentMismatchError, JobError, OptionError, RemoteError, UnknownNameError
+from nbbatch.runner.mirror import VARIABLE as CHECKPOINTS
 
 _LONGEST_ARGUMENT = 6000
 """Characters of a script that go on a command line; with the environment they must fit 8 kB."""
@@ -64,10 +66,11 @@ class ScriptJob(Job):
         return result
 
     def _value(self, fetched: Fetched | None) -> ScriptResult:
-        has_bundle = bool(bundle_of(self.detail()))
+        detail = self.detail()
+        has_bundle = bool(bundle_of(detail))
         return ScriptResult(
             exit_code=self.exit_code or 0,
-            output=str(self.logs()),
+            output="\n".join(read_lines(self.backend, detail, streams_of(detail)[-1:])),
             files=fetched.paths if fetched is not None else (),
             variables=self.load().variables if has_bundle else {},
         )
@@ -122,7 +125,7 @@ def script(
     Raises
     ------
     EnvironmentMismatchError
-        The image has no python3, and the script needs files, items, input or outputs.
+        The image has no python3, and the script needs files, items, input, outputs or checkpoints.
 
     Examples
     --------
@@ -133,8 +136,8 @@ def script(
     language = _language(lang, source, text)
     array = _array(items, chunk, wanted, source)
     cell = Cell(source=source, language=language, stdin=stdin, outputs=outputs, label=name, **array)
-    is_simple = not (outputs or stdin or cell.items is not None)
-    argv = [*(("bash", "-e") if language == "bash" else shlex.split(language)), "-c", source]
+    is_simple = not (outputs or stdin or cell.items is not None or CHECKPOINTS in source)
+    argv = [*(("bash", "-e") if language == "bash" else words_of(language)), "-c", source]
     if not _runs_beside_the_runner(
         wanted, is_simple and len(source) < _LONGEST_ARGUMENT and language == "bash"
     ):
@@ -180,7 +183,8 @@ def command(
     _check_program(words, wanted)
     name = job_name(Path(words[0]).name)
     payload = Command(argv=words, stdin=stdin, **_array(items, chunk, wanted, shlex.join(words)))
-    if not _runs_beside_the_runner(wanted, is_simple=not stdin and payload.items is None, prefers_plain=True):
+    is_simple = not (stdin or payload.items is not None or CHECKPOINTS in shlex.join(words))
+    if not _runs_beside_the_runner(wanted, is_simple=is_simple, prefers_plain=True):
         return _plain(words, wanted, name)
     return _submit(payload, wanted, name)
 
@@ -202,6 +206,10 @@ def _read(text: str | os.PathLike[str]) -> tuple[str, str]:
 
 def _language(lang: str | None, source: str, text: object) -> str:
     """The command line that runs the script."""
+    if lang is not None and (not isinstance(lang, str) or not lang.strip()):
+        raise OptionError(
+            f"lang does not understand {lang!r}.", cure='It takes "bash", "python", or a command line.'
+        )
     if lang is not None:
         return "python3" if lang == "python" else lang
     if source.startswith("#!"):
@@ -257,7 +265,8 @@ def _runs_beside_the_runner(options: Options, is_simple: bool, *, prefers_plain:
     if files_of(options) or not is_simple:
         if facts is not None and not facts.python:
             raise EnvironmentMismatchError(
-                f"Image {options.image} has no python3, which places files, items and input in the job and brings files back.",
+                f"Image {options.image} has no python3, which places files, items and input in the job, brings files "
+                f"back and keeps ${CHECKPOINTS}.",
                 cure=f'Build one that has: nbbatch.image(base="{options.image}", system=["python3"], packages=[]); '
                 "or build the files into the image.",
             )

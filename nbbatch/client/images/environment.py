@@ -86,6 +86,8 @@ def choose_packages(
     UnknownNameError
         A package without a version is not installed here.
     """
+    if not isinstance(wanted, str | Iterable):
+        raise OptionError(f"packages does not understand {wanted!r}.", cure="Give a list of names.")
     known = _Installed()
     chosen: dict[str, Package] = {}
     for word in [wanted] if isinstance(wanted, str) else wanted:

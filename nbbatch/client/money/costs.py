@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbbatch.client.backend import get_backend
+from nbbatch.errors import OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,5 +57,13 @@ def costs(days: int = 30, *, hosts: bool = False, backend: str | None = None) ->
 
 
 def ask(days: int, backend: str | None = None) -> Any:
-    """The daemon's answer as it is."""
+    """The daemon's answer as it is.
+
+    Raises
+    ------
+    OptionError
+        The days are no number from 1.
+    """
+    if isinstance(days, bool) or not isinstance(days, int) or days < 1:
+        raise OptionError(f"days does not understand {days!r}.", cure="It takes a whole number from 1.")
     return get_backend(backend).private("costs", {"days": days})

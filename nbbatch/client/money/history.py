@@ -14,6 +14,7 @@ from itertools import islice
 from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import TypeGuard
 
 import msgspec
 
@@ -107,10 +108,24 @@ class Runs:
 
 def note_end(backend: Backend, detail: Detail) -> None:
     """Keep what a cell's single job took, with all its attempts, when its end is seen, by whomever."""
-    code, took = environment_of(detail).get(CODE_VARIABLE, ""), seconds_of_all(detail)
+    took = seconds_of_all(detail)
     is_single = not detail.get("arrayProperties") and INDEXES not in environment_of(detail)
-    if code.startswith(OF_CELL) and is_single and detail["status"] == "SUCCEEDED" and took is not None:
-        Runs(home()).note(backend, code, detail["jobId"], took)
+    if is_cell(detail) and is_single and took is not None:
+        note_run(backend, detail, took)
+
+
+def is_cell(detail: Detail | None) -> TypeGuard[Detail]:
+    """Whether a cell's job, or array, has succeeded."""
+    return (
+        detail is not None
+        and detail["status"] == "SUCCEEDED"
+        and environment_of(detail).get(CODE_VARIABLE, "").startswith(OF_CELL)
+    )
+
+
+def note_run(backend: Backend, detail: Detail, seconds: float) -> None:
+    """Keep what a run of a cell took, per item."""
+    Runs(home()).note(backend, environment_of(detail)[CODE_VARIABLE], detail["jobId"], seconds)
 
 
 def _key(backend: Backend, code: str) -> str:

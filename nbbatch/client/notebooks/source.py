@@ -95,7 +95,7 @@ def read_notebook(place: Any, *, kernel: str | None = None) -> Source:
     except FileNotFoundError as error:
         raise UnknownNameError(f"There is no notebook {path}.", cure="Check its address.") from error
     except (ValueError, KeyError, AttributeError) as error:
-        raise OptionError(f"{'The node' if is_node else path} is not a notebook: {error}.") from error
+        raise OptionError(f"{'The node' if is_node else path} is not a notebook: {error}.", cure="Give the path of an .ipynb file.") from error
     is_local = not is_node and "://" not in path
     return Source(
         node=node,

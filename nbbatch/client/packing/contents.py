@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from nbbatch.client.arrays.chunks import key_of
+from nbbatch.client.files.programs import words_of
 from nbbatch.client.images.preflight import cell_needs, function_needs
 from nbbatch.client.packing.names import Names, read_names
 from nbbatch.client.packing.parcel import Parcel
@@ -79,7 +80,7 @@ def _add_script(parcel: Parcel, cell: Cell) -> None:
             raise OptionError(f"{name!r} cannot be the name of a shell variable.")
     parcel.manifest |= {
         "kind": "script",
-        "argv": ["bash", "-e"] if is_bash else shlex.split(cell.language),
+        "argv": ["bash", "-e"] if is_bash else words_of(cell.language),
         "source": cell.source,
         "stdin": cell.stdin,
         "file_name": "cell.sh" if is_bash else "cell",

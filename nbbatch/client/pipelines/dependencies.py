@@ -205,4 +205,6 @@ def all_of(job: Handle | str) -> WholeJob:
     --------
     >>> nbbatch.map(score, rows, after=nbbatch.all_of(arr))  # doctest: +SKIP
     """
+    if not isinstance(job, Handle | str):
+        raise OptionError(f"{job!r} is no array.", cure="Give what nbbatch.map returned, or an array's id.")
     return WholeJob(job.id if isinstance(job, Handle) else job)
