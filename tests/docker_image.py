@@ -5,4 +5,5 @@ from __future__ import annotations
 import os
 import sys
 
-IMAGE = os.environ.get("NBBATCH_TEST_IMAGE") or "nbbatch-test/python:{}.{}".format(*sys.version_info)
+MINOR = "{}.{}".format(*sys.version_info)
+IMAGE = os.environ.get("NBBATCH_TEST_IMAGE") or f"nbbatch-test/python:{MINOR}"

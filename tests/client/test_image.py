@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
-from docker_image import IMAGE
+from docker_image import IMAGE, MINOR
 
 import nbbatch
 from nbbatch.cli.main import main
@@ -144,7 +144,7 @@ def test_an_image_has_the_notebooks_packages(build, project, tmp_path) -> None:
     assert nbbatch.submit(look, image=built).result() == (42, "the answer is 42\n", "weights", "weights")
     assert nbbatch.command(["myproj"], image=built).result().output == "the answer is 42"
     facts = facts_of(get_backend("local"), str(built))
-    assert (facts.python, facts.versions) == ("3.11", {"myproj": "0.1"})
+    assert (facts.python, facts.versions) == (MINOR, {"myproj": "0.1"})
 
 
 @pytest.mark.slow
@@ -189,7 +189,7 @@ def test_the_terminal_builds_lists_shows_and_removes(project) -> None:
     try:
         assert tag in run("list")
         assert tag in [one[0] for one in images()]
-        assert run("show", tag) == "python 3.11\nmyproj==0.1\n"
+        assert run("show", tag) == f"python {MINOR}\nmyproj==0.1\n"
     finally:
         assert "is gone" in run("remove", tag)
     assert not image_id(tag)

@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from docker_image import IMAGE
+from docker_image import IMAGE, MINOR
 
 import nbbatch
 from nbbatch.client.arrays import array_logs
@@ -253,7 +253,7 @@ def test_a_program_of_an_image_that_names_its_checkpoints_has_them(docker_daemon
 def test_an_image_is_asked_what_it_has(docker_daemon, no_python) -> None:
     """Python, modules, shell; an image that is not here is unknown, one without anything has nothing."""
     facts = facts_of(docker_daemon, IMAGE)
-    assert (facts.python, facts.shell) == ("3.11", "bash")
+    assert (facts.python, facts.shell) == (MINOR, "bash")
     assert {"json", "sqlite3", "sys"} <= set(facts.modules)
     assert facts_of(docker_daemon, no_python).python == ""
     assert facts_of(docker_daemon, "no/such:image") is None

@@ -8,6 +8,7 @@ import signal
 import threading
 
 import pytest
+from docker_image import MINOR
 
 import nbbatch
 from nbbatch.client.backend import get_backend
@@ -202,7 +203,7 @@ def test_a_dry_run_needs_no_credentials(batch_shell, capsys, monkeypatch, tmp_pa
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     (tmp_path / "nbbatch.toml").write_text(
         '[backends.prod]\nkind = "aws"\nregion = "eu-central-1"\nqueue = "jobs"\nstore = "s3://bucket/x"\n'
-        'image = "python:3.11"\njob_role = "worker"\n'
+        f'image = "python:{MINOR}"\njob_role = "worker"\n'
     )
     monkeypatch.chdir(tmp_path)
     run(batch_shell, "%%batch --backend prod --dry-run --timeout 2h --vcpus 2\n1 + 1")
