@@ -90,7 +90,7 @@ class Controls:
                 self.widget.buttons = wanted
 
     def tell(self, edition: int, last: Mapping[str, Any]) -> None:
-        """This edition of the frame was put into its display; the last one a page need not ask for."""
+        """Say which edition of the frame was put into its display; the last one a page need not ask for."""
         with self._lock:
             if self.widget is not None:
                 with self.widget.hold_sync():
