@@ -51,7 +51,7 @@ def row_of(detail: Detail, queue: str = "") -> JobRow:
         counts=counts,
         can_cancel=not is_over and has_waiting and not _asked_to_end(detail),
         can_terminate=not is_over,
-        can_retry=is_over and kind != "nodes",
+        can_retry=is_over and kind != "nodes" and ("size" not in array or detail["status"] == "FAILED"),
     )
 
 
