@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.harness import CannotRunError
 
-IMAGE = "nbbatch-test/python:3.11"
+IMAGE = "nbbatch-test/python:{}.{}".format(*sys.version_info)
 MIB = 1 << 20
 
 

@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
+from docker_image import IMAGE
 from moto import settings
 from moto.batch.models import Job
 from moto.server import ThreadedMotoServer
@@ -26,7 +27,6 @@ KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 REGION = "us-east-1"
 BUCKET = "research"
 QUEUE = "analysis"
-IMAGE = "nbbatch-test/python:3.11"
 _open: set[str] = set()
 """Addresses of the servers that run."""
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from nbbatch.client.backend import Backend
 
 ROOT = Path(__file__).resolve().parents[1]
-TEST_IMAGE = os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 
@@ -44,6 +43,7 @@ def why_no_docker() -> str:
     """Why no container can be run here; empty when one can."""
     import docker
     import docker.errors
+    from docker_image import IMAGE
 
     from nbbatch.daemon.executors.docker_probe import probe
 
@@ -51,9 +51,9 @@ def why_no_docker() -> str:
         return "no Docker Engine answers"
     client = docker.from_env(timeout=10)
     try:
-        client.images.get(TEST_IMAGE)
+        client.images.get(IMAGE)
     except docker.errors.ImageNotFound:
-        return f"there is no image {TEST_IMAGE}; scripts/docker-test-image makes it"
+        return f"there is no image {IMAGE}; scripts/docker-test-image makes it"
     except (docker.errors.APIError, OSError) as error:
         return f"the Docker Engine does not answer: {error}"
     finally:

@@ -3,13 +3,14 @@
 Counts are kept as ticks are committed, never counted again. When something has changed, a sample of
 all of it is written, at most one every few seconds, outside of the ticks; between samples the last
 one holds. Old samples are thinned out. A crash loses the samples of some seconds, no count: totals
-come from the ledger, which is written with each tick.
+of jobs come from the ledger, which is written with each tick, and an interruption is sampled at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -38,7 +39,18 @@ QUEUE_METRICS = (
     "JobsSucceededTotal",
     "JobsFailedTotal",
 )
-ENVIRONMENT_METRICS = ("DesiredvCpus", "ActualvCpus", "UsedvCpus", "ActualMemory", "UsedMemory")
+ENVIRONMENT_METRICS = (
+    "DesiredvCpus",
+    "ActualvCpus",
+    "UsedvCpus",
+    "ActualMemory",
+    "UsedMemory",
+    "SpotInterruptionsTotal",
+    "SpotAttemptsLostTotal",
+)
+_OF_NOW = 5
+"""How many of these are read from the hosts that there are; the others are counted."""
+_NONE = (0, 0)
 
 
 @dataclass(slots=True)
@@ -89,6 +101,7 @@ class Metrics:
     def __init__(self, rows: SampleRows, state: SchedulerState, totals: dict[str, Sums]) -> None:
         self._rows = rows
         self._counts: dict[str, list[int]] = {}
+        self._taken_back = _counted(rows.read(state.now, state.now))
         self._state = state
         self._timer: asyncio.TimerHandle | None = None
         for name, known in totals.items():
@@ -113,8 +126,7 @@ class Metrics:
             counts = self._of(live.job.queue)
             counts[was] -= count
             counts[becomes if becomes < CODE[JobStatus.SUCCEEDED] else becomes + 1] += count
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SAMPLE_SECONDS, self.flush)
+        self._sample_in(0 if self._count_taken_back(changes) else SAMPLE_SECONDS)
 
     def flush(self) -> None:
         """Write a sample of how things are now; one that cannot be written is left out."""
@@ -140,9 +152,29 @@ class Metrics:
         return Sample(
             queues={name: list(self._of(name)) for name in self._state.queues},
             environments={
-                name: _environment_values(known) for name, known in self._state.environments.items()
+                name: [*_values_of_now(known), *self._taken_back.get(name, _NONE)]
+                for name, known in self._state.environments.items()
             },
         )
+
+    def _sample_in(self, seconds: float) -> None:
+        """Write a sample by then, or before where one is due already."""
+        if self._timer is not None:
+            if seconds:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.flush)
+
+    def _count_taken_back(self, changes: Changes) -> bool:
+        """Count Spot hosts that were given notice, and attempts that went with one; whether there were any."""
+        hosts = Counter(host.environment for host in changes.reclaimed)
+        lost = Counter(
+            one.environment for one in changes.ended if one.attempt.is_spot and one.attempt.is_lost
+        )
+        for name in {*hosts, *lost}:
+            before = self._taken_back.get(name, _NONE)
+            self._taken_back[name] = (before[0] + hosts[name], before[1] + lost[name])
+        return bool(hosts or lost)
 
     def _of(self, queue: str) -> list[int]:
         return self._counts.setdefault(queue, [0] * len(QUEUE_METRICS))
@@ -194,14 +226,24 @@ def _series(rows: Sequence[Mapping[str, Sequence[float]]], metrics: Sequence[str
     names = sorted({name for row in rows for name in row})
     return {
         name: {
-            metric: [row[name][place] if name in row else None for row in rows]
+            metric: [values[place] if place < len(values := row.get(name, ())) else None for row in rows]
             for place, metric in enumerate(metrics)
         }
         for name in names
     }
 
 
-def _environment_values(known: EnvironmentState) -> list[float]:
+def _counted(samples: Sequence[tuple[int, Sample]]) -> dict[str, tuple[float, float]]:
+    """What the last sample has counted by environment; one of an older version has not."""
+    known = samples[-1][1].environments.items() if samples else ()
+    return {
+        name: (values[_OF_NOW], values[_OF_NOW + 1])
+        for name, values in known
+        if len(values) == len(ENVIRONMENT_METRICS)
+    }
+
+
+def _values_of_now(known: EnvironmentState) -> list[float]:
     """One environment's numbers; memory in MiB."""
     hosts = [host for host in known.hosts.values() if host.host.status is not HostStatus.REGISTERING]
     vcpus = sum(host.host.capacity.vcpus for host in hosts)

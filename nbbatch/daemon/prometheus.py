@@ -41,6 +41,7 @@ def render(sample: Sample, costs: Mapping[str, Sums]) -> str:
         for name, values in environments
         for place, kind in ((3, "actual"), (4, "used"))
     ]
+    reclaimed = [({"environment": name}, values[5]) for name, values in environments]
     submitted = [({"queue": queue}, counts[5]) for queue, counts in queues]
     spent = [({"queue": queue}, known.charged) for queue, known in costs.items() if queue in sample.queues]
     families: Sequence[tuple[str, str, str, Iterable[tuple[Labels, float]]]] = (
@@ -49,6 +50,7 @@ def render(sample: Sample, costs: Mapping[str, Sums]) -> str:
         ("nbbatch_jobs_ended_total", "counter", "Jobs and array children that ended.", ended),
         ("nbbatch_environment_vcpus", "gauge", "vCPUs of a compute environment.", vcpus),
         ("nbbatch_environment_memory_bytes", "gauge", "Memory of a compute environment.", memory),
+        ("nbbatch_spot_interruptions_total", "counter", "Spot hosts that were taken back.", reclaimed),
         ("nbbatch_cost_dollars_total", "counter", "Dollars charged for ended attempts.", spent),
     )
     lines = []

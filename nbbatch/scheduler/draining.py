@@ -26,9 +26,9 @@ def on_host_interrupted(state: SchedulerState, event: HostInterrupted, now: int)
     host = host_by_id(state, event.host)
     if host is None:
         return []
-    return stop_host(
-        state, host, now, host.host.grace_seconds if event.notice_seconds is None else event.notice_seconds
-    )
+    grace_seconds = host.host.grace_seconds if event.notice_seconds is None else event.notice_seconds
+    _note_reclaimed(state, host)
+    return stop_host(state, host, now, grace_seconds)
 
 
 def on_host_stops(state: SchedulerState, deadline: Deadline, now: int) -> list[Effect]:
@@ -36,6 +36,7 @@ def on_host_stops(state: SchedulerState, deadline: Deadline, now: int) -> list[E
     host = host_by_id(state, deadline.subject)
     if host is None or host.host.stops_at is None or now < host.host.stops_at:
         return []
+    _note_reclaimed(state, host)
     return stop_host(state, host, now, host.host.grace_seconds)
 
 
@@ -69,6 +70,12 @@ def standing_stops(state: SchedulerState, now: int) -> list[StopAttempt]:
         if host.host.ends_at is not None
         for order in _stops(state, host, max(0, ceil((host.host.ends_at - now) / 1000)))
     ]
+
+
+def _note_reclaimed(state: SchedulerState, host: HostState) -> None:
+    """Spot takes the host back, which was not on its way out anyway."""
+    if host.host.is_spot and host.host.status is not HostStatus.DRAINING:
+        state.changes.reclaimed.append(host.host)
 
 
 def _drain(state: SchedulerState, host: HostState, now: int) -> None:

@@ -5,8 +5,8 @@ Rows are AWS Batch's job states (user guide, "Job states"). A single job or an a
     SUBMITTED -> PENDING -> RUNNABLE -> STARTING -> RUNNING -> SUCCEEDED or FAILED
 
 and skips PENDING when it depends on nothing. A failed attempt with attempts left goes back to
-RUNNABLE. An attempt may end without ever having been seen RUNNING (it could not be started, or it
-was over before its start was reported). An array parent never runs: it is SUBMITTED, then PENDING
+RUNNABLE. An attempt that could not be started ends without having been RUNNING; one that was over
+before its start was reported has been. An array parent never runs: it is SUBMITTED, then PENDING
 from its first RUNNABLE child until all children are terminal. A multi-node job and each of its nodes
 go the way of a single job; with each attempt of the job its nodes begin anew, from RUNNABLE.
 

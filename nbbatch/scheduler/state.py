@@ -22,6 +22,7 @@ from nbbatch.model.fleet import (
     ComputeEnvironment,
     ConsumableResource,
     DayBudget,
+    Host,
     HostId,
     JobQueue,
     Noun,
@@ -239,7 +240,7 @@ class Changes:
     Values are the live objects themselves: the rows are written before the next event. None means
     that the row goes. `nouns` holds whatever has no table of its own, by class and name; `tags` the
     new tags of jobs, live and finished ones. `transitions` are all changes of status, `ended` the
-    attempts that ended, both in order.
+    attempts that ended, `reclaimed` the Spot hosts that were given notice, all in order.
     """
 
     jobs: dict[JobId, LiveJob] = field(default_factory=dict)
@@ -252,6 +253,7 @@ class Changes:
     tags: dict[JobId, Mapping[str, str]] = field(default_factory=dict)
     transitions: list[Transition] = field(default_factory=list)
     ended: list[EndedAttempt] = field(default_factory=list)
+    reclaimed: list[Host] = field(default_factory=list)
 
     @property
     def touched(self) -> set[JobId]:

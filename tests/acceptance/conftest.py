@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from docker_image import IMAGE
 
 sys.path.insert(0, str(Path(__file__).parent))
 DEADLINE = 60
@@ -22,7 +23,7 @@ DEADLINE = 60
 @pytest.fixture
 def image(executor) -> str:
     """An image that is there: real for Docker, any name for processes."""
-    return "nbbatch-test/python:3.11" if executor == "docker" else "busybox"
+    return IMAGE if executor == "docker" else "busybox"
 
 
 @pytest.fixture

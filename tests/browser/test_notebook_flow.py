@@ -66,7 +66,7 @@ def test_a_job_outlives_its_kernel_and_is_attached_again_from_the_sidebar(flow, 
     row.get_by_text("0 of 3 done").wait_for()
     flow.command("notebook:restart-kernel")
     flow.page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
-    notebook.cell(1).locator(".nbbatch-controls").wait_for(state="detached")
+    notebook.cell(1).get_by_text("this panel stands still").wait_for()
     flow.notebook_here(notebook.path)
     row.get_by_text("0 of 3 done").wait_for()
     flow.picture("restarted")

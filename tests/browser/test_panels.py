@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -35,6 +36,11 @@ CELLS = (
     "import nbbatch\n[found] = [row for row in nbbatch.jobs() if row.name == 'sleep'][:1]\nnbbatch.job(found.id)",
 )
 _LONGEST = 30_000
+_START_CELL = (
+    "(index) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;"
+    " window.jupyterapp.commands.execute('notebook:run-cell'); }"
+)
+"""Run a cell without waiting for its end."""
 
 
 def test_panels_are_used_with_mouse_and_keyboard_and_read_without_a_kernel(shared_daemon, tmp_path):
@@ -88,21 +94,54 @@ def _use_a_job(notebook):
 
 
 def _reopen(notebook):
-    """Buttons live on after the page was loaded again, go with the kernel, and come back in a new one."""
+    """Buttons live on after the page was loaded again; those that need the kernel go with it, and a new one has them again."""
     page = notebook.page
     page.reload()
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     notebook.cell(2).locator(".nbbatch-controls").wait_for()
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     page.wait_for_function(front_end.IS_IDLE)
-    deadline = time.monotonic() + 20
-    while page.locator(".nbbatch-controls").count() and time.monotonic() < deadline:
-        page.wait_for_timeout(100)
-    assert page.locator(".nbbatch-controls").count() == 0
+    for index in (1, 2):
+        _stands_still(notebook.cell(index))
     assert page.get_by_text("Error displaying widget").count() == 0
     again = notebook.run(4)
     again.get_by_role("button", name="terminate").click()
     again.get_by_text("FAILED (terminated)").wait_for()
+
+
+def test_no_button_looks_alive_whose_kernel_is_gone(shared_daemon, tmp_path):
+    """It was killed, or shut down: a line says that the panel stands still. A kernel that is busy is said to be so."""
+    show = "job = nbbatch.submit(time.sleep, 600, vcpus=0.25, memory='128M')\njob"
+    cells = ("import nbbatch, os, time\nprint(os.getpid())", show, "time.sleep(4)\njob.terminate()")
+    with front_end.opened("jupyterlab", tmp_path, cells) as notebook:
+        page = notebook.page
+        page.set_default_timeout(_LONGEST)
+        pid = int(notebook.run(0).locator(".jp-OutputArea-output").inner_text())
+        cell = notebook.run(1)
+        page.evaluate(_START_CELL, 2)
+        cell.get_by_role("button", name="more log").click()
+        cell.get_by_text("the kernel has not answered yet").wait_for()
+        cell.get_by_text("the kernel has not answered yet").wait_for(state="detached")
+        cell.get_by_text("FAILED (terminated)").wait_for()
+        os.kill(pid, signal.SIGKILL)
+        _stands_still(cell)
+        page.locator(".jp-Dialog-button.jp-mod-accept").click()
+        page.wait_for_function(front_end.IS_IDLE)
+        notebook.run(0)
+        cell = notebook.run(1)
+        assert cell.get_by_role("button").count() > 1
+        page.evaluate(_START_CELL, 2)
+        cell.get_by_text("FAILED (terminated)").wait_for()
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        _stands_still(cell)
+        (frame, place) = [one["data"]["text/html"] for one in notebook.save().cells[1].outputs]
+        assert "stands still" not in frame + place
+
+
+def _stands_still(cell):
+    """Nothing but the line that finds the job again can be had of it."""
+    cell.get_by_text("this panel stands still").wait_for()
+    assert cell.locator(".nbbatch-controls button").all_inner_texts() == ["copy reattach line"]
 
 
 def _picture(notebook, index, path):

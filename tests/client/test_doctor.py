@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from docker_image import IMAGE
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.daemon_process import LOCK
@@ -126,7 +127,7 @@ def test_an_image_without_an_engine_is_bad(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
     ("image", "health"),
-    [("nbbatch-test/python:3.11", Health.GOOD), ("nbbatch-test/nowhere:1", Health.NOTE)],
+    [(IMAGE, Health.GOOD), ("nbbatch-test/nowhere:1", Health.NOTE)],
 )
 def test_an_image_is_looked_for(monkeypatch: pytest.MonkeyPatch, image: str, health: Health) -> None:
     """An image that is here is fine, another one will be pulled."""

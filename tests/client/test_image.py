@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
+from docker_image import IMAGE
 
 import nbbatch
 from nbbatch.cli.main import main
@@ -26,8 +27,6 @@ from nbbatch.errors import (
     OptionError,
     UnknownNameError,
 )
-
-BASE = "nbbatch-test/python:3.11"
 
 BACKEND = """\
 import zipfile
@@ -78,7 +77,7 @@ def build(project):
     def build(**options):
         said: list[str] = []
         built = image(
-            **{"packages": ["myproj"], "base": BASE, "name": "test-build", "say": said.append, **options}
+            **{"packages": ["myproj"], "base": IMAGE, "name": "test-build", "say": said.append, **options}
         )
         made.append(built.tag)
         return built, said
@@ -186,7 +185,7 @@ def test_the_terminal_builds_lists_shows_and_removes(project) -> None:
         return done.stdout
 
     (project.parent / "script.py").write_text("import myproj")
-    tag = run("build", "script.py", "--base", BASE, "--name", "test-cli").strip()
+    tag = run("build", "script.py", "--base", IMAGE, "--name", "test-cli").strip()
     try:
         assert tag in run("list")
         assert tag in [one[0] for one in images()]

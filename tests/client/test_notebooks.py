@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import time
 
 import nbformat
 import pandas as pd
 import pytest
+from docker_image import IMAGE
 from notebook_cells import text_of, write
 
 import nbbatch
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("shared_daemon")
 @pytest.fixture
 def bare_image():
     """A bare Python image without any package."""
-    return os.environ.get("NBBATCH_TEST_IMAGE", "nbbatch-test/python:3.11")
+    return IMAGE
 
 
 @pytest.fixture

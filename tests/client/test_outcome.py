@@ -69,7 +69,7 @@ CASES = {
         ),
         Outcome.TIMED_OUT,
         JobTimedOutError,
-        "timeout of 1 min 0 s.*timeout=120",
+        "timeout of 1 min.*timeout=120",
     ),
     "terminated": (
         failed("because I say so", container={"exitCode": 143}, isTerminated=True, isCancelled=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from docker_image import IMAGE
 
 import nbbatch
 from nbbatch.client.backend import get_backend
@@ -13,8 +14,6 @@ from nbbatch.client.packing.names import to_python
 from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.submission import pack_for, resolve
 from nbbatch.errors import EnvironmentMismatchError
-
-IMAGE = "nbbatch-test/python:3.11"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from docker_image import IMAGE
 
 import nbbatch
 from nbbatch.client.arrays import array_logs
@@ -22,7 +23,7 @@ from nbbatch.errors import (
 )
 from nbbatch.model.jobs import TERMINAL
 
-IMAGE, NO_PYTHON = "nbbatch-test/python:3.11", "nbbatch-test/no-python:1"
+NO_PYTHON = "nbbatch-test/no-python:1"
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import uuid
 
+from docker_image import IMAGE
+
 from nbbatch.daemon.executors.docker import DockerExecutor
 from nbbatch.daemon.executors.docker_spec import container_name
 
-IMAGE = "nbbatch-test/python:3.11"
 SYSTEM_DOCKER = "unix:///var/run/docker.sock"
 
 

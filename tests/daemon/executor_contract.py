@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from docker_image import IMAGE
+
 from nbbatch.daemon.logs import LogStore
 from nbbatch.daemon.ports import AttemptReport, Executor, ExpectedAttempt, LogSink, Report
 from nbbatch.model.containers import Container
@@ -23,7 +25,6 @@ from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import JobId, log_stream_name
 from nbbatch.model.resources import Resources
 
-IMAGE = "nbbatch-test/python:3.11"
 MACHINE = Resources(vcpus=4, memory=2048)
 DEADLINE = 60.0
 """Seconds; only a test that fails waits that long."""

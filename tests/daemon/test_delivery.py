@@ -78,10 +78,10 @@ def test_a_url_gets_each_event_in_order_until_it_takes_it(served, batch, listene
     served.private("add-rule", {"name": "hook", "url": url(listener)})
     job_id = submit(batch)
     served.exit(job_id)
-    until(lambda: got(listener) == ["RUNNABLE", "STARTING", "SUCCEEDED"])
-    assert [code for code, _ in listener.got] == [500, 503, 302, 200, 200, 200]
+    until(lambda: got(listener) == ["RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"])
+    assert [code for code, _ in listener.got] == [500, 503, 302, 200, 200, 200, 200]
     assert served.pauses == [1.0, 2.0, 4.0]
-    assert len({event["id"] for _, event in listener.got}) == 3
+    assert len({event["id"] for _, event in listener.got}) == 4
 
 
 def test_a_failing_rule_says_so_and_harms_no_other(served, batch, listener):

@@ -7,7 +7,8 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from docker_kind import IMAGE, DockerKind, has_image
+from docker_image import IMAGE
+from docker_kind import DockerKind, has_image
 from executor_contract import Bench
 
 from nbbatch.daemon.executors.docker_spec import container_name

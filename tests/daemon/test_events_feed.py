@@ -73,7 +73,7 @@ def test_events_of_a_queue_that_is_gone_stay(served, batch):
     served.exit(job_id, 143)
     assert "brief" not in served.on_loop(lambda: list(served.loop.state.queues))
     events, _ = everything(served, queue="brief")
-    assert told(events) == [(job_id, status) for status in ("RUNNABLE", "STARTING", "FAILED")]
+    assert told(events) == [(job_id, status) for status in ("RUNNABLE", "STARTING", "RUNNING", "FAILED")]
     assert events[-1]["detail"]["statusReason"] == "JobQueue deleted"
 
 
@@ -85,6 +85,7 @@ def test_events_of_an_array_come_per_child(served, batch, monkeypatch):
     assert [status for one, status in told(events) if one == f"{job_id}:3"] == [
         "RUNNABLE",
         "STARTING",
+        "RUNNING",
         "SUCCEEDED",
     ]
     assert told(events).count((job_id, "PENDING")) == 1

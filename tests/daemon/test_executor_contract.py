@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from docker_image import IMAGE
 from docker_kind import DockerKind, has_image
-from executor_contract import IMAGE, Bench, Kind
+from executor_contract import Bench, Kind
 from process_kind import ProcessKind
 
 from nbbatch.model.containers import Mount

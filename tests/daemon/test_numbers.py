@@ -66,6 +66,62 @@ def test_a_series_holds_the_last_sample(served, batch):
     assert reply["environments"]["ce"]["ActualvCpus"][-1] >= 3
 
 
+def test_what_spot_takes_back_is_counted_and_outlives_a_restart(served, batch):
+    """Hosts and the attempts that went with them; a daemon that begins goes on counting from there."""
+    job = on_spot(served, batch)
+    served.private("interrupt", {"target": job})
+    served.exit(job, 143)
+
+    def taken_back(metrics):
+        return metrics.sample().environments["spot"][-2:]
+
+    assert served.on_loop(lambda: taken_back(served.metrics)) == [1, 1]
+    text = served.get_text("/nbbatch/v1/metrics", served.signed_headers("GET", "/nbbatch/v1/metrics", b""))[2]
+    assert 'nbbatch_spot_interruptions_total{environment="spot"} 1' in text.splitlines()
+    written = until(lambda: served.on_loop(lambda: served.store.samples.read(0, 1 << 50)), 1, 1)
+    assert written[-1][1].environments["spot"][-2:] == [1, 1]
+    anew = served.on_loop(
+        lambda: taken_back(Metrics(served.store.samples, served.loop.state, served.store.ledger.totals()))
+    )
+    assert anew == [1, 1]
+
+
+def on_spot(served, batch) -> str:
+    """A job that runs in an environment `spot`."""
+    size = {"type": "SPOT", "maxvCpus": 8, "instanceTypes": ["m6i.large"], "instanceRole": "ecsInstanceRole"}
+    place = {
+        "subnets": ["subnet-1"],
+        "securityGroupIds": ["sg-1"],
+        "allocationStrategy": "BEST_FIT_PROGRESSIVE",
+    }
+    batch.create_compute_environment(
+        computeEnvironmentName="spot", type="MANAGED", computeResources={**size, **place}
+    )
+    order = [{"order": 1, "computeEnvironment": "spot"}]
+    batch.create_job_queue(jobQueueName="spare", priority=1, computeEnvironmentOrder=order)
+    job = batch.submit_job(jobName="x", jobQueue="spare", jobDefinition="true")["jobId"]
+    served.start(job)
+    return job
+
+
+def until(samples, hosts, attempts):
+    """Samples, once one of them has counted so many: they are written behind the tick."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        found = samples()
+        if found and found[-1][1].environments.get("spot", [])[-2:] == [hosts, attempts]:
+            break
+        time.sleep(0.01)
+    return found
+
+
+def test_a_sample_of_an_older_version_has_not_counted_it():
+    """Unknown then, and not an error."""
+    series = time_series([(100, Sample(environments={"ce": [1.0] * 5}))], 100, 100, 100)
+    assert series["environments"]["ce"]["UsedvCpus"] == [1.0]
+    assert series["environments"]["ce"]["SpotInterruptionsTotal"] == [None]
+
+
 def test_values_are_carried_forward():
     """Between samples the last one holds."""
     samples = [(100, Sample(queues={"q": [1] * 8})), (250, Sample(queues={"q": [2] * 8}))]

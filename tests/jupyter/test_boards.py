@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import unescape
 
@@ -18,6 +21,7 @@ from nbbatch.jupyter.panels.boards import BOARDS
 from nbbatch.jupyter.panels.cost import CostNow, ask_costs, cost_frame
 from nbbatch.jupyter.panels.fleet import FleetNow, fleet_frame
 from nbbatch.jupyter.panels.frame import figure_bundle
+from nbbatch.jupyter.panels.pictures import Cell, Column, table
 from nbbatch.jupyter.panels.queue import queue_frame
 from nbbatch.jupyter.panels.queue_now import EnvironmentNow, NextJob, QueueNow
 from nbbatch.model.jobs import JobStatus
@@ -84,6 +88,16 @@ def test_a_queue_tells_why_its_head_waits_and_who_uses_what():
     assert len(frame.html) < LARGEST
     assert set(frame.figures) == {"depth", "vcpus", "shares"}
     assert all(figure_bundle(draw()) for draw in frame.figures.values())
+
+
+def test_a_column_in_which_nothing_stands_is_left_out():
+    """The share of jobs in a queue that does not share, and what nothing is known of."""
+    (job,) = a_queue().front
+    assert " share " in seen(queue_frame(a_queue(shares=[])))
+    assert " share " not in seen(queue_frame(a_queue(shares=[], policy="", front=[replace(job, share="")])))
+    assert table([Column("one"), Column("two")], []) == ""
+    told = table([Column("one"), Column("two")], [[Cell("1"), Cell("")], [Cell("2"), Cell("", share=0.0)]])
+    assert "two" in told
 
 
 def test_an_empty_queue_and_one_without_numbers_say_so():
@@ -280,6 +294,32 @@ def test_a_board_asks_a_few_questions(busy, what, most, monkeypatch):
     monkeypatch.setattr(busy, "private", lambda route, body: asked.append(route) or private(route, body))
     panel.look()
     assert len(asked) <= most
+
+
+def test_what_spot_took_back_is_seen_in_the_panel_of_hosts(busy):
+    """After a real interruption: in words, as a picture, and as a figure with one bar."""
+    job = nbbatch.submit(nap, 600, queue="spot", vcpus=0.25, memory="256M", name="spare")
+    panel = nbbatch.panel("fleet")
+    until(lambda: "RUNNING" in job.detail()["status"])
+    assert "taken back" not in panel.look().text
+    command = [sys.executable, "-m", "nbbatch.cli", "local", "interrupt", job.id, "--notice", "1"]
+    subprocess.run(command, check=True, capture_output=True)
+    job.wait(60)
+    frame = panel.look()
+    told = r"taken back by Spot since [\d:]+: 1 host, 1 attempt lost"
+    assert re.search(told, frame.text)
+    assert re.search(told, seen(frame))
+    (bars,) = frame.figures["interruptions"]().data
+    assert sum(bars.y) == 1
+    assert "1 host taken back · 1 attempt lost" in nbbatch.figure("interruptions").layout.title.text
+
+
+def until(holds):
+    """Wait until it is so."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_days_of_costs_agree_with_the_table(busy):

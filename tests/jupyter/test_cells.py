@@ -354,7 +354,7 @@ def test_a_dry_run_tells_the_cost_range_and_the_worst_case(batch_shell, capsys):
     said = capsys.readouterr().out
     assert "est. $0.00" in said
     assert "x 3 items" in said
-    assert "worst case: timeout of 1 h 0 min x 2 attempts x 3 children" in said
+    assert "worst case: timeout of 1 h x 2 attempts x 3 children" in said
     run(batch_shell, f"%%batch --dry-run --max-cost 2\n{cell}")
     assert "at worst $2.00" in capsys.readouterr().out
 

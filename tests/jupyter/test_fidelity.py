@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import nbformat
 import pytest
+from docker_image import IMAGE
 from nbclient import NotebookClient
 
-from tests.conftest import TEST_IMAGE, new_home
+from tests.conftest import new_home
 from tests.jupyter.conftest import ROOT
 from tests.jupyter.fidelity_cells import ROWS, Row
 
@@ -117,7 +118,7 @@ def in_bare_python() -> Iterator[dict[str, list[dict]]]:
     """What those that need no package show as jobs in an image with nothing but python3."""
     with pytest.MonkeyPatch.context() as patch, new_home(patch):
         patch.setenv("NBBATCH_EXECUTOR", "docker")
-        yield executed(BARE, f"%%batch --image {TEST_IMAGE}")
+        yield executed(BARE, f"%%batch --image {IMAGE}")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind)

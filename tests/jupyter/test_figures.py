@@ -319,7 +319,7 @@ def test_a_figure_asks_the_backend_twice_at_most(array, monkeypatch):
     assert len(calls) <= 3
 
 
-@pytest.mark.parametrize("kind", ["depth", "vcpus", "spot"])
+@pytest.mark.parametrize("kind", ["depth", "vcpus", "interruptions", "spot"])
 def test_a_backend_draws_its_queues(array, kind):
     """Since an hour ago, of all queues or one."""
     assert nbbatch.figure(kind).to_json()
@@ -331,6 +331,26 @@ def test_depth_is_what_the_daemon_counted(array):
     known = fleet_numbers.depth_of(array.backend, "10m", None)
     assert len(known.times) <= numbers.POINTS + 2
     assert set(known.jobs) == set(fleet_figures.DEPTH)
+
+
+def test_interruptions_are_counted_where_they_were():
+    """By how much totals grew; before the first look nothing was, a deleted environment begins anew."""
+    step = 1000
+    totals = [None, 0, 2, 2, 3, None, None, 1, 1]
+    series = {
+        "SpotInterruptionsTotal": totals,
+        "SpotAttemptsLostTotal": [total and 2 * total for total in totals],
+    }
+    known = fleet_numbers.read_interruptions(
+        {"times": [step * place for place in range(9)], "environments": {"pool": series}}, None
+    )
+    assert known.hosts == [0, 2, 0, 1, 0, 0, 1, 0]
+    assert known.attempts == [0, 4, 0, 2, 0, 0, 2, 0]
+    assert len(known.times) == 9
+    figure = fleet_figures.interruptions(known)
+    assert figure.layout.title.text == "Spot interruptions: 4 hosts taken back · 8 attempts lost"
+    quiet = fleet_numbers.read_interruptions({"times": [0, step], "environments": {}}, None)
+    assert "took nothing back" in fleet_figures.interruptions(quiet).layout.annotations[0].text
 
 
 def test_a_simulation_is_compared():
@@ -362,4 +382,4 @@ def test_an_unknown_kind_or_name_is_refused(array):
         nbbatch.figure("depth", name="nowhere")
     with pytest.raises(OptionError, match="serves jobs in their order"):
         nbbatch.figure("shares", name="default")
-    assert set(OF_FLEET) == {"depth", "vcpus", "spot", "shares"}
+    assert set(OF_FLEET) == {"depth", "vcpus", "interruptions", "spot", "shares"}

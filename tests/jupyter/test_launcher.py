@@ -69,7 +69,7 @@ def test_a_form_shows_what_the_queue_gives_and_costs(launched):
     set_field(launcher, "timeout", "1h")
     set_field(launcher, "retries", "2")
     assert launcher.wait(SECONDS)
-    assert "worst case: timeout of 1 h 0 min x 3 attempts" in launcher.facts.value
+    assert "worst case: timeout of 1 h x 3 attempts" in launcher.facts.value
 
 
 def test_a_changed_field_is_in_the_line_at_once(launched):

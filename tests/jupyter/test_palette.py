@@ -10,7 +10,8 @@ import pytest
 from nbbatch.client.colours import KINDS, colour_of
 from nbbatch.client.handles.outcome import Outcome
 from nbbatch.errors import OptionError
-from nbbatch.jupyter.figures.palette import GROUNDS, INKS, elapsed_ticks, ink_of
+from nbbatch.jupyter.figures.palette import GROUNDS, INKS, canvas, elapsed_ticks, headline_lines, ink_of
+from nbbatch.jupyter.panels.frame import figure_bundle
 from nbbatch.model.jobs import JobStatus
 
 # Machado, Oliveira and Fernandes (2009), severity 1.0
@@ -124,3 +125,17 @@ def test_texts_read_on_their_grounds():
 def test_an_axis_of_time_has_round_ticks(longest, texts):
     """A handful, in the units people use."""
     assert elapsed_ticks(longest)["ticktext"] == texts
+
+
+def test_a_long_headline_is_two_lines_cut_between_what_it_says():
+    """So that it reads in a narrow page; a short one, and one that says a single thing, stay as they are."""
+    said = "median 53 s · 95 % within 1 min 28 s · 1 outlier, longest 5 min 2 s (child 102)"
+    assert headline_lines(said) == [
+        "median 53 s · 95 % within 1 min 28 s",
+        "1 outlier, longest 5 min 2 s (child 102)",
+    ]
+    assert headline_lines("79 waiting now · at most 80") == ["79 waiting now · at most 80"]
+    assert headline_lines("x" * 90) == ["x" * 90]
+    figure = canvas([], theme="auto", height=200, headline=said)
+    assert figure.layout.height > canvas([], theme="auto", height=200, headline="short").layout.height
+    assert figure_bundle(figure)["text/plain"] == said

@@ -164,6 +164,8 @@ def test_a_pipeline_shown_before_it_runs_follows_its_steps(execute):
     assert "pipeline etl FAILED" in frame["text/plain"]
     assert "✓ load" in frame["text/plain"]
     assert "<svg" in frame["text/html"]
+    assert 'fill="var(--jp-layout-color1,#fff)"' in frame["text/html"]
+    assert 'fill="#fff"' not in frame["text/html"]
 
 
 def test_a_panel_goes_on_after_its_daemon_was_killed(execute, tmp_path):

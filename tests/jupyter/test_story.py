@@ -165,7 +165,7 @@ def test_an_estimate_is_told_only_from_earlier_runs():
         is_spot=False,
         basis=Basis.MEASURED,
         because="14 s in 2 earlier runs",
-        worst_because="timeout of 2 h 0 min x 4 attempts",
+        worst_because="timeout of 2 h x 4 attempts",
     )
     line = receipt_line(SENT, Place(queue="q", price=(0.1, 0.03)), estimate=in_receipt(seen))
     assert line.endswith("· $0.10/h ($0.03/h spot) · est. $0.0004: 14 s in 2 earlier runs")
@@ -173,7 +173,7 @@ def test_an_estimate_is_told_only_from_earlier_runs():
         "cost on demand: $0.0004 expected ($0.0003 to $0.0006), $0.10/h, at worst $0.80 ← this queue",
         "cost spot: $0.0001 expected, $0.03/h",
         "expected from 14 s in 2 earlier runs",
-        "worst case: timeout of 2 h 0 min x 4 attempts",
+        "worst case: timeout of 2 h x 4 attempts",
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from docker_image import IMAGE
+
 import json
 import os
 import shutil
@@ -17,7 +19,7 @@ import pytest
 from aws_account import KEYS, bridge_address, complete_moto, new_account
 from nbclient import NotebookClient
 
-from tests.conftest import IN_CI, TEST_IMAGE
+from tests.conftest import IN_CI
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(
@@ -121,7 +123,7 @@ TRUSTED = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"
 def reader(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody with nbbatch on the path and the test image, and without an account in AWS."""
     monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
-    monkeypatch.setenv("IMAGE", TEST_IMAGE)
+    monkeypatch.setenv("IMAGE", IMAGE)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)

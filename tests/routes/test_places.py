@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from aws_account import QUEUE, REGION, Account, complete_moto, new_account
+from docker_image import IMAGE
 
 import nbbatch
 from nbbatch.client.daemon_process import find_daemon, running_pid
@@ -179,7 +180,7 @@ def submit_there(account: Account, name: str, *command: str) -> str:
         jobDefinitionName="plain",
         type="container",
         containerProperties={
-            "image": "nbbatch-test/python:3.11",
+            "image": IMAGE,
             "vcpus": 1,
             "memory": 64,
             "command": list(command) or ["sleep", "1"],

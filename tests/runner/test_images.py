@@ -6,12 +6,11 @@ import os
 from dataclasses import replace
 
 import pytest
+from docker_image import IMAGE
 
 from nbbatch.client.notes import split_line
 from nbbatch.client.packing.payloads import Call, Cell
 from nbbatch.client.results import load_result
-
-IMAGE = "nbbatch-test/python:3.11"
 
 
 def run_in_image(packed, *options: str, index: int | None = None):

@@ -46,6 +46,20 @@ def test_an_interrupted_attempt_fails_as_aws_says_and_is_tried_again_in_front():
     assert world.run_of(first).host != lost
 
 
+def test_a_host_is_reclaimed_once_and_only_by_spot():
+    """The notice is noted for whoever counts, also of an idle host; a second one and capacity on demand are not."""
+    world = spot()
+    job = world.submit()
+    idle = world.submit(vcpus=2)
+    world.exit(idle)
+    for target in (job, job, next(host.host.id for host in world.hosts() if not host.occupants)):
+        world.interrupt(target)
+    assert len(world.reclaimed) == len({host.id for host in world.reclaimed}) == 2
+    steady = World()
+    steady.interrupt(steady.submit())
+    assert steady.reclaimed == []
+
+
 def test_success_after_the_notice_is_success():
     """A job that handles SIGTERM and exits 0 has SUCCEEDED."""
     world = spot()

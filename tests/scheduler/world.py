@@ -35,6 +35,7 @@ from nbbatch.model.fleet import (
     ComputeEnvironment,
     ConsumableResource,
     FairSharePolicy,
+    Host,
     JobQueue,
     SchedulingPolicy,
     parse_catalogue,
@@ -83,6 +84,7 @@ class World:
         self.numbered = 0
         self.transitions: list[Transition] = []
         self.ended: list[EndedAttempt] = []
+        self.reclaimed: list[Host] = []
         self.add_environment("ce", max_vcpus=max_vcpus, types=types, idle_seconds=idle_seconds, **more)
         self.add_queue("q", "ce")
 
@@ -128,6 +130,7 @@ class World:
         changes = self.state.drain_changes()
         self.transitions += changes.transitions
         self.ended += changes.ended
+        self.reclaimed += changes.reclaimed
         return effects
 
     def _keep(self, effect: Effect) -> None:

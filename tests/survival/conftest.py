@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from docker_image import IMAGE
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -14,7 +15,7 @@ def load(executor, daemon, home, tmp_path):
     """A load on the default queue of a daemon that may be killed."""
     from load import Load
 
-    image = "nbbatch-test/python:3.11" if executor == "docker" else "none"
+    image = IMAGE if executor == "docker" else "none"
     traces = tmp_path / "traces"
     traces.mkdir()
     traces.chmod(0o777)  # containers may run as another user

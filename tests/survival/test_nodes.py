@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from docker_image import IMAGE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -18,7 +19,7 @@ OTHER = TRACE + "trap 'sleep 1; exit 143' TERM; while :; do sleep 0.05; done"
 @pytest.fixture
 def submit(load, executor):
     """Submit a gang of three whose main node ends, with this code, when the file `go` is there."""
-    image = "nbbatch-test/python:3.11" if executor == "docker" else "none"
+    image = IMAGE if executor == "docker" else "none"
 
     def submit(code: int = 0, **more) -> str:
         batch = load.backend.batch

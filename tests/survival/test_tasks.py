@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from docker_image import IMAGE
 from load import Load
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(600)]
@@ -20,7 +21,7 @@ def executor(monkeypatch):
 @pytest.fixture
 def load(executor, daemon, home, tmp_path):
     """The usual load, of tasks instead of single containers."""
-    traces, image = tmp_path / "traces", "nbbatch-test/python:3.11"
+    traces, image = tmp_path / "traces", IMAGE
     traces.mkdir()
     traces.chmod(0o777)
     load = Load(daemon, home, traces, image, seed=random.randrange(2**32))

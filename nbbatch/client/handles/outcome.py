@@ -134,13 +134,13 @@ def seconds_of_all(detail: Detail) -> float | None:
 
 
 def duration_in_words(length: float) -> str:
-    """A duration for people: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    """A duration for people: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `1 h`."""
     minute, hour = 60, 3600
     if length < minute:
         return f"{length:.1f} s" if length < minute / 6 else f"{length:.0f} s"
     if length < hour:
-        return f"{int(length // minute)} min {int(length % minute)} s"
-    return f"{int(length // hour)} h {int(length % hour // minute)} min"
+        return f"{int(length // minute)} min {int(length % minute)} s".removesuffix(" 0 s")
+    return f"{int(length // hour)} h {int(length % hour // minute)} min".removesuffix(" 0 min")
 
 
 def short_id(job_id: str) -> str:

@@ -21,7 +21,14 @@ from nbbatch.jupyter.figures import course as course_figures
 from nbbatch.jupyter.figures import fleet as fleet_figures
 from nbbatch.jupyter.figures import job as job_figures
 from nbbatch.jupyter.figures import money as money_figures
-from nbbatch.jupyter.figures.fleet_numbers import capacity_of, depth_of, shares_of, spot_of, worlds_of
+from nbbatch.jupyter.figures.fleet_numbers import (
+    capacity_of,
+    depth_of,
+    interruptions_of,
+    shares_of,
+    spot_of,
+    worlds_of,
+)
 from nbbatch.jupyter.figures.numbers import (
     MOST_BARS,
     bars_of,
@@ -60,6 +67,9 @@ OF_FLEET: Mapping[str, Callable[[Backend, str, str | None, str], go.Figure]] = {
     "vcpus": lambda place, since, name, theme: fleet_figures.vcpus(
         capacity_of(place, since, name), theme=theme
     ),
+    "interruptions": lambda place, since, name, theme: fleet_figures.interruptions(
+        interruptions_of(place, since, name), theme=theme
+    ),
     "spot": lambda place, since, name, theme: money_figures.spot(spot_of(place, since, name), theme=theme),
     "shares": lambda place, _since, name, theme: fleet_figures.shares(shares_of(place, name), theme=theme),
 }
@@ -81,13 +91,14 @@ def figure(
     ----------
     what : Job, ArrayJob, Sweep, Forecast, or str
         A handle; what `simulate` gave; or one of the figures of a backend: `depth` (jobs in the queues by
-        status), `vcpus` (wanted, provisioned, used), `spot` (what it saved and lost, by day), `shares`
-        (use against weight).
+        status), `vcpus` (wanted, provisioned, used), `interruptions` (hosts that Spot took back), `spot`
+        (what it saved and lost, by day), `shares` (use against weight).
     kind : str
         Of a handle: `progress` (the default), `states`, `throughput`, `durations`, `failures`,
         `timeline`, `cost`.
     name : str, optional
-        Of a backend's figures: only this queue, of `vcpus` this compute environment. `shares` needs one.
+        Of a backend's figures: only this queue, of `vcpus` and `interruptions` this compute environment.
+        `shares` needs one.
     since : str
         Of a backend's figures, how far back: `"3h"`, `"7d"`; without it an hour, of `spot` a month.
     theme : str

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from nbbatch.client.colours import KINDS
 from nbbatch.client.format import plural
 from nbbatch.jupyter.figures.palette import (
+    LOST,
     NAMES,
     RUNNING,
     WAITING,
@@ -51,6 +52,18 @@ class Capacity:
     wanted: Sequence[float | None]
     provisioned: Sequence[float | None]
     used: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interruptions:
+    """What Spot took back in stretches of time of one length: hosts, and attempts that went with them.
+
+    `times` are the beginnings of the stretches, and the end of the last one.
+    """
+
+    times: Sequence[datetime]
+    hosts: Sequence[int]
+    attempts: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +154,38 @@ def vcpus(numbers: Capacity, *, theme: str = "auto") -> go.Figure:
         xaxis=_CLOCK,
         yaxis={"title": {"text": "vCPUs"}},
     )
+
+
+def interruptions(numbers: Interruptions, *, theme: str = "auto") -> go.Figure:
+    """Spot hosts that were taken back, in stretches of time."""
+    if not any(numbers.hosts) and not any(numbers.attempts):
+        return nothing(f"Spot took nothing back since {numbers.times[0]:%b %-d, %H:%M}", theme=theme)
+    starts, ends = numbers.times[:-1], numbers.times[1:]
+    told = [
+        f"{start:%H:%M:%S} to {end:%H:%M:%S}: {_taken_back(hosts, attempts)}"
+        for start, end, hosts, attempts in zip(starts, ends, numbers.hosts, numbers.attempts, strict=True)
+    ]
+    bars = go.Bar(
+        x=[start + (end - start) / 2 for start, end in zip(starts, ends, strict=True)],
+        y=list(numbers.hosts),
+        width=0.8 * 1000 * (ends[0] - starts[0]).total_seconds(),
+        showlegend=False,
+        customdata=told,
+        hovertemplate="%{customdata}<extra></extra>",
+        marker={"color": LOST.colour, "line": {"width": 0}},
+    )
+    return canvas(
+        [bars],
+        theme=theme,
+        height=220,
+        headline=f"Spot interruptions: {_taken_back(sum(numbers.hosts), sum(numbers.attempts))}",
+        xaxis={**_CLOCK, "range": [numbers.times[0], numbers.times[-1]]},
+        yaxis={"title": {"text": "hosts taken back"}, **whole_ticks(max(numbers.hosts))},
+    )
+
+
+def _taken_back(hosts: int, attempts: int) -> str:
+    return f"{plural(hosts, 'host')} taken back · {plural(attempts, 'attempt')} lost"
 
 
 def shares(numbers: Sequence[Share], *, theme: str = "auto") -> go.Figure:

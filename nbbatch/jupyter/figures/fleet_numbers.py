@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from nbbatch.client.backend import Backend
 from nbbatch.errors import OptionError, UnknownNameError
-from nbbatch.jupyter.figures.fleet import DEPTH, Capacity, Depth, Share
+from nbbatch.jupyter.figures.fleet import DEPTH, Capacity, Depth, Interruptions, Share
 from nbbatch.jupyter.figures.money import Candidate, SpotDay
 from nbbatch.jupyter.figures.numbers import POINTS
 from nbbatch.model.resources import parse_duration
@@ -20,6 +21,8 @@ from nbbatch.model.resources import parse_duration
 _HOUR, _MONTH, _DAY = "1h", "30d", 86_400
 _FINEST = 1000
 """Milliseconds: the daemon's own limit."""
+_STRETCHES = 40
+"""Bars of a figure that counts what happens now and then."""
 _Series = Mapping[str, Sequence[float | None]]
 
 
@@ -47,6 +50,39 @@ def read_capacity(answer: Mapping[str, Any], environment: str | None) -> Capacit
     columns = [_sum(one[name] for one in series) for name in ("DesiredvCpus", "ActualvCpus", "UsedvCpus")]
     times, (wanted, provisioned, used) = _since_known(_moments(answer["times"]), columns)
     return Capacity(times=times, wanted=wanted, provisioned=provisioned, used=used)
+
+
+def interruptions_of(backend: Backend, since: str, environment: str | None) -> Interruptions:
+    """What Spot took back over time, in one compute environment or in all together."""
+    return read_interruptions(ask_series(backend, since or _HOUR), environment)
+
+
+def read_interruptions(answer: Mapping[str, Any], environment: str | None) -> Interruptions:
+    """The same from the daemon's answer, which has totals; from the first look on."""
+    series = _chosen(answer["environments"], environment, "compute environment")
+    names = ("SpotInterruptionsTotal", "SpotAttemptsLostTotal")
+    known = (place for one in series for place, total in enumerate(one[names[0]]) if total is not None)
+    first = max(0, min(known, default=0) - 1)
+    moments = _moments(answer["times"])[first:]
+    steps = len(moments) - 1
+    each = max(1, -(-steps // _STRETCHES))
+    hosts, attempts = (
+        [sum(step) for step in zip(*(_grown(one[name][first:]) for one in series), strict=True)]
+        or [0] * steps
+        for name in names
+    )
+    cuts = range(steps % each, steps, each)
+    return Interruptions(
+        times=[moments[cut] for cut in (*cuts, steps)],
+        hosts=[sum(hosts[cut : cut + each]) for cut in cuts],
+        attempts=[sum(attempts[cut : cut + each]) for cut in cuts],
+    )
+
+
+def _grown(totals: Sequence[float | None]) -> list[int]:
+    """By how much a total grew in each step: what is first seen within the time shown began at nothing."""
+    known = [round(total or 0) for total in totals]
+    return [after - before if after >= before else after for before, after in pairwise(known)]
 
 
 def spot_of(backend: Backend, since: str, queue: str | None) -> list[SpotDay]:

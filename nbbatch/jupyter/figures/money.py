@@ -137,7 +137,7 @@ def spot(days: Sequence[SpotDay], *, theme: str = "auto") -> go.Figure:
         bargap=max(0.28, 1 - len(days) / _DAYS),
         xaxis={"type": "date", "showline": False, "ticks": "", "tickformat": "%b %-d", "nticks": 8},
         yaxis={
-            "tickprefix": "$",
+            "tickformat": "$,~r",
             "zeroline": True,
             "zerolinecolor": ink_of(theme).line,
             "exponentformat": "none",
@@ -192,6 +192,8 @@ def what_if(candidates: Sequence[Candidate], *, theme: str = "auto") -> go.Figur
     """Makespan against cost: a mark for each world, a dot for each seed, lines for the spread."""
     ink = ink_of(theme)
     data = []
+    longest = max((max(one.makespans) for one in candidates), default=1.0)
+    dearest = max((max(one.costs) for one in candidates), default=1.0)
     for place, one in enumerate(candidates):
         colour, symbol = _WORLDS[place % len(_WORLDS)], _SYMBOLS[place % len(_SYMBOLS)]
         length, price = _middle(one.makespans), _middle(one.costs)
@@ -211,7 +213,7 @@ def what_if(candidates: Sequence[Candidate], *, theme: str = "auto") -> go.Figur
                 name=one.name,
                 showlegend=False,
                 text=[one.name],
-                textposition="top right",
+                textposition="top left" if price > dearest / 2 else "top right",
                 textfont={"color": ink.text, "size": 12},
                 cliponaxis=False,
                 error_x=_spread(one.costs, price, colour),
@@ -221,8 +223,6 @@ def what_if(candidates: Sequence[Candidate], *, theme: str = "auto") -> go.Figur
                 hovertemplate="%{customdata}<extra></extra>",
             ),
         ]
-    longest = max((max(one.makespans) for one in candidates), default=1.0)
-    dearest = max((max(one.costs) for one in candidates), default=1.0)
     ticks = elapsed_ticks(longest * 1.1)
     return canvas(
         data,

@@ -34,6 +34,9 @@ _FEW = 6
 """Up to which an axis that counts has a tick for each."""
 _TOP = 30
 """Pixels of the headline."""
+_LINE, _LONGEST_LINE = 18, 58
+"""Pixels of another line of it, and the letters of a line in a page of 480 pixels."""
+_PAD = {"l": 12, "t": 8}
 _KEY_WIDTH, _LETTER = 48, 6.7
 """Pixels of an entry of a legend without its name, and of a letter, about."""
 _LEGEND = WIDTH - 100
@@ -116,13 +119,15 @@ def canvas(data: Sequence[Any], *, theme: str, height: int, headline: str = "", 
     **layout
         More of plotly's layout.
     """
-    top = _TOP + legend_height(data)
+    lines = headline_lines(headline)
+    more = _LINE * (len(lines) - 1)
+    margin = {"t": _TOP + legend_height(data), **layout.get("margin", {})}
     whole = {
         "template": template(ink_of(theme)),
-        "height": height,
-        **({"title": {"text": plain(headline)}} if headline else {}),
+        "height": height + more,
+        **({"title": _title(lines)} if headline else {}),
         **layout,
-        "margin": {"t": top, **layout.get("margin", {})},
+        "margin": {**margin, "t": margin["t"] + more},
     }
     return go.Figure(data=list(data), layout=whole)
 
@@ -137,6 +142,23 @@ def nothing(why: str, *, theme: str = "auto") -> go.Figure:
 def plain(text: str) -> str:
     """Text with dollars that plotly does not take for a formula, which it sees between any two of them."""
     return text.replace("$", "&#36;")
+
+
+def _title(lines: Sequence[str]) -> dict[str, Any]:
+    """Plotly puts the middle of two lines where that of a single one would be."""
+    pad = {**_PAD, "t": _PAD["t"] + _LINE // 2 * (len(lines) - 1)}
+    return {"text": "<br>".join(map(plain, lines)), **({"pad": pad} if len(lines) > 1 else {})}
+
+
+def headline_lines(headline: str) -> list[str]:
+    """A headline that is too long for a narrow page is two lines, cut between what it says."""
+    said = headline.split(" · ")
+    if len(headline) <= _LONGEST_LINE or len(said) == 1:
+        return [headline]
+    cut = next(
+        (count for count in range(len(said) - 1, 1, -1) if len(" · ".join(said[:count])) <= _LONGEST_LINE), 1
+    )
+    return [" · ".join(said[:cut]), " · ".join(said[cut:])]
 
 
 def across(y: float, colour: str, **line: Any) -> dict[str, Any]:
@@ -204,7 +226,7 @@ def template(ink: Ink) -> go.layout.Template:
                 "y": 1,
                 "yref": "container",
                 "yanchor": "top",
-                "pad": {"l": 12, "t": 8},
+                "pad": _PAD,
             },
             "margin": {"l": 56, "r": 16, "t": _TOP, "b": 36},
             "xaxis": {**axis, "showgrid": False, "showline": True, "ticks": "outside", "ticklen": 4},

@@ -14,6 +14,7 @@ _FORM = """
 .C .nbb-field input, .C .nbb-field select, .C .nbb-field textarea {min-width:0}
 .C .nbb-field input::placeholder, .C .nbb-field textarea::placeholder {color:var(--jp-ui-font-color2,#616161);
   opacity:1;font-style:italic}
+.C .nbb-field select {background-image:url("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='20' height='20'%3E%3Cpath d='M5 8l5 5 5-5' fill='none' stroke='%23808080' stroke-width='2'/%3E%3C/svg%3E") !important}
 .C .nbb-field textarea {font-family:var(--jp-code-font-family,monospace);font-size:12px}
 .C .nbb-note {margin:-3px 0 2px 82px;font-size:11px;line-height:14px;height:auto;min-height:0;
   color:var(--jp-ui-font-color2,#616161);white-space:normal;overflow-wrap:anywhere}
@@ -31,7 +32,7 @@ _FORM = """
   background:none;color:var(--jp-ui-font-color2,#616161);white-space:pre-wrap;overflow-wrap:anywhere}
 .C .nbb-handover {display:flex;align-items:center;flex-wrap:wrap}
 .C button:disabled {opacity:.4}
-.C .nbb-handover button {width:auto;padding:0 12px}
+.C .nbb-handover button {width:auto;padding:0 12px;margin:2px}
 .C .nbb-said {margin-left:6px;font-size:12px;color:var(--jp-ui-font-color2,#616161)}
 .C .nbb-run {border-top:1px solid var(--jp-border-color2,#e0e0e0);margin-top:6px;padding-top:6px}
 .C :focus-visible {outline:2px solid var(--jp-brand-color1,#1976d2);outline-offset:1px}

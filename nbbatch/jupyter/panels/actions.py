@@ -6,6 +6,8 @@ panel left for buttons, listens to clicks on what is drawn, and takes all away w
 saved notebook holds the empty place; a front end without widgets shows the panel without buttons. A
 page that is loaded again finds the model in the kernel, and its buttons are there again. Displays are
 lost to such a page: what it shows has an older edition than the model, so the script asks for the frame.
+The kernel says that it has heard a click before it does what it says; where its end is seen, a line says
+so in their place.
 """
 
 from __future__ import annotations
@@ -112,7 +114,10 @@ class Controls:
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
         widget = self.widget
         name = str(content.get("action", "")) if isinstance(content, dict) else ""
-        if widget is not None and name and name not in widget.disabled:
+        if widget is None or not name:
+            return
+        widget.send({"heard": content.get("id")})
+        if name not in widget.disabled:
             self._act(name, content.get("values") or {})
 
 

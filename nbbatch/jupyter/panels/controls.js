@@ -12,6 +12,7 @@ const STYLE = `
 .nbbatch-controls button:enabled { cursor: pointer; }
 .nbbatch-controls :disabled { opacity: 0.45; }
 .nbbatch-controls :focus-visible { outline: 2px solid var(--jp-brand-color1, #2196f3); outline-offset: 1px; }
+.nbbatch-controls .nbbatch-said { color: var(--jp-ui-font-color2, inherit); }
 .nbbatch-controls label { display: inline-flex; gap: 4px; align-items: center; }
 `;
 
@@ -85,10 +86,42 @@ async function copied(node, button) {
   setTimeout(() => { node.textContent = button.label; }, 1500);
 }
 
+const PATIENCE = 2000; // ms that a kernel may take to say that it has heard
+const SILENT = "the kernel has not answered yet: it is busy, or gone";
+const GONE = "this panel stands still, since its kernel is gone; jobs go on";
+const ENDS = ["restarting", "autorestarting", "terminating", "dead"];
+
+function said(text) {
+  const node = element("span", { className: "nbbatch-said", textContent: text });
+  node.setAttribute("role", "status");
+  return node;
+}
+
 function initialize({ model }) {
   const panel = model.get("panel");
   const place = `[data-nbbatch-buttons="${panel}"]`;
-  const send = (action, values) => model.send({ action, values });
+  const unheard = new Map();
+  let number = 0;
+  const send = (action, values) => {
+    const id = (number += 1);
+    unheard.set(id, setTimeout(() => tell(SILENT), PATIENCE));
+    try {
+      model.send({ action, values, id });
+    } catch {
+      end(); // JupyterLab's own words for a kernel that is dead
+    }
+  };
+  model.on("msg:custom", ({ heard }) => {
+    clearTimeout(unheard.get(heard));
+    unheard.delete(heard);
+    if (unheard.size === 0) tell("");
+  });
+  const tell = (text) => {
+    for (const row of document.querySelectorAll(`${place} > .nbbatch-controls`)) {
+      row.querySelector(".nbbatch-said")?.remove();
+      if (text) row.append(said(text));
+    }
+  };
 
   const disable = () => {
     const names = new Set(model.get("disabled"));
@@ -110,10 +143,10 @@ function initialize({ model }) {
     const last = model.get("last");
     if (last.frame && oldest() < wanted) {
       redraw(panel, last);
-    } else if (oldest() < wanted && asked < wanted) {
+    } else if (oldest() < wanted && asked < wanted && !isGone) {
       isDeaf = true;
       asked = wanted;
-      send("frame", { edition: oldest() });
+      model.send({ action: "frame", values: { edition: oldest() } });
     }
     lookSoon();
   };
@@ -129,7 +162,8 @@ function initialize({ model }) {
       const row = element("div", { className: "nbbatch-controls" }, element("style", { textContent: STYLE }));
       row.setAttribute("role", "toolbar");
       row.setAttribute("aria-label", "Actions of this panel");
-      row.append(...model.get("buttons").map((button) => control(button, send)));
+      const usable = model.get("buttons").filter((button) => !isGone || button.kind === "copy");
+      row.append(...usable.map((button) => control(button, send)), ...(isGone ? [said(GONE)] : []));
       where.append(row);
       disable();
     }
@@ -143,34 +177,54 @@ function initialize({ model }) {
     send(target.dataset.act, { ...target.dataset, ...where });
   };
   const observer = new MutationObserver(() => { fill(); lookSoon(); });
-  const enter = () => {
-    observer.observe(document.body, { childList: true, subtree: true });
-    document.addEventListener("click", onClick);
+  const empty = () => {
+    for (const where of document.querySelectorAll(place)) where.replaceChildren();
+  };
+  // widgets know only of a restart that somebody asked for, not of a kernel that died, was shut down or changed
+  const kernel = model.widget_manager?.kernel;
+  const onStatus = (_, status) => { if (ENDS.includes(status)) end(); };
+  let isGone = false;
+  const end = () => {
+    if (isGone) return;
+    isGone = true;
+    quiet();
+    empty();
     fill();
-    lookSoon();
+  };
+  const quiet = () => {
+    document.removeEventListener("click", onClick);
+    for (const timer of unheard.values()) clearTimeout(timer);
+    unheard.clear();
+    kernel?.statusChanged?.disconnect(onStatus);
+    kernel?.disposed?.disconnect(end);
   };
   model.on("change:disabled", disable);
   model.on("change:edition", lookSoon);
   model.on("msg:custom", (content) => content.frame && redraw(panel, content));
   model.on("change:buttons", () => {
     const focused = document.activeElement?.closest(`${place} [data-nbbatch-action]`)?.dataset.nbbatchAction;
-    for (const where of document.querySelectorAll(place)) where.replaceChildren();
+    empty();
     fill();
     const again = focused && document.querySelector(`${place} [data-nbbatch-action="${focused}"]`);
     (again?.querySelector("input, select") ?? again)?.focus();
   });
   const leave = () => {
     clearTimeout(timer);
-    timer = 0;
     observer.disconnect();
-    document.removeEventListener("click", onClick);
-    for (const where of document.querySelectorAll(place)) where.replaceChildren();
+    quiet();
+    empty();
   };
-  model.on("destroy", leave);
-  model.on("comm:close", leave);
-  model.on("comm_live_update", leave); // a kernel that restarts lets go of its models without closing them
-  enter();
-  return leave;
+  const onClose = () => (isGone || kernel?.isDisposed || ENDS.includes(kernel?.status) ? end() : leave());
+  model.on("destroy", onClose);
+  model.on("comm:close", onClose);
+  model.on("comm_live_update", end);
+  kernel?.statusChanged?.connect(onStatus);
+  kernel?.disposed?.connect(end);
+  observer.observe(document.body, { childList: true, subtree: true });
+  document.addEventListener("click", onClick);
+  fill();
+  lookSoon();
+  return onClose;
 }
 
 export default { initialize };

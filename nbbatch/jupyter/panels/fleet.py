@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nbbatch.client.backend import Backend
 from nbbatch.client.format import clock, dollars, memory, plural
 from nbbatch.errors import NotOnAwsError
 from nbbatch.jupyter.figures import fleet as fleet_figures
-from nbbatch.jupyter.figures.fleet import Capacity
-from nbbatch.jupyter.figures.fleet_numbers import ask_series, read_capacity
+from nbbatch.jupyter.figures.fleet import Capacity, Interruptions
+from nbbatch.jupyter.figures.fleet_numbers import ask_series, read_capacity, read_interruptions
 from nbbatch.jupyter.figures.palette import LOST, RUNNING, WAITING, WANTED
 from nbbatch.jupyter.panels.frame import Frame
-from nbbatch.jupyter.panels.parts import facts, heading, note, page
+from nbbatch.jupyter.panels.parts import columns, facts, heading, note, page
 from nbbatch.jupyter.panels.pictures import Cell, Column, capacity, table
 from nbbatch.jupyter.panels.unheard import Unheard
 from nbbatch.model.fleet import HostStatus
@@ -42,7 +43,7 @@ class FleetNow:
         Hosts besides these.
     idle, lost : float or None
         Dollars of today (UTC) for hosts that nobody used, and for work that Spot took back; None unknown.
-    vcpus : Capacity or None
+    vcpus, interruptions : Capacity or None, Interruptions or None
         Over time.
     unknown : str
         Why something is not known, in words.
@@ -57,6 +58,7 @@ class FleetNow:
     idle: float | None = None
     lost: float | None = None
     vcpus: Capacity | None = None
+    interruptions: Interruptions | None = None
     unknown: str = ""
     now: float
 
@@ -103,6 +105,7 @@ def ask_fleet(backend: Backend, since: str = "1h") -> FleetNow:
         idle=sum(row["idle"] for row in costs["environments"]),
         lost=sum(row["lost"] for row in costs["queues"]),
         vcpus=read_capacity(series, None) if series["environments"] else None,
+        interruptions=read_interruptions(series, None) if series["environments"] else None,
         now=told["now"] / 1000,
     )
 
@@ -134,6 +137,7 @@ def fleet_frame(now: FleetNow) -> Frame:
             "fleet",
             facts(_facts(now)),
             _picture(now),
+            _taken_back(now),
             _environments(now),
             _hosts(now),
             note("" if now.hosts or now.unknown else "no host is there: the next job brings one"),
@@ -143,8 +147,17 @@ def fleet_frame(now: FleetNow) -> Frame:
             aside=now.backend,
         ),
         state=tuple((host["id"], host["status"], host["running"]) for host in now.hosts),
-        figures={} if now.vcpus is None else {"vcpus": lambda: fleet_figures.vcpus(now.vcpus)},  # type: ignore[arg-type]
+        figures=_figures(now),
     )
+
+
+def _figures(now: FleetNow) -> dict[str, Callable[[], Any]]:
+    found: dict[str, Callable[[], Any]] = {}
+    if now.vcpus is not None:
+        found["vcpus"] = partial(fleet_figures.vcpus, now.vcpus)
+    if now.interruptions is not None:
+        found["interruptions"] = partial(fleet_figures.interruptions, now.interruptions)
+    return found
 
 
 def _facts(now: FleetNow) -> list[tuple[str, str]]:
@@ -171,6 +184,22 @@ def _picture(now: FleetNow) -> str:
     said = f"vCPUs since {now.vcpus.times[0]:%H:%M:%S}: used, there (at most {most:,.4g}), wanted (dotted)"
     colours = (RUNNING.colour, WAITING.colour, WANTED.colour)
     return heading(said) + capacity(now.vcpus.used, now.vcpus.provisioned, now.vcpus.wanted, colours, said)
+
+
+def _taken_back(now: FleetNow) -> str:
+    """Hosts that Spot took back over time, where there were any."""
+    said = _taken_back_in_words(now)
+    if now.interruptions is None or not said:
+        return ""
+    return heading(said) + columns(now.interruptions.hosts, LOST.colour, said, height=26)
+
+
+def _taken_back_in_words(now: FleetNow) -> str:
+    told = now.interruptions
+    if told is None or not any((*told.hosts, *told.attempts)):
+        return ""
+    hosts, attempts = plural(sum(told.hosts), "host"), plural(sum(told.attempts), "attempt")
+    return f"taken back by Spot since {told.times[0]:%H:%M:%S}: {hosts}, {attempts} lost"
 
 
 def _environments(now: FleetNow) -> str:
@@ -260,6 +289,7 @@ def _lines(now: FleetNow) -> list[str]:
     lines = (
         [f"fleet of {now.backend}: {told} · {plural(total, 'host')}"] if told else [f"fleet of {now.backend}"]
     )
+    lines += [_taken_back_in_words(now)] if _taken_back_in_words(now) else []
     lines += [f"environment {one['name']} ({one['type']}): vCPUs {_size(one)}" for one in now.environments]
     lines += [
         " · ".join(

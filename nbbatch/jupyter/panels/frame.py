@@ -54,7 +54,7 @@ class Frame:
 
 def figure_bundle(figure: Any) -> dict[str, Any]:
     """MIME bundle of a plotly figure without its picture or plotly.js: where nothing draws it, its headline."""
-    told = figure.layout.title.text or ""
+    told = (figure.layout.title.text or "").replace("<br>", " · ")
     content = figure.to_plotly_json()
     # not `responsive`: its figure collapses when JupyterLab lays out anew, which sizes figures itself
     content["config"] = {"displayModeBar": False}

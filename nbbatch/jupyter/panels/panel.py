@@ -161,6 +161,11 @@ class Panel:
             self._controls.close()
         forget(self)
 
+    def leave(self) -> None:
+        """The kernel ends: stop drawing. That the panel stands still from here on, the page sees and says itself."""
+        self._controls = None
+        self.close()
+
     def settle(self, timeout: float = _LONGEST_SETTLING) -> bool:
         """Wait until the last frame is drawn, of something that has ended; False when the time was up first."""
         self.ring(now=True)

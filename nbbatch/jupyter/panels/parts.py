@@ -20,6 +20,8 @@ _INK, _WEAK, _RULE = (
     "rgba(128,128,128,.3)",
 )
 _FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45"
+_SHORT = 24
+"""Letters of a name or an amount that stays in one line, however narrow the page is."""
 _PRE = (
     "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.35;margin:2px 0 6px;padding:6px 8px;"
     f"border-left:2px solid {_RULE};background:rgba(128,128,128,.08);white-space:pre-wrap;overflow-wrap:anywhere;max-height:22em;overflow:auto"
@@ -143,12 +145,16 @@ def rows(shares: Sequence[Share]) -> str:
     """Horizontal bars below each other: name, bar, how much."""
     most = max((share.amount for share in shares), default=0) or 1.0
     lines = "".join(
-        f'<tr><td style="text-align:left;padding:1px 10px 1px 0">{escaped(share.name)}</td>'
-        f'<td style="padding:1px 8px 1px 0;width:50%;text-align:left"><div style="background:{share.colour};height:9px;width:{max(1.0, 100 * share.amount / most):.1f}%"></div></td>'
-        f'<td style="text-align:left;padding:1px 0">{escaped(_said(share))}</td></tr>'
+        f'<tr><td style="text-align:left;padding:1px 10px 1px 0{_kept(share.name)}">{escaped(share.name)}</td>'
+        f'<td style="padding:1px 8px 1px 0;width:50%;min-width:40px;text-align:left"><div style="background:{share.colour};height:9px;width:{max(1.0, 100 * share.amount / most):.1f}%"></div></td>'
+        f'<td style="text-align:left;padding:1px 0{_kept(_said(share))}">{escaped(_said(share))}</td></tr>'
         for share in shares
     )
     return f'<table style="margin:2px 0;width:100%;max-width:{WIDTH}px;table-layout:auto"><tbody>{lines}</tbody></table>'
+
+
+def _kept(text: str) -> str:
+    return ";white-space:nowrap" if len(text) <= _SHORT else ""
 
 
 def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:

@@ -133,14 +133,19 @@ def bars(
 
 
 def table(head: Sequence[Column], body: Iterable[Sequence[Cell]]) -> str:
-    """A table with marks, bars and links; numbers stand to the right. Empty without rows."""
-    lines = ["".join(_cell(cell, column) for cell, column in zip(line, head, strict=True)) for line in body]
-    if not lines:
+    """A table with marks, bars and links; numbers stand to the right.
+
+    Columns in which nothing stands are left out; without rows there is no table.
+    """
+    body = list(body)
+    shown = [place for place, column in enumerate(zip(*body, strict=True)) if any(map(_has_content, column))]
+    if not shown:
         return ""
-    top = "".join(_head(column) for column in head)
+    lines = ["".join(_cell(line[place], head[place]) for place in shown) for line in body]
+    top = "".join(_head(head[place]) for place in shown)
     rows = "".join(f"<tr>{line}</tr>" for line in lines)
     return (
-        f'<div style="overflow-x:auto"><table style="margin:2px 0;border-collapse:collapse"><thead><tr>{top}</tr></thead>'
+        f'<div style="overflow-x:auto"><table style="margin:4px 0 6px;border-collapse:collapse"><thead><tr>{top}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -152,6 +157,10 @@ def code(text: str) -> str:
         'padding:6px 8px;background:rgba(128,128,128,.1);white-space:pre-wrap;overflow-wrap:anywhere;user-select:all">'
         f"{escaped(text)}</pre>"
     )
+
+
+def _has_content(cell: Cell) -> bool:
+    return bool(cell.text or cell.note) or cell.share is not None
 
 
 def _head(column: Column) -> str:

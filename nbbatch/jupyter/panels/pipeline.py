@@ -19,6 +19,8 @@ _CANCEL = Button(name="cancel", label="cancel", title="Stop what runs, and take 
 _RETRY = Button(
     name="retry", label="retry", title="Run again what failed, what never ran, and what would not do the same"
 )
+_INKS = {"#fff": "--jp-layout-color1", "#212121": "--jp-ui-font-color1", "#424242": "--jp-ui-font-color2"}
+"""Those of the picture, which alone is one on white, and what stands for them in a page of JupyterLab."""
 _GOING = ("RUNNING", "STARTING", "RUNNABLE", "PENDING", "SUBMITTED")
 """Statuses of steps in the order in which one of them is that of the whole."""
 
@@ -78,7 +80,7 @@ def draw(name: str, nodes: Sequence[Node], retried: Mapping[str, str]) -> Frame:
         lines=(f"pipeline {name} {status or 'not submitted'}", *as_text(nodes, retried).splitlines()),
         html=page(
             f"pipeline {name}",
-            f'<div style="overflow-x:auto">{as_svg(nodes, retried)}</div>'
+            f'<div style="overflow-x:auto">{_in_page(as_svg(nodes, retried))}</div>'
             if nodes
             else note("it has no steps yet"),
             colour=colour_of(status or "SUBMITTED"),
@@ -89,6 +91,13 @@ def draw(name: str, nodes: Sequence[Node], retried: Mapping[str, str]) -> Frame:
         is_last=bool(nodes) and len(ended) == len(nodes),
         disabled=frozenset({*(() if is_going else ("cancel",)), *(() if can_retry else ("retry",))}),
     )
+
+
+def _in_page(svg: str) -> str:
+    """In the theme's own inks; it is scrolled where the page is narrow, and not made too small to be read."""
+    for ink, variable in _INKS.items():
+        svg = svg.replace(f'fill="{ink}"', f'fill="var({variable},{ink})"')
+    return svg.replace("max-width:100%;", "max-width:none;", 1)
 
 
 def _status(nodes: Sequence[Node]) -> str:

@@ -22,6 +22,9 @@ class Closeable(Protocol):
     def close(self) -> None:
         """Stop drawing."""
 
+    def leave(self) -> None:
+        """Stop drawing, since the kernel ends."""
+
 
 _shown: list[Closeable] = []
 _lock = threading.Lock()
@@ -47,10 +50,10 @@ def forget(panel: Closeable) -> None:
         _shown[:] = [one for one in _shown if one is not panel]
 
 
-def close_all() -> None:
-    """No panel is drawn any more; jobs go on."""
+def leave_all() -> None:
+    """The kernel ends: no panel is drawn any more; jobs go on."""
     for panel in tuple(_shown):
-        panel.close()
+        panel.leave()
 
 
 def _on_run(shell: Any) -> None:
@@ -68,4 +71,4 @@ def _told(shell: Any) -> Mapping[str, Any]:
     return (parent or {}).get("metadata") or {}
 
 
-atexit.register(close_all)
+atexit.register(leave_all)

@@ -157,7 +157,7 @@ def _facts(now: SweepNow) -> list[tuple[str, str]]:
     best = _best(now)
     return [
         ("runs", f"{now.runs:,}"),
-        ("cost so far", cost),
+        ("cost" if now.detail["status"] in TERMINAL else "cost so far", cost),
         (f"best {best[0]}" if best else "", best[1] if best else ""),
         ("time", duration_in_words((now.children.now - now.children.created) / 1000)),
     ]

@@ -66,6 +66,8 @@ def on_attempt_exited(state: SchedulerState, event: AttemptExited, now: int) -> 
     run = state.begin(live, index)
     noted_start = run.started_at
     if event.started_at is not None:
+        if run.status is _STARTING:  # it was over before its start was reported
+            state.move(live, index, Signal.STARTED)
         run.started_at = event.started_at
     attempt = _attempt_record(run, event, reason, is_lost=is_lost and event.exit_code != 0)
     run.attempts += (attempt,)

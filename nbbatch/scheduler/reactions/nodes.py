@@ -124,6 +124,8 @@ def _stop(state: SchedulerState, live: LiveJob, indexes: list[int], reason: str)
 
 def _conclude(state: SchedulerState, live: LiveJob, *, attempt: Attempt, succeeded: bool, now: int) -> None:
     """No node holds a host any more: what the main node's end means for the job."""
+    if live.run.status is JobStatus.STARTING and attempt.started_at is not None:
+        state.move(live, None, Signal.STARTED)
     reason = live.run.stop_reason or attempt.status_reason
     signal = Signal.SUCCEEDED if succeeded else verdict(live.run, live.job.retry_strategy, attempt)
     if signal is Signal.RETRIED:

@@ -1,0 +1,91 @@
+"""What a panel that was drawn as often as in twenty minutes leaves in the notebook that JupyterLab saves."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "scripts"))
+
+import front_end  # noqa: E402 - lies beside the scripts
+
+from nbbatch.jupyter.panels.array_frame import FIGURES  # noqa: E402 - as above
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+MOST = 200_000
+"""Bytes of the notebook with all that it says."""
+FRAMES = 260
+"""Of twenty minutes at a panel's own pace, as benchmarks/panels_refresh.py counts them."""
+WIDE = 1900
+"""Pixels: JupyterLab keeps a picture of a figure, as wide as it was shown."""
+PLOTLY = "application/vnd.plotly.v1+json"
+_SETUP = """
+import itertools, time
+import nbbatch
+from nbbatch.jupyter.panels.array import ArrayView
+from nbbatch.jupyter.panels.array_frame import FIGURES
+from nbbatch.jupyter.panels.pace import Pace
+from nbbatch.jupyter.panels.panel import Panel
+
+def work(n):
+    time.sleep(0.05)
+    if n % 37 == 5:
+        raise ValueError(f'no {n}')
+    return n
+"""
+_SHOW = """
+arr = nbbatch.map(work, range(300), chunk=1, vcpus=0.25, memory='128M')
+panel = Panel(ArrayView(arr), figure='throughput', pace=Pace(0.01))
+panel.show()
+"""
+_DRAW = f"""
+figures = itertools.cycle(FIGURES)
+while panel.drawn < {FRAMES}:
+    before = panel.drawn
+    panel.choose_figure(next(figures)) if before % 20 == 0 else panel.ring(now=True)
+    while panel.drawn == before:
+        time.sleep(0.005)
+arr.wait()
+assert panel.settle(60)
+"""
+CELLS = (_SETUP, _SHOW, _DRAW)
+_FIGURE = (
+    "() => { const outputs = window.jupyterapp.shell.currentWidget.content.widgets[1].model.outputs;"
+    " const last = outputs.get(outputs.length - 1).data;"
+    f" return last['image/png'] ? JSON.stringify(last['{PLOTLY}']) : ''; }}"
+)
+"""The last output's figure, once JupyterLab has added its picture."""
+
+
+def test_a_long_run_leaves_little_in_the_saved_notebook(shared_daemon, tmp_path):
+    """Hundreds of frames and figures are one static frame and one figure with its picture: far below 200 kB, whichever."""
+    with front_end.opened("jupyterlab", tmp_path, CELLS, width=WIDE) as notebook:
+        for index in range(len(CELLS)):
+            notebook.run(index)
+        page, cell = notebook.page, notebook.cell(1)
+        sizes, before = {}, ""
+        for figure in FIGURES:
+            cell.get_by_role("combobox", name="figure").select_option(figure)
+            page.wait_for_function(f"before => ![before, ''].includes(({_FIGURE})())", arg=before)
+            before = page.evaluate(_FIGURE)
+            saved = notebook.save()
+            sizes[figure] = notebook.path.stat().st_size
+            _is_one_static_frame(saved)
+    assert max(sizes.values()) < MOST, sizes
+
+
+def _is_one_static_frame(saved):
+    """Frame, place of the buttons, figure; no widget, and the frame says how it ended."""
+    assert "widgets" not in saved.metadata
+    frame, buttons, figure = [output["data"] for output in saved.cells[1].outputs]
+    assert not [kind for data in (frame, buttons, figure) for kind in data if "widget" in kind]
+    assert "292 of 300" in re.sub("<[^>]+>", " ", frame["text/html"])
+    assert "<svg" in frame["text/html"]
+    assert len(json.dumps(buttons)) < 200
+    assert set(figure) == {PLOTLY, "image/png", "text/html", "text/plain"}
