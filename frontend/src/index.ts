@@ -5,6 +5,7 @@ import { costs } from './costs/plugin';
 import { jobs } from './jobs/plugin';
 import { launcher } from './launcher';
 import { notifications } from './notifications/plugin';
+import { panels } from './panels/plugin';
 import { sidebar } from './plugin';
 import { queues } from './queues/plugin';
 import { running } from './running/plugin';
@@ -14,6 +15,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   sidebar,
   jobs,
   launcher,
+  panels,
   queues,
   costs,
   submit,

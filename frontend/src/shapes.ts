@@ -95,7 +95,7 @@ export interface IJobRow {
   reason: string;
   /** How it ended, told apart where Batch only says FAILED; null while it has not. */
   outcome: Outcome | null;
-  /** Its status for people: `RUNNING`, `FAILED (exit code 3)`, `FAILED (timed out)`. */
+  /** Its status for people: `RUNNING`, `FAILED (exit code 3)`, `FAILED (timed out)`, `PENDING (cancel asked)`. */
   words: string;
   /** Epoch ms. */
   created: number;

@@ -19,6 +19,7 @@ export type Connection =
   | { readonly kind: 'down'; readonly error: ApiError; readonly again: number };
 
 const FIRST_PAUSE = 1_000;
+const GROWTH = 1.5;
 const LONGEST_PAUSE = 30_000;
 /** Between answers while nobody looks: a notification may come this late, an array costs no more requests. */
 const UNSEEN_PAUSE = 3_000;
@@ -178,7 +179,7 @@ export class Store implements IDisposable {
   }
 
   private onFailure(error: ApiError): number {
-    const pause = Math.min(FIRST_PAUSE * 2 ** this.failures, LONGEST_PAUSE);
+    const pause = Math.min(FIRST_PAUSE * GROWTH ** this.failures, LONGEST_PAUSE);
     this.failures += 1;
     this._connection.set({ kind: 'down', error, again: Date.now() + pause });
     return pause;

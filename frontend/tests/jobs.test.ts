@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Attention } from '../src/attention';
 import { EVERYTHING, matches } from '../src/jobs/filter';
 import { moved } from '../src/jobs/list';
-import { lookOf, partsOf } from '../src/jobs/look';
+import { lookOf, lookOfRow, partsOf } from '../src/jobs/look';
 import { appended, JobsModel, merge } from '../src/jobs/model';
 import { stateOf } from '../src/jobs/row';
 import type { IJobs, INews } from '../src/shapes';
@@ -46,6 +46,11 @@ test('one failure among ten thousand can be seen, and the strip is full', () => 
 test('an array says how far it is until it has ended', () => {
   const array = row('a', { size: 1_000, counts: { SUCCEEDED: 7, FAILED: 1 } });
   expect(stateOf(array)).toBe('8 of 1,000 done');
+  const going = { ...array, status: 'PENDING' as const, words: 'PENDING' };
+  const running = { ...going, counts: { SUCCEEDED: 8, RUNNING: 2, RUNNABLE: 990 } };
+  expect([stateOf(running), lookOfRow(running)]).toEqual(['8 of 1,000 done, 2 running', 'RUNNING']);
+  expect(stateOf({ ...going, words: 'PENDING (cancel asked)' })).toBe('8 of 1,000 done, cancel asked');
+  expect(lookOfRow(going)).toBe('PENDING');
   expect(stateOf({ ...array, status: 'FAILED', words: 'FAILED (8 of 1,000)' })).toBe('FAILED (8 of 1,000)');
 });
 

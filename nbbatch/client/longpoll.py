@@ -62,7 +62,10 @@ class LongPoll:
             return self._exchange(request, patience + _SLACK)
         except (OSError, http.client.HTTPException) as error:
             self._hang_up()
-            raise BackendUnreachableError(f"The daemon does not answer: {error!r}.") from error
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise BackendUnreachableError(
+                f"The local daemon does not answer: {why}.", cure="It may be stopping or starting."
+            ) from error
 
     def _exchange(self, request: AWSPreparedRequest, patience: float) -> Any:
         connection = self._connect(request.url)

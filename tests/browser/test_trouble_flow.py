@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 import front_end
 import pytest
 
@@ -23,14 +27,50 @@ def test_a_daemon_that_was_killed_is_told_of_and_started_again(flow):
     stop_by_signal(home())
     banner = flow.page.locator("[data-banner]")
     banner.wait_for()
+    assert flow.page.locator("[data-section='jobs'][data-stale]").count() == 1
     flow.picture("banner")
     assert flow.faults("#nbbatch-sidebar") == []
     banner.get_by_role("button").first.click()
     banner.wait_for(state="detached")
+    assert flow.page.locator("[data-stale]").count() == 0
     flow.job(job.id).get_by_text("SUCCEEDED").wait_for()
     late = nbbatch.submit(print, "after", name="after", vcpus=0.25, memory="256M")
     flow.job(late.id).get_by_text("SUCCEEDED").wait_for()
     flow.expects("status of 503", "ERR_EMPTY_RESPONSE")
+
+
+def test_a_daemon_that_dies_takes_no_job_along(flow, tmp_path):
+    """Killed while a job runs it is there again before anybody asks; the list goes on, and the job ends well."""
+    import nbbatch
+    from nbbatch.client.config import home
+    from nbbatch.client.daemon_process import running_pid
+
+    gate = tmp_path / "gate"
+    job = nbbatch.submit(_until, str(gate), name="survivor", vcpus=0.25, memory="256M")
+    flow.open("jobs")
+    flow.job(job.id).get_by_text("RUNNING").wait_for()
+    killed = running_pid(home())
+    os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while running_pid(home()) in (0, None, killed) and time.monotonic() < deadline:
+        flow.page.wait_for_timeout(50)
+    assert running_pid(home()) not in (0, None, killed)
+    late = nbbatch.submit(print, "late", name="late", vcpus=0.25, memory="256M")
+    flow.job(late.id).get_by_text("SUCCEEDED").wait_for()
+    flow.job(job.id).get_by_text("RUNNING").wait_for()
+    assert flow.page.locator("[data-banner]").count() == 0
+    gate.touch()
+    flow.job(job.id).get_by_text("SUCCEEDED").wait_for()
+    assert job.result() == "through"
+    flow.expects("status of 503", "ERR_EMPTY_RESPONSE")
+
+
+def _until(gate):
+    from pathlib import Path
+
+    while not Path(gate).exists():
+        time.sleep(0.05)
+    return "through"
 
 
 def test_without_its_half_in_the_server_the_sidebar_says_what_is_missing(shared_daemon, tmp_path, request):

@@ -15,6 +15,7 @@ import pytest
 
 import nbbatch
 from nbbatch.client.backend import get_backend
+from nbbatch.jupyter.routes import board
 
 SETTINGS = {"memory": "64M"}
 
@@ -98,6 +99,27 @@ def test_the_list_is_filtered_and_paged(site: Any) -> None:
     assert site.get("jobs", text="paged", status="timed out")["jobs"] == []
 
 
+def test_a_list_loads_no_more_than_is_looked_at(shared_daemon: Any, monkeypatch: Any) -> None:
+    """The first page comes from the first load; the next ones join it, also for jobs of one millisecond."""
+    monkeypatch.setattr(board, "FIRST_PAGE", 6)
+    monkeypatch.setattr(board, "LATER_PAGE", 4)
+    jobs = nbbatch.map(abs, range(2), chunk=1, name="crowd-array", **SETTINGS)
+    with ThreadPoolExecutor(8) as pool:
+        singles = [*pool.map(lambda _: submit(name="crowd"), range(20))]
+    for job in (jobs, *singles):
+        job.wait()
+    known = board.Board(shared_daemon)
+    known.catch_up()
+    page = known.page(lambda row: row.queue == "default", 3)
+    assert (len(page.rows), page.total, page.is_exact) == (3, 6, False)
+    found = [row.id for row in page.rows]
+    while page.after is not None:
+        page = known.page(lambda row: row.queue == "default", 3, page.after)
+        found += [row.id for row in page.rows]
+    assert len(found) == len(set(found))
+    assert {job.id for job in singles} <= set(found)
+
+
 def test_only_what_changed_is_told_again(site: Any) -> None:
     """With `since` come new and changed rows, and nothing when there are none."""
     cursor = site.get("jobs")["cursor"]
@@ -175,6 +197,9 @@ def test_a_log_is_read_by_pages_and_followed(site: Any) -> None:
     assert [line["text"] for line in tail["lines"]] == ["line 26", "line 27", "line 28", "line 29", "last"]
     before = site.get(route, page=tail["backward"], limit=5)
     assert [line["text"] for line in before["lines"]] == [f"line {number}" for number in range(21, 26)]
+    assert before["backward"]
+    whole = site.get(route, limit=100)
+    assert (len(whole["lines"]), whole["backward"]) == (31, "")
 
 
 def test_jobs_are_cancelled_terminated_and_retried(site: Any) -> None:
@@ -184,6 +209,7 @@ def test_jobs_are_cancelled_terminated_and_retried(site: Any) -> None:
     site.until(first.id, "RUNNING")
     done = site.post(f"jobs/{second.id}/cancel", {"reason": "not needed"})
     assert "is cancelled" in done["words"]
+    assert (done["job"]["words"], done["job"]["canCancel"]) == ("PENDING (cancel asked)", False)
     assert site.post(f"jobs/{first.id}/terminate", {"reason": "enough"})["id"] == first.id
     ended = site.until(first.id, "FAILED")
     assert (ended["job"]["outcome"], ended["job"]["reason"]) == ("terminated", "enough")

@@ -13,6 +13,13 @@ export function lookOf(status: string, outcome: string | null | undefined): Look
     : 'exited';
 }
 
+/** How a row is shown: an array, which Batch calls PENDING as long as its children run, as the furthest of them. */
+export function lookOfRow(row: IJobRow): Look {
+  const going: readonly JobStatus[] = ['RUNNING', 'STARTING', 'RUNNABLE'];
+  const furthest = hasEnded(row.status) ? undefined : going.find(status => (row.counts[status] ?? 0) > 0);
+  return furthest ? lookOf(furthest, null) : lookOf(row.status, row.outcome);
+}
+
 /** Whether a job has come to its end. */
 export function hasEnded(status: string): boolean {
   return status === 'SUCCEEDED' || status === 'FAILED';

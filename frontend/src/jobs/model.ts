@@ -23,8 +23,8 @@ export interface IJobsState {
   readonly error: ApiError | null;
 }
 
-/** Jobs that are asked for at first, which fill a screen, and when somebody goes on. */
-const FIRST = 200;
+/** Jobs that are asked for at first, which fill a screen, and when somebody goes on; a server has loaded more. */
+const FIRST = 100;
 const PAGE = 500;
 const NOTHING: IJobsState = {
   filter: EVERYTHING,

@@ -8,7 +8,7 @@ import { type IJobRow, LOOK_VARIABLES } from '../shapes';
 import { Mark } from '../ui/mark';
 import { useNow } from '../ui/now';
 import { Strip } from '../ui/strip';
-import { endedOf, hasEnded, lookOf } from './look';
+import { endedOf, hasEnded, lookOfRow } from './look';
 
 /** Pixels; style/jobs.css has the same. */
 export const ROW_HEIGHT = 54;
@@ -54,16 +54,14 @@ export const JobRow = React.memo(function JobRow(props: IRowProps): React.ReactE
       onDoubleClick={() => onOpen(row.id)}
     >
       <div className="nb-Job-cells" role="gridcell">
-        <Mark look={lookOf(row.status, row.outcome)} label="" />
+        <Mark look={lookOfRow(row)} label="" />
         <div className="nb-Job-name">
           <span className="nb-Job-title">{row.name}</span>
           <Kind row={row} />
         </div>
         {shows('elapsed') && <Elapsed row={row} />}
         <div className="nb-Job-state">
-          <span style={{ color: `var(${LOOK_VARIABLES[lookOf(row.status, row.outcome)]}-text)` }}>
-            {stateOf(row)}
-          </span>
+          <span style={{ color: `var(${LOOK_VARIABLES[lookOfRow(row)]}-text)` }}>{stateOf(row)}</span>
           {shows('queue') && <span className="nb-Job-queue">{row.queue}</span>}
           {shows('id') && <span className="nb-mono">{short(row.id)}</span>}
           {shows('age') && <Age created={row.created} />}
@@ -112,12 +110,17 @@ function Kind({ row }: { row: IJobRow }): React.ReactElement | null {
   return words ? <span className="nb-Job-badge">{words}</span> : null;
 }
 
-/** The state in words; of an array how far it is. */
+/** The state in words; of an array how far it is, and what was asked of it. */
 export function stateOf(row: IJobRow): string {
   if (row.size === null || hasEnded(row.status)) {
     return row.words;
   }
-  return `${endedOf(row).toLocaleString('en-US')} of ${row.size.toLocaleString('en-US')} done`;
+  const done = `${endedOf(row).toLocaleString('en-US')} of ${row.size.toLocaleString('en-US')} done`;
+  const running = row.counts.RUNNING ?? 0;
+  const asked = row.words === row.status ? '' : row.words.slice(row.status.length + 2, -1);
+  return [done, running > 0 && `${running.toLocaleString('en-US')} running`, asked]
+    .filter(Boolean)
+    .join(', ');
 }
 
 function hint(row: IJobRow): string {

@@ -2,7 +2,7 @@
 
 import * as React from 'react';
 import { Observable, useValue } from '../observable';
-import { type IServices, ServicesProvider } from '../services';
+import { type IServices, ServicesProvider, useServices } from '../services';
 import type { ISection, ISidebar } from '../sidebar';
 import { LookedAtWidget } from '../ui/looked_at';
 import { Banner } from './banner';
@@ -60,8 +60,10 @@ interface ISidebarProps {
 }
 
 function Sidebar({ sections, open, onOpen }: ISidebarProps): React.ReactElement {
+  const { store } = useServices();
   const all = useValue(sections);
   const wanted = useValue(open);
+  const isDown = useValue(store.connection).kind === 'down';
   const front = all.find(section => section.id === wanted) ?? all[0];
   const opened = React.useRef(new Set<string>());
   if (front) {
@@ -82,6 +84,7 @@ function Sidebar({ sections, open, onOpen }: ISidebarProps): React.ReactElement 
             id={`nbbatch-section-${section.id}`}
             data-section={section.id}
             aria-labelledby={`nbbatch-tab-${section.id}`}
+            data-stale={isDown || undefined}
             hidden={section !== front}
           >
             <section.component active={section === front} />

@@ -2,7 +2,7 @@
 
 import { type IObservable, Observable, useValue } from '../observable';
 
-class Clock implements IObservable<number> {
+export class Clock implements IObservable<number> {
   private readonly time = new Observable(Date.now());
   private watchers = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -14,7 +14,10 @@ class Clock implements IObservable<number> {
   subscribe(listener: () => void): () => void {
     const unsubscribe = this.time.subscribe(listener);
     this.watchers += 1;
-    this.timer ??= setInterval(() => this.tick(), 1_000);
+    if (this.timer === undefined) {
+      this.tick(); // it stood still while nobody looked
+      this.timer = setInterval(() => this.tick(), 1_000);
+    }
     return () => {
       unsubscribe();
       this.watchers -= 1;

@@ -4,8 +4,10 @@ A widget's view in a saved notebook reads "Error displaying widget" once its ker
 of this one is displayed: as soon as its model is there, `controls.js` fills the empty place that the
 panel left for buttons, listens to clicks on what is drawn, and takes all away when the model goes. A
 saved notebook holds the empty place; a front end without widgets shows the panel without buttons. A
-page that is loaded again finds the model in the kernel, and its buttons are there again. The kernel says
-that it has heard a click before it does what it says; where its end is seen, a line says so in their place.
+page that is loaded again finds the model in the kernel, and its buttons are there again. Displays are
+lost to such a page: what it shows has an older edition than the model, so the script asks for the frame.
+The kernel says that it has heard a click before it does what it says; where its end is seen, a line says
+so in their place.
 """
 
 from __future__ import annotations
@@ -89,6 +91,19 @@ class Controls:
             if self.widget is not None and self.widget.buttons != (wanted := _plain(buttons)):
                 self.widget.buttons = wanted
 
+    def tell(self, edition: int, last: Mapping[str, Any]) -> None:
+        """Say which edition of the frame was put into its display; the last one a page need not ask for."""
+        with self._lock:
+            if self.widget is not None:
+                with self.widget.hold_sync():
+                    self.widget.last, self.widget.edition = dict(last), edition
+
+    def send(self, content: Mapping[str, Any]) -> None:
+        """Answer the script."""
+        with self._lock:
+            if self.widget is not None:
+                self.widget.send(content)
+
     def close(self) -> None:
         """Take the buttons away."""
         with self._lock:
@@ -127,5 +142,7 @@ def _kind() -> type:
         panel = traitlets.Unicode().tag(sync=True)
         buttons: Any = traitlets.List().tag(sync=True)
         disabled: Any = traitlets.List().tag(sync=True)
+        edition = traitlets.Int().tag(sync=True)
+        last: Any = traitlets.Dict().tag(sync=True)
 
     return PanelControls

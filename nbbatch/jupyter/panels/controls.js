@@ -16,6 +16,8 @@ const STYLE = `
 .nbbatch-controls label { display: inline-flex; gap: 4px; align-items: center; }
 `;
 
+const DISPLAYED = 1000; // ms after which a page with displays shows what was put into them
+
 function element(tag, props, ...children) {
   const node = Object.assign(document.createElement(tag), props);
   node.append(...children);
@@ -55,6 +57,18 @@ function control(button, send) {
   }
   node.dataset.nbbatchAction = button.name;
   return node;
+}
+
+// A page that was loaded again has no displays: what comes for them goes into its outputs by nbbatch's extension
+// of JupyterLab and Notebook 7, so that it is saved, too; where that is not there, into the page.
+function redraw(panel, content) {
+  for (const node of document.querySelectorAll(`[data-nbbatch-of="${panel}"]`)) {
+    const detail = { panel, ...content };
+    const event = new CustomEvent("nbbatch:redraw-panel", { bubbles: true, cancelable: true, composed: true, detail });
+    if (node.isConnected && node.dispatchEvent(event)) {
+      node.outerHTML = content.frame["text/html"];
+    }
+  }
 }
 
 async function copied(node, button) {
@@ -117,9 +131,34 @@ function initialize({ model }) {
       }
     }
   };
+  let asked = 0;
+  let isDeaf = false;
+  let timer = 0;
+  const oldest = () => {
+    const nodes = [...document.querySelectorAll(`[data-nbbatch-of="${panel}"]`)];
+    return Math.min(...nodes.map((node) => Number(node.dataset.nbbatchEdition)));
+  };
+  const look = (wanted) => {
+    timer = 0;
+    const last = model.get("last");
+    if (last.frame && oldest() < wanted) {
+      redraw(panel, last);
+    } else if (oldest() < wanted && asked < wanted && !isGone) {
+      isDeaf = true;
+      asked = wanted;
+      model.send({ action: "frame", values: { edition: oldest() } });
+    }
+    lookSoon();
+  };
+  const lookSoon = () => {
+    const edition = model.get("edition");
+    if (!timer && asked < edition && oldest() < edition) {
+      timer = setTimeout(look, isDeaf ? 0 : DISPLAYED, edition);
+    }
+  };
   const fill = () => {
     for (const where of document.querySelectorAll(place)) {
-      if (where.firstChild) continue;
+      if (where.firstChild || !model.get("buttons").length) continue;
       const row = element("div", { className: "nbbatch-controls" }, element("style", { textContent: STYLE }));
       row.setAttribute("role", "toolbar");
       row.setAttribute("aria-label", "Actions of this panel");
@@ -137,7 +176,7 @@ function initialize({ model }) {
     const where = { across: part(event.clientX - box.left, box.width), down: part(event.clientY - box.top, box.height) };
     send(target.dataset.act, { ...target.dataset, ...where });
   };
-  const observer = new MutationObserver(fill);
+  const observer = new MutationObserver(() => { fill(); lookSoon(); });
   const empty = () => {
     for (const where of document.querySelectorAll(place)) where.replaceChildren();
   };
@@ -160,6 +199,8 @@ function initialize({ model }) {
     kernel?.disposed?.disconnect(end);
   };
   model.on("change:disabled", disable);
+  model.on("change:edition", lookSoon);
+  model.on("msg:custom", (content) => content.frame && redraw(panel, content));
   model.on("change:buttons", () => {
     const focused = document.activeElement?.closest(`${place} [data-nbbatch-action]`)?.dataset.nbbatchAction;
     empty();
@@ -168,6 +209,7 @@ function initialize({ model }) {
     (again?.querySelector("input, select") ?? again)?.focus();
   });
   const leave = () => {
+    clearTimeout(timer);
     observer.disconnect();
     quiet();
     empty();
@@ -181,6 +223,7 @@ function initialize({ model }) {
   observer.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("click", onClick);
   fill();
+  lookSoon();
   return onClose;
 }
 

@@ -87,7 +87,8 @@ class Panel:
         self._news = threading.Condition()
         self._is_rung = self._is_urgent = self._is_closed = False
         self._trouble = ""
-        self._shown = ""
+        self._edition = self._figure_edition = 0
+        self._shown: Mapping[str, str] = _EMPTY
         self._figure_shown: Mapping[str, Any] = _EMPTY
         self._thread: threading.Thread | None = None
 
@@ -129,8 +130,9 @@ class Panel:
         self.close()
         shell = shell or current_shell()
         self._publish = shell.display_pub.publish
-        self._id, self._is_closed, self._shown, self._figure_due = uuid4().hex, False, "", 0
-        self._figure_shown = _EMPTY
+        self._id, self._is_closed, self._figure_due = uuid4().hex, False, 0
+        self._edition = self._figure_edition = 0
+        self._shown = self._figure_shown = _EMPTY
         frame = self.look()
         self._controls = Controls(self._id, self._buttons(frame), self._on_action)
         self._place("frame", self._bundle(frame))
@@ -191,8 +193,8 @@ class Panel:
                     stop_listening = self._listen()
         finally:
             stop_listening()
-            if self._id == shown:
-                self.close()
+            if self._id == shown and self._controls is not None:
+                self._controls.offer(())  # the model stays, for a page that was loaded before the last frame
 
     def _goes_on(self, shown: str, age: float) -> bool:
         """Wait until it is time for another frame; False when there will be none."""
@@ -240,18 +242,26 @@ class Panel:
             self._draw(self.frame)
 
     def _draw(self, frame: Frame) -> None:
-        bundle = self._bundle(frame)
-        if bundle["text/html"] != self._shown:
-            self._shown = bundle["text/html"]
-            self._place("frame", bundle, update=True)
+        if self._bundle(frame) != self._shown:
+            self._draw_page(frame)
         if self._controls is not None:
             self._controls.offer(self._buttons(frame))
             self._controls.disable(frame.disabled)
-        self._draw_figure(frame)
+        if self._draw_figure(frame):
+            self._figure_edition = self._edition + 1
+            self._draw_page(frame)
         self.frame = frame
         self.drawn += 1
         with self._news:
             self._news.notify_all()
+
+    def _draw_page(self, frame: Frame) -> None:
+        """Text and HTML, as an edition of their own: `controls.js` sees whether a page has it."""
+        self._edition += 1
+        self._shown = self._bundle(frame)
+        self._place("frame", self._shown, update=True)
+        if self._controls is not None:
+            self._controls.tell(self._edition, self._told(since=0) if frame.is_last else {})
 
     def _buttons(self, frame: Frame) -> tuple[Button, ...]:
         """The view's, and which figure is shown."""
@@ -267,23 +277,26 @@ class Panel:
     def _bundle(self, frame: Frame) -> dict[str, str]:
         """What is shown of a frame: `controls.js` finds clicks by the panel's id."""
         said, more = (f"\n{self._trouble}", trouble(self._trouble)) if self._trouble else ("", "")
-        page = f'<div data-nbbatch-of="{self._id}">{frame.html}{more}</div>'
+        marks = f'data-nbbatch-of="{self._id}" data-nbbatch-edition="{self._edition}"'
+        page = f"<div {marks}>{frame.html}{more}</div>"
         return {"text/plain": f"{frame.text}{said}", "text/html": page}
 
-    def _draw_figure(self, frame: Frame) -> None:
+    def _draw_figure(self, frame: Frame) -> bool:
+        """Draw the chosen figure, where it is time to and it is another; whether it was drawn."""
         if not frame.figures or (self.drawn < self._figure_due and not frame.is_last):
-            return
+            return False
         self._figure_due = self.drawn + _FIGURES_REST
         make = frame.figures.get(self._figure)
         figure = None if make is None else make()
         told = _EMPTY if figure is None else figure_bundle(figure)
         if told == self._figure_shown:
-            return
+            return False
         self._figure_shown = told
         # plotly's renderer keeps the graph it has, so another kind of output comes in between, of its height
         height = 0 if figure is None else int(figure.layout.height or 0)
         self._place("figure", {**_EMPTY, "text/html": f'<div style="height:{height}px"></div>'}, update=True)
         self._place("figure", told, update=True)
+        return True
 
     def _place(self, part: str, bundle: Mapping[str, Any], *, update: bool = False) -> None:
         if self._publish is not None:
@@ -292,6 +305,9 @@ class Panel:
     def _on_action(self, name: str, values: Mapping[str, Any]) -> None:
         """A button was pressed, on whatever thread; what goes wrong is told in the panel."""
         try:
+            if name == "frame":
+                self._answer(int(values.get("edition") or 0))
+                return
             if name == "figure":
                 self.choose_figure(str(values.get("figure", "")))
             else:
@@ -300,3 +316,12 @@ class Panel:
             self._tell(str(error))
             return
         self.ring(now=True)
+
+    def _answer(self, edition: int) -> None:
+        if self._controls is not None:
+            self._controls.send(self._told(since=edition))
+
+    def _told(self, *, since: int) -> dict[str, Any]:
+        """What displays would show, for a page that has that edition: one that was loaded again has lost them."""
+        figure = self._figure_shown if self._figure_edition > since else None
+        return {"frame": dict(self._shown), "figure": figure}

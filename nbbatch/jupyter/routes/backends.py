@@ -11,8 +11,7 @@ from nbbatch.client.config import load_config, working_in
 from nbbatch.errors import NbbatchError, OptionError
 from nbbatch.jupyter.routes.actions import start
 from nbbatch.jupyter.routes.asked import Asked
-from nbbatch.jupyter.routes.lanes import NO_DAEMON
-from nbbatch.jupyter.routes.problems import at
+from nbbatch.jupyter.routes.problems import NO_DAEMON, at
 from nbbatch.jupyter.routes.shapes import BackendRow, Backends, BackendState
 from nbbatch.version import __version__
 

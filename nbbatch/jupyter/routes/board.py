@@ -32,7 +32,7 @@ MOST_DESCRIBED = 300
 MOST_GROWTH = 20
 """Pages that one question may load."""
 FIRST_PAGE, LATER_PAGE = 200, 1000
-"""Jobs of a queue that are loaded at first, which is more than a screen, and when somebody goes on."""
+"""Jobs of a queue that are loaded at first, more than a list asks for then, and when somebody goes on."""
 _GONE_KEPT = 10_000
 _DIGITS = 15
 
@@ -148,7 +148,7 @@ class Board:
                 safe = [
                     row
                     for row in matching
-                    if row.created >= horizon and (after is None or _place(row) < after)
+                    if row.created > horizon and (after is None or _place(row) < after)
                 ]
                 if len(safe) > limit or is_complete or not self._grow():
                     break
@@ -157,7 +157,7 @@ class Board:
         if len(safe) > limit:
             place = _place(rows[-1])
         elif not is_complete:
-            place = (horizon, "")
+            place = (horizon + 1, "")  # of jobs of one millisecond some may not be loaded yet
         return Page(rows, place, len(matching), is_complete)
 
     def count(self, wanted: Callable[[JobRow], bool]) -> tuple[int, bool]:

@@ -12,6 +12,7 @@ from nbbatch.client.backend import Standing
 from nbbatch.client.longpoll import LongPoll
 from nbbatch.errors import BackendUnreachableError, NbbatchError
 from nbbatch.jupyter.routes.board import Board
+from nbbatch.jupyter.routes.problems import no_daemon
 
 LONGEST_POLL = 25.0
 REST = 0.15
@@ -114,9 +115,9 @@ class Follower:
         question = {"cursor": self._board.cursor, "timeoutMs": round(1000 * LONGEST_POLL)}
         try:
             answer = poll.ask(backend, "changes", question, patience=LONGEST_POLL)
-        except BackendUnreachableError:
+        except BackendUnreachableError as error:
             if backend.standing() is Standing.STOPPED:
-                raise
+                raise no_daemon(Standing.STOPPED) from error
             backend.renew(start=False)  # a daemon that died is started again, as by every client
             return
         if answer is not None:

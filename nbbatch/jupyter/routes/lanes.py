@@ -19,7 +19,7 @@ from nbbatch.errors import BackendUnreachableError
 from nbbatch.jupyter.routes.board import Board
 from nbbatch.jupyter.routes.follow import Follower
 from nbbatch.jupyter.routes.pool import Pool
-from nbbatch.jupyter.routes.problems import NoDaemon
+from nbbatch.jupyter.routes.problems import no_daemon
 
 THREADS = 4
 MOST_WAITING = 64
@@ -115,14 +115,7 @@ class Lane:
         if standing is Standing.KILLED and self._has_run:
             self.backend.renew(start=False)
             return
-        raise NoDaemon(NO_DAEMON[standing], cure="Start it: no job is lost, and it waits for work.")
-
-
-NO_DAEMON = {
-    Standing.ABSENT: "No daemon runs yet.",
-    Standing.STOPPED: "The local daemon was stopped.",
-    Standing.KILLED: "The local daemon does not run any more.",
-}
+        raise no_daemon(standing)
 
 
 class Lanes:

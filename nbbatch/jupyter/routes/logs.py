@@ -84,7 +84,9 @@ def read_page(
     how |= {"limit": limit, "startFromHead": is_head or bool(token)}
     stream = streams[number - 1]
     reply = _ask(backend, group_of(told), stream, how)
-    forward, backward = reply.get("nextForwardToken", ""), reply.get("nextBackwardToken", "")
+    forward = reply.get("nextForwardToken", "")
+    is_tail = not token.startswith("f/") and len(reply["events"]) < limit
+    backward = _before(backend, group_of(told), stream, reply) if is_tail else reply["nextBackwardToken"]
     lines = [line for event in reply["events"] if (line := _line(event)) is not None]
     is_over = is_done or number < len(streams)
     found = LogPage(
@@ -104,6 +106,16 @@ def _ask(backend: Backend, group: str, stream: str, how: dict[str, Any]) -> Any:
             return backend.logs.get_log_events(logGroupName=group, logStreamName=stream, **how)
         except backend.logs.exceptions.ResourceNotFoundException:
             return {"events": []}
+
+
+def _before(backend: Backend, group: str, stream: str, reply: Any) -> str:
+    """Token of what was before a page that is not full; empty at the beginning, which only another look tells."""
+    token = reply.get("nextBackwardToken", "")
+    if not (reply["events"] and token):
+        return ""
+    before = _ask(backend, group, stream, {"nextToken": token, "limit": 1, "startFromHead": True})
+    is_beginning = not before["events"] and before.get("nextBackwardToken") == token
+    return "" if is_beginning else str(token)
 
 
 def _line(event: Any) -> LogLine | None:

@@ -15,6 +15,7 @@ from logging import Logger
 import msgspec
 from tornado.web import HTTPError
 
+from nbbatch.client.backend import Standing
 from nbbatch.errors import (
     AccessDeniedError,
     BackendError,
@@ -34,6 +35,18 @@ _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 
 class NoDaemon(BackendUnreachableError):  # noqa: N818 - the word that the front end looks for
     """A local daemon does not run, and starting it is the user's to decide."""
+
+
+NO_DAEMON = {
+    Standing.ABSENT: "No daemon runs yet.",
+    Standing.STOPPED: "The local daemon was stopped.",
+    Standing.KILLED: "The local daemon does not run any more.",
+}
+
+
+def no_daemon(standing: Standing) -> NoDaemon:
+    """Why a local daemon does not answer, and what to do."""
+    return NoDaemon(NO_DAEMON[standing], cure="Start it: no job is lost, and it waits for work.")
 
 
 class NotFoundError(UnknownNameError):

@@ -49,9 +49,9 @@ def row_of(detail: Detail, queue: str = "") -> JobRow:
         exit_code=exit_code(detail),
         size=array.get("size"),
         counts=counts,
-        can_cancel=not is_over and has_waiting,
+        can_cancel=not is_over and has_waiting and not _asked_to_end(detail),
         can_terminate=not is_over,
-        can_retry=is_over and kind != "nodes",
+        can_retry=is_over and kind != "nodes" and ("size" not in array or detail["status"] == "FAILED"),
     )
 
 
@@ -77,13 +77,22 @@ def kind_of(detail: Detail, variables: dict[str, str]) -> JobKind:
 
 
 def words_of(detail: Detail) -> str:
-    """The status, and how it failed: `FAILED (exit code 3)`."""
+    """The status, and how it failed or will end: `FAILED (exit code 3)`, `PENDING (cancel asked)`."""
     ended, status = outcome(detail), str(detail["status"])
+    if ended is None and (asked := _asked_to_end(detail)):
+        return f"{status} ({asked})"
     if ended in (None, Outcome.SUCCEEDED):
         return status
     code = exit_code(detail)
     how = f"exit code {code}" if ended is Outcome.EXITED and code is not None else str(ended)
     return f"{status} ({how})"
+
+
+def _asked_to_end(detail: Detail) -> str:
+    """What was asked of a job that has not ended yet: one that depends on others stays PENDING until they end."""
+    if detail.get("isTerminated"):
+        return "terminate asked"
+    return "cancel asked" if detail.get("isCancelled") and detail["status"] in _WAITING else ""
 
 
 def _counts(detail: Detail) -> dict[str, int]:

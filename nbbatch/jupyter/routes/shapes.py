@@ -136,7 +136,7 @@ class JobRow(Answer, kw_only=True, frozen=True):
     outcome : Outcome or None
         How it ended, told apart where Batch only says FAILED; None while it has not.
     words : str
-        Its status for people: `RUNNING`, `FAILED (exit code 3)`, `FAILED (timed out)`.
+        Its status for people: `RUNNING`, `FAILED (exit code 3)`, `FAILED (timed out)`, `PENDING (cancel asked)`.
     created, started, stopped : int or None
         Epoch ms.
     seconds : float or None
