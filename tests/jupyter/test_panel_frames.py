@@ -14,6 +14,7 @@ from nbbatch.client.handles.outcome import Outcome
 from nbbatch.jupyter.figures.palette import CODES
 from nbbatch.jupyter.panels.array_frame import FIGURES, ArrayNumbers, Chosen, draw
 from nbbatch.jupyter.panels.frame import PLOTLY, figure_bundle
+from nbbatch.jupyter.panels.handles import standing
 from nbbatch.jupyter.panels.job import JobNumbers
 from nbbatch.jupyter.panels.job import draw as draw_job
 from nbbatch.jupyter.panels.pace import Pace
@@ -54,6 +55,21 @@ def test_a_panel_is_drawn_each_second_at_first_and_seldom_later():
     assert pace.most(0) == 60
     pace.note(has_news=True)
     assert pace.most(0) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "counts", "shown"),
+    [
+        ("PENDING", {"RUNNABLE": 3, "STARTING": 1, "RUNNING": 2, "SUCCEEDED": 4}, "RUNNING"),
+        ("PENDING", {"RUNNABLE": 3, "SUCCEEDED": 4}, "RUNNABLE"),
+        ("PENDING", {"PENDING": 7}, "PENDING"),
+        ("FAILED", {"RUNNING": 0, "FAILED": 7}, "FAILED"),
+        ("SUCCEEDED", {}, "SUCCEEDED"),
+    ],
+)
+def test_an_array_stands_where_its_furthest_child_does(status, counts, shown):
+    """Batch calls it PENDING as long as its children run, and people do not."""
+    assert standing({"status": status, "arrayProperties": {"statusSummary": counts}}) == shown
 
 
 @pytest.mark.parametrize("size", [1, 2, 50, 51, 400, 401, 9_999, 10_000])

@@ -29,7 +29,7 @@ from nbbatch.jupyter.figures.numbers import (
 )
 from nbbatch.jupyter.figures.palette import CODES, FAILED, ORDER
 from nbbatch.jupyter.panels.frame import Frame
-from nbbatch.jupyter.panels.handles import state_in_words
+from nbbatch.jupyter.panels.handles import standing, state_in_words
 from nbbatch.jupyter.panels.parts import Share, columns, facts, heading, legend, line, log, note, page, rows
 from nbbatch.jupyter.panels.strip import draw_strip, layout
 from nbbatch.jupyter.story import status_line
@@ -246,7 +246,7 @@ class _Drawing:
             self._failures(),
             self._hosts(),
             note(numbers.reattach),
-            colour=colour_of(detail["status"], outcome(detail)),
+            colour=colour_of(standing(detail), outcome(detail)),
             state=state_in_words(detail),
             aside=" · ".join(filter(None, [_items(numbers.items, len(self._children)), numbers.said])),
         )

@@ -10,10 +10,11 @@ from nbbatch.client.handles.outcome import Detail, Outcome, exit_code, outcome, 
 from nbbatch.client.watch import Watch
 from nbbatch.errors import NbbatchError, OptionError
 from nbbatch.jupyter.panels.actions import Button
-from nbbatch.model.jobs import TERMINAL
+from nbbatch.model.jobs import TERMINAL, JobStatus
 
 H = TypeVar("H", bound=Handle)
 _CLICKED = "with a button of its panel"
+_GOING = (JobStatus.RUNNING, JobStatus.STARTING, JobStatus.RUNNABLE)
 _WIDEST = 400
 """Letters of a line of a log that are shown."""
 CANCEL, TERMINATE = (
@@ -93,12 +94,19 @@ def _has_ended(detail: Detail) -> bool:
     return detail["status"] in TERMINAL
 
 
+def standing(detail: Detail) -> str:
+    """The status as it is shown: of an array, which Batch calls PENDING while its children run, the furthest of theirs."""
+    counts = (detail.get("arrayProperties") or {}).get("statusSummary") or {}
+    children = () if _has_ended(detail) else (status for status in _GOING if counts.get(status))
+    return next(iter(children), str(detail["status"]))
+
+
 def state_in_words(detail: Detail) -> str:
     """The status, and where it failed how; of an array whose children failed only the status."""
     ended, code = outcome(detail), exit_code(detail)
     match ended:
         case None | Outcome.SUCCEEDED | Outcome.CHILDREN_FAILED:
-            return str(detail["status"])
+            return standing(detail)
         case Outcome.EXITED if code is not None:
             return f"FAILED (exit code {code})"
         case _:

@@ -27,6 +27,7 @@ from nbbatch.jupyter.panels.handles import (
     copy_button,
     reattach_line,
     repeats,
+    standing,
 )
 from nbbatch.jupyter.panels.parts import Share, facts, legend, meter, note, page
 from nbbatch.jupyter.panels.pictures import Cell, Column, table
@@ -112,8 +113,8 @@ def sweep_frame(now: SweepNow) -> Frame:
             note(_more(now)),
             note(now.said),
             note(now.reattach),
-            colour=colour_of(now.detail["status"]),
-            state=now.detail["status"],
+            colour=colour_of(standing(now.detail)),
+            state=standing(now.detail),
             aside=short_id(now.detail["jobId"]),
         ),
         state=(
@@ -225,7 +226,7 @@ def _lines(now: SweepNow) -> list[str]:
     counts = ", ".join(f"{share.said} {share.name}" for share in _shares(now))
     told = " · ".join(f"{title} {value}" for title, value in _facts(now)[1:] if value)
     lines = [
-        f"sweep {now.name} {short_id(now.detail['jobId'])} {now.detail['status']}: {plural(now.runs, 'run')}, {counts} · {told}"
+        f"sweep {now.name} {short_id(now.detail['jobId'])} {standing(now.detail)}: {plural(now.runs, 'run')}, {counts} · {told}"
     ]
     for row in now.rows:
         run = row.run
