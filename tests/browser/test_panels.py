@@ -41,6 +41,13 @@ _START_CELL = (
     " window.jupyterapp.commands.execute('notebook:run-cell'); }"
 )
 """Run a cell without waiting for its end."""
+_LOSE = (
+    "words => { const send = WebSocket.prototype.send; window.lost = 0;"
+    " WebSocket.prototype.send = function (data) {"
+    " const text = typeof data === 'string' ? data : new TextDecoder().decode(data);"
+    " if (!window.lost && text.includes(words)) { window.lost += 1; } else { send.call(this, data); } } }"
+)
+"""Lose the first message to a kernel in which these words are."""
 
 
 def test_panels_are_used_with_mouse_and_keyboard_and_read_without_a_kernel(shared_daemon, tmp_path):
@@ -136,6 +143,18 @@ def test_no_button_looks_alive_whose_kernel_is_gone(shared_daemon, tmp_path):
         _stands_still(cell)
         (frame, place) = [one["data"]["text/html"] for one in notebook.save().cells[1].outputs]
         assert "stands still" not in frame + place
+
+
+def test_a_click_that_gets_lost_on_its_way_is_sent_again(shared_daemon, tmp_path):
+    """As it happens in JupyterLab after a reload; the kernel does it once, however often it hears of it."""
+    cells = ("import nbbatch, time\njob = nbbatch.submit(time.sleep, 600, vcpus=0.25, memory='128M')\njob",)
+    with front_end.opened("jupyterlab", tmp_path, cells) as notebook:
+        notebook.page.set_default_timeout(_LONGEST)
+        cell = notebook.run(0)
+        notebook.page.evaluate(_LOSE, '"action":"terminate"')
+        cell.get_by_role("button", name="terminate").click()
+        cell.get_by_text("FAILED (terminated)").wait_for()
+        assert notebook.page.evaluate("() => window.lost") == 1
 
 
 def _stands_still(cell):

@@ -207,6 +207,20 @@ def test_buttons_of_a_job(execute):
     assert notebook.cells[2].outputs == notebook.cells[3].outputs == []
 
 
+def test_a_click_that_is_heard_twice_is_done_once(execute):
+    """The script sends again what it believes lost; two clicks are two messages."""
+    notebook = execute(
+        HELPERS,
+        "job = nbbatch.submit(time.sleep, 600)\npanel = nbbatch.panel(job)\npanel",
+        "done = []\npanel.view.act = lambda name, values: done.append((name, values['n']))\n"
+        "for n, message in [(1, 'a'), (1, 'a'), (2, 'b'), (1, 'a')]:\n"
+        "    panel._controls.widget._handle_custom_msg({'action': 'more', 'values': {'n': n}, 'id': message}, [])\n"
+        "assert done == [('more', 1), ('more', 2)], done\njob.terminate()",
+        **LIVE,
+    )
+    assert errors_in(notebook) == []
+
+
 def test_children_are_looked_at_and_failed_ones_retried(execute):
     """By pointing and by index: state, input, outcome, log; a wrong index is told in the panel; retry has only the failed one."""
     notebook = execute(

@@ -13,6 +13,7 @@ so in their place.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -20,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from nbbatch.jupyter.console import has_widgets
+
+_REMEMBERED = 64
+"""Messages of the script that are known again when they come twice."""
 
 Act = Callable[[str, Mapping[str, Any]], None]
 
@@ -71,6 +75,7 @@ class Controls:
         self._panel = panel
         self._act = act
         self._lock = threading.Lock()
+        self._heard: deque[Any] = deque(maxlen=_REMEMBERED)
         self.widget: Any = _make(panel, buttons) if buttons and has_widgets() else None
         if self.widget is not None:
             self.widget.on_msg(self._on_message)
@@ -116,13 +121,21 @@ class Controls:
         name = str(content.get("action", "")) if isinstance(content, dict) else ""
         if widget is None or not name:
             return
+        is_new = self._note_heard(content.get("id"))
         widget.send({"heard": content.get("id")})
-        if name not in widget.disabled:
+        if is_new and name not in widget.disabled:
             self._act(name, content.get("values") or {})
+
+    def _note_heard(self, message: Any) -> bool:
+        """Whether it is heard for the first time; the script says again, another way, what nobody seems to hear."""
+        with self._lock:
+            is_new = message is None or message not in self._heard
+            self._heard.append(message)
+        return is_new
 
 
 def _make(panel: str, buttons: tuple[Button, ...]) -> Any:
-    return _kind()(panel=panel, buttons=_plain(buttons))
+    return _kind()(model_id=panel, panel=panel, buttons=_plain(buttons))
 
 
 def _plain(buttons: tuple[Button, ...]) -> list[dict[str, Any]]:

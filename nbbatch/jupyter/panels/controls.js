@@ -97,19 +97,34 @@ function said(text) {
   return node;
 }
 
+// A message to the model's other half, as the protocol of kernels has it ("Comm messages").
+function commMessage({ clientId, username }, model, content) {
+  const date = new Date().toISOString();
+  const header = { msg_id: content.id, msg_type: "comm_msg", session: clientId, username, date, version: "5.2", subshell_id: null };
+  const data = { method: "custom", content };
+  return { channel: "shell", header, parent_header: {}, metadata: {}, content: { comm_id: model, data }, buffers: [] };
+}
+
 function initialize({ model }) {
   const panel = model.get("panel");
   const place = `[data-nbbatch-buttons="${panel}"]`;
   const unheard = new Map();
+  const page = Math.random().toString(36).slice(2);
   let number = 0;
   const send = (action, values) => {
-    const id = (number += 1);
-    unheard.set(id, setTimeout(() => tell(SILENT), PATIENCE));
+    const content = { action, values, id: `${page}-${(number += 1)}` };
+    unheard.set(content.id, setTimeout(repeat, PATIENCE, content));
     try {
-      model.send({ action, values, id });
+      model.send(content);
     } catch {
       end(); // JupyterLab's own words for a kernel that is dead
     }
+  };
+  // In a page that was loaded again, what goes to a subshell is lost now and then (JupyterLab 4.6, ipykernel 7): once
+  // more by the main shell; the kernel passes over what it has heard.
+  const repeat = (content) => {
+    tell(SILENT);
+    if (kernel?.sendShellMessage) kernel.sendShellMessage(commMessage(kernel, panel, content), false, true);
   };
   model.on("msg:custom", ({ heard }) => {
     clearTimeout(unheard.get(heard));
@@ -146,7 +161,7 @@ function initialize({ model }) {
     } else if (oldest() < wanted && asked < wanted && !isGone) {
       isDeaf = true;
       asked = wanted;
-      model.send({ action: "frame", values: { edition: oldest() } });
+      send("frame", { edition: oldest() });
     }
     lookSoon();
   };
