@@ -91,11 +91,13 @@ export class Client {
   private async reach(url: string, init: RequestInit): Promise<Response> {
     try {
       return await ServerConnection.makeRequest(url, init, this.settings);
-    } catch (error) {
+    } catch {
       if (init.signal?.aborted) {
         throw new DOMException('No longer wanted', 'AbortError');
       }
-      throw new ApiError('The Jupyter server does not answer.', { cure: asApiError(error).message });
+      throw new ApiError('The Jupyter server does not answer.', {
+        cure: 'Does it run, and is there a way to it? It is asked again.',
+      });
     }
   }
 }
