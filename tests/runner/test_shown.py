@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import plotly.io
 import pytest
 
 
@@ -41,8 +42,9 @@ def test_figure_as_last_value_is_shown_as_the_inline_backend_does(desk) -> None:
     assert len(shown(desk.run(source.replace("\nfig", "\nplt.close()\nfig")))) == 1
 
 
-def test_plotly_figure_is_its_json(desk) -> None:
+def test_plotly_figure_is_its_json(desk, monkeypatch) -> None:
     """A plotly figure shows as the MIME type that JupyterLab draws, as value and by show()."""
+    monkeypatch.setattr(plotly.io.renderers, "default", "plotly_mimetype")  # not as another test has left it
     source = "import plotly.graph_objects as go\nfig = go.Figure(go.Bar(y=[1, 2]))\nfig.show()\nfig"
     data = shown(desk.run(source))
     assert len(data) == 2

@@ -33,6 +33,8 @@ MOST_GROWTH = 20
 """Pages that one question may load."""
 FIRST_PAGE, LATER_PAGE = 200, 1000
 """Jobs of a queue that are loaded at first, more than a list asks for then, and when somebody goes on."""
+_RECENTLY = 300.0
+"""Seconds in which a job can have come and ended between two looks."""
 _GONE_KEPT = 10_000
 _DIGITS = 15
 
@@ -135,7 +137,7 @@ class Board:
                 self._reload()
             elif changed:
                 found = describe_all(self.backend, changed)
-                self._take(found)
+                self._take(found, is_news=True)
                 self._drop(set(changed) - {one["jobId"] for one in found})
             self._cursor = answer["cursor"]
 
@@ -222,7 +224,7 @@ class Board:
                 seen |= self._load(name)
                 continue
             jobs = self.backend.private("listing", {"jobQueue": name})["jobs"]
-            self._take(jobs)
+            self._take(jobs, is_news=True)
             seen |= {one["jobId"] for one in jobs}
         going = [row.id for row in self._known.rows.values() if row.status not in TERMINAL]
         left = [job_id for job_id in going if job_id not in seen]
@@ -269,7 +271,7 @@ class Board:
             self._order = sorted(self._known.rows.values(), key=_place, reverse=True)
         return self._order
 
-    def _take(self, details: Iterable[Detail], queue: str = "") -> None:
+    def _take(self, details: Iterable[Detail], queue: str = "", *, is_news: bool = False) -> None:
         fresh = [row_of(detail, queue) for detail in details]
         fresh = [row for row in fresh if (old := self._known.rows.get(row.id)) is None or not same(old, row)]
         if not fresh:
@@ -277,8 +279,7 @@ class Board:
         known = self._known
         known.version += 1
         for row in fresh:
-            old = known.rows.get(row.id)
-            if row.status in TERMINAL and old is not None and old.status not in TERMINAL:
+            if _has_ended(known.rows.get(row.id), row, is_news=is_news):
                 _note(known.ends, row.id, known.version)
             known.rows[row.id] = row
             known.gone.pop(row.id, None)
@@ -295,6 +296,15 @@ class Board:
             known.versions.pop(job_id, None)
             _note(known.gone, job_id, known.version)
         self._order = None
+
+
+def _has_ended(old: JobRow | None, row: JobRow, *, is_news: bool) -> bool:
+    """Whether a row tells of an end; one that is new does when its job was over before anybody looked."""
+    if row.status not in TERMINAL:
+        return False
+    if old is not None:
+        return old.status not in TERMINAL
+    return is_news and row.stopped is not None and row.stopped > 1000 * (time.time() - _RECENTLY)
 
 
 def _place(row: JobRow) -> Place:
