@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import nbbatch
+from nbbatch.client.packing.payloads import Cell
+from nbbatch.client.submission import pack_for, resolve
 from nbbatch.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("shared_daemon")
@@ -70,3 +74,10 @@ def test_a_program_by_its_path_or_with_a_path_of_its_own_is_the_jobs(tmp_path):
     tool.chmod(0o755)
     job = nbbatch.command(["owntool"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert job.result(60).output == "mine"
+
+
+def test_a_cell_needs_no_python_on_the_path(tmp_path, monkeypatch):
+    """A job has the notebook's own interpreter; many a system has only a `python3`, or none on the path."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    packed = pack_for(Cell(source="answer = 6 * 7"), resolve({}))
+    assert packed.command[0] == sys.executable

@@ -50,6 +50,8 @@ def _program(payload: Payload) -> str:
     match payload:
         case Command(argv=[program, *_]):
             return str(program)
-        case Cell(language=str(language)):
+        case Cell(language=str(language)) if (
+            language != "python"
+        ):  # those of Python name their interpreter's path
             return next(iter(words_of(language)), "")
     return ""
