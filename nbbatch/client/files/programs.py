@@ -50,8 +50,8 @@ def _program(payload: Payload) -> str:
     match payload:
         case Command(argv=[program, *_]):
             return str(program)
-        case Cell(language=str(language)) if (
-            language != "python"
-        ):  # those of Python name their interpreter's path
+        case Cell(language="python"):
+            return ""  # the job has the path of the notebook's own interpreter
+        case Cell(language=str(language)):
             return next(iter(words_of(language)), "")
     return ""
