@@ -51,6 +51,7 @@ while panel.drawn < {FRAMES}:
     panel.choose_figure(next(figures)) if before % 20 == 0 else panel.ring(now=True)
     while panel.drawn == before:
         time.sleep(0.005)
+panel.choose_figure(FIGURES[-1])
 arr.wait()
 assert panel.settle(60)
 """
@@ -78,6 +79,12 @@ def test_a_long_run_leaves_little_in_the_saved_notebook(shared_daemon, tmp_path)
             sizes[figure] = notebook.path.stat().st_size
             _is_one_static_frame(saved)
     assert max(sizes.values()) < MOST, sizes
+
+
+def _another_figure(page, before):
+    """Wait for another figure with its picture than the one before."""
+    page.wait_for_function(f"before => ![before, ''].includes(({_FIGURE})())", arg=before)
+    return page.evaluate(_FIGURE)
 
 
 def _is_one_static_frame(saved):

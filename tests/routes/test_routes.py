@@ -185,9 +185,12 @@ def _hears(site: Any, cursor: str, name: str) -> Any:
 
 def test_news_wait_no_longer_than_asked(site: Any) -> None:
     """When nothing happens the answer is empty, after the time that was asked for."""
-    cursor = site.get("news")["cursor"]
-    began = time.monotonic()
-    answer = site.get("news", cursor=cursor, wait=1)
+    answer = site.get("news")
+    for _ in range(100):  # jobs of the tests before may still come to their end
+        began = time.monotonic()
+        answer = site.get("news", cursor=answer["cursor"], wait=1)
+        if not answer["jobs"]:
+            break
     assert 0.9 < time.monotonic() - began < 10
     assert (answer["jobs"], answer["isReset"]) == ([], False)
 
