@@ -70,11 +70,10 @@ def test_a_long_run_leaves_little_in_the_saved_notebook(shared_daemon, tmp_path)
         for index in range(len(CELLS)):
             notebook.run(index)
         page, cell = notebook.page, notebook.cell(1)
-        sizes, before = {}, ""
+        sizes, before = {}, _another_figure(page, "")
         for figure in FIGURES:
             cell.get_by_role("combobox", name="figure").select_option(figure)
-            page.wait_for_function(f"before => ![before, ''].includes(({_FIGURE})())", arg=before)
-            before = page.evaluate(_FIGURE)
+            before = _another_figure(page, before)
             saved = notebook.save()
             sizes[figure] = notebook.path.stat().st_size
             _is_one_static_frame(saved)
