@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
 
 import nbbatch
+from nbbatch.client.backend import get_backend
 from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.submission import pack_for, resolve
-from nbbatch.errors import UserError
+from nbbatch.errors import EnvironmentMismatchError, UserError
 
 pytestmark = pytest.mark.usefixtures("shared_daemon")
 
@@ -184,3 +186,41 @@ def test_a_cell_needs_no_python_on_the_path(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     packed = pack_for(Cell(source="answer = 6 * 7"), resolve({}))
     assert packed.command[0] == sys.executable
+
+
+def own_program(folder, word):
+    """A program of that name that says who it is."""
+    folder.mkdir(exist_ok=True)
+    tool = folder / word
+    tool.write_text(f"#!/bin/sh\necho {folder.name}\n")
+    tool.chmod(0o755)
+    return tool
+
+
+def test_a_program_is_looked_for_where_the_job_looks(home, tmp_path, monkeypatch):
+    """The daemon's PATH counts on processes: what only the notebook's finds is refused, with its place."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "process")
+    usual = os.environ["PATH"]
+    own_program(tmp_path / "daemons", "daemonstool")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'daemons'}:{usual}")
+    nbbatch.queues()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'notebooks'}:{usual}")
+    tool = own_program(tmp_path / "notebooks", "notebookstool")
+    assert nbbatch.command(["daemonstool"]).result(60).output == "daemons"
+    with pytest.raises(EnvironmentMismatchError) as caught:
+        nbbatch.command(["notebookstool"])
+    assert "daemons:" in caught.value.message
+    assert str(tool) in caught.value.cure
+    assert nbbatch.command([tool]).result(60).output == "notebooks"
+
+
+@pytest.mark.docker
+def test_a_container_looks_on_a_path_of_its_own(home, tmp_path, monkeypatch):
+    """Not on the daemon's, nor on the notebook's: the same check says the same as the job would."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "docker")
+    own_program(tmp_path / "bin", "owntool")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with pytest.raises(EnvironmentMismatchError, match="/usr/local/sbin"):
+        nbbatch.command(["owntool"])
+    path = nbbatch.command(["printenv", "PATH"]).result(120).output
+    assert path == get_backend().machine().path

@@ -41,6 +41,7 @@ _LONGEST_ARGUMENT = 6000
 _STDIN = "the text that it reads on standard input"
 _BY_SUFFIX = {
     ".sh": "bash",
+    ".ipy": "ipython",
     ".bash": "bash",
     ".py": "python3",
     ".r": "Rscript",
