@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import time
 import urllib.request
 from pathlib import Path
 from uuid import uuid4
 
+import docker.errors
 import pytest
 from click.testing import CliRunner
 from docker_image import IMAGE, MINOR
@@ -16,9 +20,10 @@ from nbbatch.cli.main import main
 from nbbatch.client.backend import get_backend
 from nbbatch.client.images.built import Image
 from nbbatch.client.images.facts import engine, facts_of, image_id
-from nbbatch.client.images.image import image, images
+from nbbatch.client.images.former import remove_former
+from nbbatch.client.images.image import REPOSITORY, image, images
 from nbbatch.client.images.push import ecr_client, has_tag, login, repository_uri
-from nbbatch.client.images.recipe import Recipe, steps
+from nbbatch.client.images.recipe import LABEL, Recipe, steps
 from nbbatch.client.options import Options
 from nbbatch.errors import (
     AccessDeniedError,
@@ -69,22 +74,43 @@ def project(tmp_path, monkeypatch, home) -> Path:
     return folder
 
 
+def of_builds(name, **filters):
+    """Ids of what builds of that name have left, without names of their own too."""
+    wanted = {"label": f"{LABEL}={REPOSITORY}{name}", **filters}
+    return {one["Id"] for one in engine().api.images(filters=wanted)}
+
+
+def of_failures():
+    """Ids of what builds that failed have left."""
+    return {one["Id"] for one in engine().api.images(filters={"label": f"{LABEL}=", "dangling": True})}
+
+
+def remove_builds(name) -> None:
+    """Nothing of these builds stays on the machine; a daemon may still have containers of them."""
+    for _ in range(3):  # who stands on another one goes before it
+        for one in of_builds(name):
+            with contextlib.suppress(docker.errors.DockerException):
+                engine().api.remove_image(one, force=True)
+
+
 @pytest.fixture
-def build(project):
+def name():
+    """Part of the names of the images that a test builds, all of which are removed."""
+    name = f"test-{uuid4().hex[:8]}"
+    yield name
+    remove_builds(name)
+
+
+@pytest.fixture
+def build(project, name):
     """Build an image of the project; removes what was built at the end."""
-    made = []
 
     def build(**options):
         said: list[str] = []
-        built = image(
-            **{"packages": ["myproj"], "base": IMAGE, "name": "test-build", "say": said.append, **options}
-        )
-        made.append(built.tag)
+        built = image(**{"packages": ["myproj"], "base": IMAGE, "name": name, "say": said.append, **options})
         return built, said
 
-    yield build
-    for tag in set(made):  # a daemon may still have containers of it
-        engine().api.remove_image(tag, force=True)
+    return build
 
 
 def recipe(**changes) -> Recipe:
@@ -109,7 +135,9 @@ def test_layers_go_from_steady_to_changing() -> None:
     """System packages come first, then groups in order, then the files; no wheel is in the last stage."""
     made = [
         step.instruction
-        for step in steps(recipe(), {"large": ["t"], "own": ["p"]}, pip="pip.whl", has_ca=True)
+        for step in steps(
+            recipe(), {"large": ["t"], "own": ["p"]}, pip="pip.whl", has_ca=True, repository="r"
+        )
     ]
     last = made[len(made) - made[::-1].index("FROM base") - 1 :]
     assert [line.split(" ")[1] for line in last if line.startswith("COPY")] == [
@@ -118,9 +146,10 @@ def test_layers_go_from_steady_to_changing() -> None:
         "files/",
     ]
     assert not any("wheels" in line for line in last)
-    assert "apt-get" in made[3]
+    assert "apt-get" in made[4]
     assert not any(
-        "apt-get" in step.instruction for step in steps(recipe(system=()), {}, pip="", has_ca=False)
+        "apt-get" in step.instruction
+        for step in steps(recipe(system=()), {}, pip="", has_ca=False, repository="r")
     )
 
 
@@ -164,6 +193,59 @@ def test_what_is_there_is_used_again_and_a_changed_project_is_built_again(build,
 
 @pytest.mark.slow
 @pytest.mark.docker
+def test_builds_leave_what_the_next_one_takes_over_and_no_more(build, project, name) -> None:
+    """Stages of earlier builds go with the next one that has others; images with a tag stay."""
+    first, _ = build()
+    stages = of_builds(name, dangling=True)
+    assert len(stages) == 1
+    tags = {first.tag}
+    for answer in range(2):
+        (project / "myproj.py").write_text(f"answer = {answer}  # {uuid4()}\ndef main(): pass\n")
+        built, said = build()
+        tags.add(built.tag)
+        assert said[-1] == "1 image of earlier builds removed"
+        assert len(of_builds(name, dangling=True)) == 1
+    assert not stages & of_builds(name)
+    assert tags <= {tag for tag, _, _ in images()}
+    _, said = build(rebuild=True)
+    assert "removed" not in said[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_the_former_image_of_a_tag_goes_when_nothing_uses_it(build, name) -> None:
+    """A rebuild on a changed base takes its tag; what a container has, and what is not ours, stays."""
+    base = f"nbbatch-test/base-{name}:1"
+
+    def change_base():
+        text = f"FROM {IMAGE}\nLABEL changed={uuid4()}\n"
+        assert [*engine().api.build(fileobj=io.BytesIO(text.encode()), tag=base, rm=True)]
+        bases.append(image_id(base))
+
+    bases: list[str] = []
+    change_base()
+    try:
+        built, _ = build(base=base)
+        former = image_id(built.tag)
+        holder = engine().api.create_container(former, ["true"])
+        change_base()
+        again, said = build(base=base, rebuild=True)
+        assert (again.tag, image_id(again.tag) != former) == (built.tag, True)
+        assert former in of_builds(name, dangling=True)
+        engine().api.remove_container(holder)
+        change_base()
+        _, said = build(base=base, rebuild=True)
+        assert "removed" in said[-1]
+        assert former not in of_builds(name)
+        assert set(bases) <= {one["Id"] for one in engine().api.images(all=True)}
+    finally:
+        remove_builds(name)
+        for one in bases:
+            engine().api.remove_image(one, force=True)
+
+
+@pytest.mark.slow
+@pytest.mark.docker
 def test_a_failing_build_says_what_failed(build, project) -> None:
     """A system package that does not exist, a project that does not build, a base with another Python."""
     with pytest.raises(EnvironmentMismatchError, match="no-such-package-here"):
@@ -173,10 +255,14 @@ def test_a_failing_build_says_what_failed(build, project) -> None:
         build()
     with pytest.raises(EnvironmentMismatchError, match="no python3"):
         build(base="nbbatch/pause:1", packages=[])
+    remove_former("nobody", {"?"}, time.time())
+    assert of_failures()  # for whoever tries again
+    remove_former("nobody", {"?"}, time.time() + 2 * 86_400)
+    assert not of_failures()
 
 
 @pytest.mark.docker
-def test_the_terminal_builds_lists_shows_and_removes(project) -> None:
+def test_the_terminal_builds_lists_shows_and_removes(project, name) -> None:
     """`nbbatch image ...`; the build's last line is the tag alone."""
 
     def run(*words):
@@ -185,7 +271,7 @@ def test_the_terminal_builds_lists_shows_and_removes(project) -> None:
         return done.stdout
 
     (project.parent / "script.py").write_text("import myproj")
-    tag = run("build", "script.py", "--base", IMAGE, "--name", "test-cli").strip()
+    tag = run("build", "script.py", "--base", IMAGE, "--name", name).strip()
     try:
         assert tag in run("list")
         assert tag in [one[0] for one in images()]

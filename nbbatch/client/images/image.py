@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,11 +22,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nbbatch.client.checks import check_callback, check_text, texts_of
+from nbbatch.client.config import home
 from nbbatch.client.files.fileoptions import read_send
 from nbbatch.client.files.workdir import Files, Member, choose
 from nbbatch.client.images.built import Image
 from nbbatch.client.images.environment import IMPORTED, Package, choose_packages
 from nbbatch.client.images.facts import engine, facts_of_local, image_id, note_facts
+from nbbatch.client.images.former import alone, remove_former
 from nbbatch.client.images.push import push
 from nbbatch.client.images.recipe import DATA, Recipe, Step, steps
 from nbbatch.client.images.wheels import PYTHON, Target, identity, pip_wheel, wheels_for
@@ -46,6 +49,7 @@ _TAIL = 20
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _SYSTEM_NAME = re.compile(r"[a-z0-9][a-z0-9+.:=~-]*")
 _STEP = re.compile(r"Step (\d+)/\d+ :")
+_MADE = re.compile(r" *---> ([0-9a-f]{12,})$")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "ftp_proxy")
 _BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 
@@ -135,10 +139,12 @@ def build(wish: Wish, *, rebuild: bool, say: Say) -> Image:
         packages=tuple(identity(package) for package in chosen),
         files={name: _digest(member) for name, member in placed.items()},
     )
-    tag = f"{REPOSITORY}{_name(wish.name)}:{recipe.digest}"
+    name = _name(wish.name)
+    tag = f"{REPOSITORY}{name}:{recipe.digest}"
     is_new = rebuild or not image_id(tag)
     if is_new:
-        _build(recipe, chosen, placed, tag, target, say)
+        with alone(home() / "wheels", name):
+            _build(recipe, chosen, placed, tag, target, say)
     else:
         say(f"image {tag} is there already: nothing has changed")
     uri = ""
@@ -258,10 +264,13 @@ def _build(
         has_ca = bool(recipe.system) and _copy_bundle(context / "ca.pem")
         for name, member in placed.items():
             _place(member, context / "files" / name.lstrip("/"))
-        planned = steps(recipe, groups, pip=pip.name, has_ca=has_ca)
+        repository = tag.partition(":")[0]
+        planned = steps(recipe, groups, pip=pip.name, has_ca=has_ca, repository=repository)
         (context / "Dockerfile").write_text("".join(f"{step.instruction}\n" for step in planned))
-        _run_build(context, tag, planned, say)
+        made = _run_build(context, tag, planned, say)
     say(f"image {tag} is built")
+    if gone := remove_former(repository, made, time.time()):
+        say(f"{gone} {'image' if gone == 1 else 'images'} of earlier builds removed")
 
 
 def _check_base(recipe: Recipe) -> None:
@@ -309,8 +318,8 @@ def _copy_bundle(target: Path) -> bool:
     return False
 
 
-def _run_build(context: Path, tag: str, planned: Sequence[Step], say: Say) -> None:
-    """Build, saying each step; keeps the end of the log for the error.
+def _run_build(context: Path, tag: str, planned: Sequence[Step], say: Say) -> set[str]:
+    """Build, saying each step; gives the beginnings of the ids of all that was made or taken over.
 
     Proxies are given as the arguments that Docker knows and keeps out of the image's history.
     """
@@ -332,12 +341,13 @@ def _run_build(context: Path, tag: str, planned: Sequence[Step], say: Say) -> No
             buildargs=proxies,
             network_mode="host" if is_local else None,
         )
-        _follow(stream, tag, planned, say)
+        return _follow(stream, tag, planned, say)
     except (docker.errors.DockerException, OSError) as error:
         raise EnvironmentMismatchError(f"Image {tag} cannot be built: {error}.") from error
 
 
-def _follow(stream: Iterator[Mapping[str, Any]], tag: str, planned: Sequence[Step], say: Say) -> None:
+def _follow(stream: Iterator[Mapping[str, Any]], tag: str, planned: Sequence[Step], say: Say) -> set[str]:
+    """Say the steps of a build; keeps the end of its log for the error."""
     log: list[str] = []
     for event in stream:
         text = str(event.get("stream", "")).rstrip()
@@ -351,6 +361,7 @@ def _follow(stream: Iterator[Mapping[str, Any]], tag: str, planned: Sequence[Ste
             raise EnvironmentMismatchError(
                 f"Image {tag} cannot be built: {reason}\n--- the end of the build's log ---\n{tail}\n"
             )
+    return {match[1] for line in log if (match := _MADE.match(line))}
 
 
 def _note(tag: str, *names: str) -> None:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 VERSION = 1
 """Part of every tag: a recipe that makes other images of the same wishes gets another number."""
 FOLDER = "/opt/nbbatch"
+LABEL = "nbbatch.image"
+"""On all that a build leaves, the stages too; at their ends it says the image's name without its tag."""
 DATA = "/data"
 """Where files go whose place is a relative path."""
 _APT = """\
@@ -65,7 +67,9 @@ class Step:
     words: str = ""
 
 
-def steps(recipe: Recipe, groups: Mapping[str, Sequence[str]], *, pip: str, has_ca: bool) -> list[Step]:
+def steps(
+    recipe: Recipe, groups: Mapping[str, Sequence[str]], *, pip: str, has_ca: bool, repository: str
+) -> list[Step]:
     """The steps of the build, in order.
 
     Parameters
@@ -78,16 +82,21 @@ def steps(recipe: Recipe, groups: Mapping[str, Sequence[str]], *, pip: str, has_
         File name of pip's wheel in the context.
     has_ca : bool
         `ca.pem` in the context holds the certificates that this machine trusts.
+    repository : str
+        The image's name without its tag: the label of each stage, as its last step, so that another
+        image with the same packages takes over all but that.
     """
-    found = [Step(f"FROM {recipe.base} AS base", f"takes {recipe.base}"), Step("USER root")]
+    found = [Step(f"FROM {recipe.base} AS base", f"takes {recipe.base}")]
+    found += [Step(f"LABEL {LABEL}="), Step("USER root")]
     if recipe.system:
         names = sorted(recipe.system)
         apt = _APT.format(ca=_CA if has_ca else "", packages=" ".join(names))
         found += [Step("COPY ca.pem /etc/ssl/nbbatch-ca.pem")] if has_ca else []
         found.append(Step(apt, f"installs {_listed(names)} by apt"))
     found.append(Step(f"RUN {_check(recipe.python)}"))
+    label = Step(f"LABEL {LABEL}={repository}")
     for number, group in enumerate(groups):
-        found += _stage(number, group, _listed(groups[group]), pip)
+        found += [*_stage(number, group, _listed(groups[group]), pip), label]
     found += [
         Step("FROM base"),
         Step("ENTRYPOINT []"),
@@ -98,7 +107,8 @@ def steps(recipe: Recipe, groups: Mapping[str, Sequence[str]], *, pip: str, has_
         Step(f"COPY --from=group{number} {FOLDER} {FOLDER}", f"keeps {_listed(names)}")
         for number, names in enumerate(groups.values())
     ]
-    return [*found, Step("COPY files/ /", f"copies {len(recipe.files):,} files")] if recipe.files else found
+    found += [Step("COPY files/ /", f"copies {len(recipe.files):,} files")] if recipe.files else []
+    return [*found, label]
 
 
 def _check(python: str) -> str:
