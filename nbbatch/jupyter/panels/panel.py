@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import uuid4
 
+from nbbatch.client.backend import hurried
 from nbbatch.errors import NbbatchError
 from nbbatch.jupyter.console import current_shell, has_live_display
 from nbbatch.jupyter.panels.actions import Button, Controls
@@ -96,8 +97,9 @@ class Panel:
         return (self.frame or self.look()).text
 
     def look(self) -> Frame:
-        """How things stand now, asked and drawn."""
-        return self.view.look()
+        """How things stand now, asked and drawn; who does not answer is told of, and asked again."""
+        with hurried():
+            return self.view.look()
 
     @property
     def is_live(self) -> bool:
