@@ -294,9 +294,11 @@ class Panel:
         if told == self._figure_shown:
             return False
         self._figure_shown = told
-        # plotly's renderer keeps the graph it has, so another kind of output comes in between, of its height
+        # plotly's renderer keeps the graph it has, so another kind of output comes in between, of its height; a
+        # notebook that is saved just then has what the figure says
         height = 0 if figure is None else int(figure.layout.height or 0)
-        self._place("figure", {**_EMPTY, "text/html": f'<div style="height:{height}px"></div>'}, update=True)
+        between = f'<div style="height:{height}px;overflow:hidden">{told["text/html"]}</div>'
+        self._place("figure", {"text/plain": told["text/plain"], "text/html": between}, update=True)
         self._place("figure", told, update=True)
         return True
 
