@@ -49,11 +49,14 @@ class Machine:
         What of it is free for jobs to be placed on.
     executor : str
         What runs them: `docker` or `process`.
+    path : str
+        Where a job looks for programs that it names without a folder, unless its `env` has a PATH.
     """
 
     resources: Resources
     room: Resources
     executor: str
+    path: str
 
 
 class Standing(StrEnum):
