@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +250,11 @@ class _Browsers:
 
 
 _browsers = _Browsers()
+
+
+def browsing() -> AbstractContextManager[Browser]:
+    """The same Chromium, for a page that needs no server."""
+    return _browsers.opened()
 
 
 @contextmanager

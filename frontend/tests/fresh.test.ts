@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ApiError } from '../src/api';
 import { Fresh } from '../src/ui/fresh';
 
 beforeEach(() => {
@@ -44,4 +45,28 @@ test('what was known stays when the next answer fails', async () => {
   await vi.advanceTimersByTimeAsync(1_000);
   expect(fresh.state.value.answer).toBe('known');
   expect(fresh.state.value.error?.message).toBe('no');
+});
+
+test('what was refused is not asked again until everything may be different', async () => {
+  const ask = vi.fn(() => Promise.reject(new ApiError('no', { status: 400 })));
+  const fresh = new Fresh(ask, () => 1_000);
+  fresh.turn(true);
+  await vi.advanceTimersByTimeAsync(60_000);
+  fresh.changed();
+  fresh.turn(false);
+  fresh.turn(true);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(ask).toHaveBeenCalledTimes(1);
+  expect(fresh.state.value.error?.message).toBe('no');
+  fresh.reset();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(ask).toHaveBeenCalledTimes(2);
+});
+
+test('who does not answer is asked again', async () => {
+  const ask = vi.fn(() => Promise.reject(new ApiError('silent', { status: 503 })));
+  const fresh = new Fresh(ask, () => 1_000);
+  fresh.turn(true);
+  await vi.advanceTimersByTimeAsync(31_000);
+  expect(ask).toHaveBeenCalledTimes(3);
 });

@@ -12,10 +12,12 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from nbbatch.client.config import BackendConfig, home, load_config
 from nbbatch.client.cures import cure_of
@@ -47,11 +49,14 @@ class Machine:
         What of it is free for jobs to be placed on.
     executor : str
         What runs them: `docker` or `process`.
+    path : str
+        Where a job looks for programs that it names without a folder, unless its `env` has a PATH.
     """
 
     resources: Resources
     room: Resources
     executor: str
+    path: str
 
 
 class Standing(StrEnum):
@@ -161,6 +166,22 @@ class Backend(Protocol):
 
 _backends: dict[tuple[BackendConfig, str], Backend] = {}
 _lock = threading.Lock()
+_is_hurried: ContextVar[bool] = ContextVar("is_hurried", default=False)
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """In here somebody looks who asks again anyway: an account that does not answer is told of within seconds."""
+    token = _is_hurried.set(True)
+    try:
+        yield
+    finally:
+        _is_hurried.reset(token)
+
+
+def is_hurried() -> bool:
+    """Whether what is asked now is asked `hurried`."""
+    return _is_hurried.get()
 
 
 def get_backend(name: str | None = None, *, start: bool = True) -> Backend:
@@ -290,12 +311,21 @@ def translate(error: Exception) -> NbbatchError:
             return AccessDeniedError(str(error), cure=_SIGN_IN)
         case exceptions.ProfileNotFound() | exceptions.NoRegionError():
             return ConfigurationError(str(error), cure=_SETTING)
+        case exceptions.ReadTimeoutError() | exceptions.ConnectTimeoutError():
+            return BackendUnreachableError(f"{_address(error)} does not answer.", cure=_NO_ANSWER)
         case exceptions.ConnectionError() | exceptions.HTTPClientError():
-            return BackendUnreachableError(f"The backend does not answer: {error}")
+            return BackendUnreachableError(f"The backend does not answer: {error}", cure=_NO_ANSWER)
         case _:
             return BackendError(str(error))
 
 
+def _address(error: Any) -> str:
+    """Who was asked, of botocore's error that names a whole URL."""
+    found = urlsplit(str(error.kwargs.get("endpoint_url", "")))
+    return f"{found.scheme}://{found.netloc}" if found.netloc else "The backend"
+
+
+_NO_ANSWER = "Is there a network, and does its service run? `nbbatch doctor` tells more."
 _SIGN_IN = "Sign in (`aws sso login`, `aws configure`), or name a profile in the backend's settings."
 _SETTING = "Name region and profile in the backend's settings; `aws configure list-profiles` lists profiles."
 THROTTLED = ("TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded")

@@ -1,4 +1,4 @@
-"""Widgets that a job has shown: their last state, put before the notebook's front end.
+"""Widgets that a job has shown: their last state, put before the notebook's front end; and scripts of our own.
 
 Their models are opened under the ids they had in the job, so that what was displayed finds them, and a
 saved notebook has them. Nothing stands behind a model any more: it moves when it is dragged, and that
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from binascii import a2b_base64
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from comm import create_comm
 
+_WATCH = Path(__file__).with_name("kernel_end.js")
 _OPEN: dict[str, Any] = {}
 """Models by id, as long as this kernel runs: one that is forgotten is closed, and vanishes."""
 
@@ -40,3 +42,8 @@ def _opened(name: str, model: Mapping[str, Any]) -> Any:
         metadata={"version": "2.1.0"},
         buffers=[a2b_base64(each["data"]) for each in buffers],
     )
+
+
+def script_of(path: Path) -> str:
+    """A widget's script, which knows when the kernel is gone: a module of anywidget's stands alone."""
+    return "\n".join(part.read_text(encoding="utf-8") for part in (_WATCH, path))

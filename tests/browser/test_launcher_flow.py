@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
+import front_end
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.sidebar, pytest.mark.slow]
@@ -34,3 +38,42 @@ def test_a_mistake_is_told_at_its_field_and_a_run_ends_in_notebook_and_sidebar(f
     story.get_by_text("doubles 21").first.wait_for()
     story.get_by_text("SUCCEEDED").first.wait_for()
     story.get_by_text("42", exact=True).wait_for()
+
+
+def test_a_form_whose_kernel_is_gone_says_so(flow):
+    """Killed, or shut down, in the notebook read again too: nothing but the line can be had of it; later its text is there."""
+    notebook = flow.notebook("gone.ipynb", ["import os, nbbatch\nprint(os.getpid())", "nbbatch.launch(memory='1G')"])
+    pid = int(notebook.run(0).locator(".jp-OutputArea-output").inner_text())
+    form = notebook.run(1)
+    form.get_by_text("largest host").wait_for()
+    os.kill(pid, signal.SIGKILL)
+    flow.page.locator(".jp-Dialog-button.jp-mod-accept").click()
+    _stands_still(form)
+    flow.page.wait_for_function(front_end.IS_IDLE)
+    flow.picture("killed")
+    flow.mark_outputs()
+    assert flow.faults("[data-output='1']") == []
+    notebook.run(0)
+    form = notebook.run(1)
+    form.get_by_text("largest host").wait_for()
+    assert form.locator(".nbb-gone").count() == 0
+    flow.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    _stands_still(form)
+    notebook.save()
+    before = form.element_handle()
+    flow.command("docmanager:reload")
+    flow.page.wait_for_function("cell => !cell.isConnected", arg=before)
+    _stands_still(form)
+    flow.page.reload()
+    form.get_by_text("The form is there when the cell runs again.").wait_for()
+    assert form.locator(".nbb-launcher").count() == 0
+    flow.picture("reopened")
+
+
+def _stands_still(form):
+    """Copy and Insert are all that can be pressed, nothing can be typed, and nothing looks broken."""
+    form.get_by_text("This form stands still, since its kernel is gone").wait_for()
+    usable = form.locator(".nbb-launcher :is(button, input, select, textarea):not([inert], [inert] *)")
+    assert usable.locator("visible=true").all_inner_texts() == ["Copy", "Insert"]
+    usable.first.click()
+    form.get_by_text("Copied.").wait_for()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+from base64 import b64decode
 from pathlib import Path
+from struct import unpack
 
 import pytest
 
@@ -22,8 +24,8 @@ MOST = 200_000
 """Bytes of the notebook with all that it says."""
 FRAMES = 260
 """Of twenty minutes at a panel's own pace, as benchmarks/panels_refresh.py counts them."""
-WIDE = 1900
-"""Pixels: JupyterLab keeps a picture of a figure, as wide as it was shown."""
+WIDE, OF_A_PANEL = 1900, 720
+"""Pixels of the window, and of a panel: JupyterLab keeps a picture of a figure, as wide as it was shown."""
 PLOTLY = "application/vnd.plotly.v1+json"
 _SETUP = """
 import itertools, time
@@ -95,3 +97,5 @@ def _is_one_static_frame(saved):
     assert "<svg" in frame["text/html"]
     assert len(json.dumps(buttons)) < 200
     assert set(figure) == {PLOTLY, "image/png", "text/html", "text/plain"}
+    (width,) = unpack(">I", b64decode(figure["image/png"])[16:20])
+    assert width == OF_A_PANEL

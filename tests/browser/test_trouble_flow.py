@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import front_end
 import pytest
+from aws_account import KEYS, REGION
 
 from .conftest import flow_of
 
@@ -71,6 +76,69 @@ def _until(gate):
     while not Path(gate).exists():
         time.sleep(0.05)
     return "through"
+
+
+@pytest.fixture
+def sleeper() -> Iterator[tuple[str, threading.Event]]:
+    """An account's address where every call waits until it is awake, and then finds nothing."""
+    awake = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            awake.wait(120)
+            body = b'{"jobQueues": [], "computeEnvironments": []}'
+            with suppress(OSError):  # who asked has given up
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", awake
+    awake.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_account_that_does_not_answer_is_named_and_shown_when_it_does(
+    shared_daemon, tmp_path, request, sleeper, monkeypatch
+):
+    """Within seconds the banner says which address is silent; costs, which no account tells, are asked for once."""
+    url, awake = sleeper
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "nbbatch.toml").write_text(
+        f'backend = "work"\n[backends.work]\nkind = "aws"\nregion = "{REGION}"\nendpoint_url = "{url}"\n'
+    )
+    with (
+        front_end.running("jupyterlab", tmp_path) as front,
+        flow_of(front, request.node.name) as flow,
+    ):
+        costs: list[str] = []
+        flow.page.on("request", lambda asked: costs.append(asked.url) if "/nbbatch/costs" in asked.url else None)
+        flow.go()
+        flow.open("jobs")
+        began = time.monotonic()
+        banner = flow.page.locator("[data-banner='down']")
+        banner.get_by_text(f"{url} does not answer.").wait_for()
+        assert time.monotonic() - began < 15
+        flow.picture("jobs")
+        section = flow.open("costs")
+        section.get_by_text("known to Cost Explorer").wait_for()
+        banner.get_by_text("asking…").wait_for()
+        banner.get_by_text("by itself in").wait_for()
+        assert len(costs) == 1
+        flow.picture("costs")
+        awake.set()
+        banner.wait_for(state="detached")
+        flow.open("jobs").get_by_text("No jobs yet.").wait_for()
+        flow.expects("status of 503", "status of 400")
 
 
 def test_without_its_half_in_the_server_the_sidebar_says_what_is_missing(shared_daemon, tmp_path, request):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.arrays.children import children_of
 from nbbatch.client.aws import answers as aws_answers
 from nbbatch.client.aws import backend as aws_backend
-from nbbatch.client.backend import get_backend, translate
+from nbbatch.client.backend import get_backend, hurried, translate
 from nbbatch.client.definitions import definition_for
 from nbbatch.client.money.estimate import _placed
 from nbbatch.client.options import Options
@@ -25,6 +26,7 @@ from nbbatch.client.submission import resolve
 from nbbatch.errors import (
     AccessDeniedError,
     BackendError,
+    BackendUnreachableError,
     ConfigurationError,
     DoesNotFitError,
     NotOnAwsError,
@@ -228,6 +230,35 @@ def shaky(configure, monkeypatch) -> Iterator[tuple[Server, object]]:
 def answer(status: int, **body: object) -> tuple[int, dict[str, str], bytes]:
     code = {429: "TooManyRequestsException", 500: "ServerException"}.get(status, "")
     return status, {"x-amzn-ErrorType": code} if code else {}, json.dumps(body).encode()
+
+
+def test_who_looks_is_told_soon_who_does_not_answer(configure, monkeypatch):
+    """A service that takes a call and is silent is asked once, for seconds; its address is named, and what to do."""
+    monkeypatch.setattr(aws_backend, "_HURRIED_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        backend = configure(f'[backends.prod]\nkind = "aws"\nregion = "us-east-1"\nendpoint_url = "{url}"\n')
+        with pytest.raises(BackendUnreachableError) as told, hurried(), backend.errors():
+            backend.batch.describe_jobs(jobs=["x"])
+        assert told.value.message == f"{url} does not answer."
+        assert "nbbatch doctor" in told.value.cure
+        deaf.setblocking(False)
+        deaf.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            deaf.accept()
+    assert backend.batch.meta.config.read_timeout == 60
+
+
+def test_who_looks_is_not_told_of_a_bad_second(shaky):
+    """What was refused, or fails at once, is asked again as ever; a few times, not for a minute."""
+    server, backend = shaky
+    server.answers = [answer(429, message="slow"), answer(500, message="oops"), answer(200, jobs=[])]
+    with hurried():
+        assert backend.batch.describe_jobs(jobs=["x"])["jobs"] == []
+        server.answers = [answer(500, message="oops")] * 3
+        with pytest.raises(ServerException, match="oops"), backend.errors():
+            backend.batch.describe_jobs(jobs=["x"])
+    assert len(server.asked) == 6
 
 
 _SUBMISSION = {"jobName": "job", "jobQueue": "q", "jobDefinition": "d"}

@@ -260,6 +260,23 @@ def test_hundreds_of_frames_leave_one_in_the_notebook(execute):
     assert len(json.dumps(notebook.cells[1])) < 60_000
 
 
+def test_between_two_figures_stands_what_the_next_one_says(execute):
+    """A notebook that is saved in that moment has its headline, in a place as high as the figure."""
+    notebook = execute(
+        HELPERS,
+        "pub, seen = get_ipython().display_pub, []\nreally = pub.publish\n"
+        "def publish(data, *args, **more):\n    seen.append(data)\n    return really(data, *args, **more)\n"
+        "pub.publish = publish",
+        "arr = nbbatch.map(work, range(4, 8), chunk=1)\narr.wait()\npanel = nbbatch.panel(arr)\npanel.choose_figure('durations')\n"
+        f"panel.show()\nat = [{PLOTLY!r} in data for data in seen].index(True)\n"
+        "between, figure = seen[at - 1 : at + 1]\nassert figure['text/plain'] and between['text/plain'] == figure['text/plain']\n"
+        f"height = figure[{PLOTLY!r}]['layout']['height']\n"
+        "assert f'height:{height}px' in between['text/html'] and figure['text/html'] in between['text/html']",
+        **LIVE,
+    )
+    assert errors_in(notebook) == []
+
+
 def test_a_look_asks_as_much_of_an_array_of_any_size(execute):
     """The calls of a refresh are the same for 3 and for 300 children."""
     notebook = execute(

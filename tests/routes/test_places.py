@@ -130,6 +130,28 @@ def test_a_backend_that_hangs_holds_up_nobody_else(site: Any) -> None:
         assert sorted(took)[5] < 2
 
 
+def test_who_does_not_answer_is_named_within_seconds(site: Any) -> None:
+    """To all who ask for the list at the same time; what only the daemon knows is refused at once."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as deaf:
+        (site.root / "silent").mkdir()
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        settings = f'[backends.deaf]\nkind = "aws"\nregion = "{REGION}"\nendpoint_url = "{url}"\n'
+        (site.root / "silent" / "nbbatch.toml").write_text(settings)
+
+        def ask(route: str) -> tuple[float, Any]:
+            began = time.monotonic()
+            reply = site.ask("GET", route, folder="silent", backend="deaf")
+            return time.monotonic() - began, reply
+
+        _, costs = ask("costs")
+        assert (costs.status, costs.body["reason"]) == (400, "NotOnAwsError")
+        with ThreadPoolExecutor(3) as pool:
+            answers = list(pool.map(ask, ("news", "jobs", "queues")))
+    for took, reply in answers:
+        assert (reply.status, reply.body["message"]) == (503, f"{url} does not answer.")
+        assert took < 12
+
+
 def test_a_server_stops_although_a_backend_hangs(new_site: Callable[..., Any], home: Path) -> None:
     """What waits for an answer that does not come is given up."""
     site = new_site()

@@ -1,7 +1,8 @@
 /**
  * An answer that is kept fresh while somebody looks at it: asked for again when the news say that
  * something changed, not more often than a pause allows, and now and then in any case, because hosts
- * come and go without a job. What was known stays while the next answer is on its way or fails.
+ * come and go without a job. What was known stays while the next answer is on its way or fails. A
+ * refusal that is not passing holds until it may be another one: the same question has the same answer.
  */
 
 import * as React from 'react';
@@ -9,6 +10,7 @@ import { type AnswerOf, type ApiError, asApiError, type IAsk, type Route } from 
 import { type IObservable, Observable, useValue } from '../observable';
 import { useServices } from '../services';
 import type { INews } from '../shapes';
+import type { Store } from '../store';
 
 /** The last answer, and the last failure if it came later. */
 export interface IFresh<T> {
@@ -27,6 +29,7 @@ export class Fresh<T> {
   private isOn = false;
   private isAsking = false;
   private isStale = true;
+  private isRefused = false;
 
   /** `pause` gives the least time between two questions, in ms. */
   constructor(ask: () => Promise<T>, pause: () => number) {
@@ -50,9 +53,15 @@ export class Fresh<T> {
     this.schedule();
   }
 
+  /** Everything may be different: what was refused is asked again, too. */
+  reset(): void {
+    this.isRefused = false;
+    this.changed();
+  }
+
   private schedule(): void {
     clearTimeout(this.timer);
-    if (this.isOn && !this.isAsking) {
+    if (this.isOn && !this.isAsking && !this.isRefused) {
       const due = this.asked + (this.isStale ? this.pause() : Math.max(LONGEST, this.pause()));
       this.timer = setTimeout(() => void this.round(), Math.max(0, due - Date.now()));
     }
@@ -64,8 +73,10 @@ export class Fresh<T> {
     this.asked = Date.now();
     try {
       this.state_.set({ answer: await this.ask(), error: null });
-    } catch (error) {
-      this.state_.set({ answer: this.state_.value.answer, error: asApiError(error) });
+    } catch (problem) {
+      const error = asApiError(problem);
+      this.isRefused = !this.isStale && !error.passing;
+      this.state_.set({ answer: this.state_.value.answer, error });
     }
     this.isAsking = false;
     this.schedule();
@@ -97,16 +108,33 @@ export function useFresh<R extends Route>(
     fresh.turn(active && urgency === 'watching');
   }, [fresh, active, urgency]);
   React.useEffect(() => {
-    const onNews = (_: unknown, news: INews) => isChange(news) && fresh.changed();
+    const onNews = (_: unknown, news: INews) =>
+      news.isReset ? fresh.reset() : isChange(news) && fresh.changed();
     store.news.connect(onNews);
+    const forgetSettings = settings.subscribe(() => fresh.reset());
+    const forgetConnection = onComeback(store, () => fresh.reset());
     return () => {
       store.news.disconnect(onNews);
+      forgetSettings();
+      forgetConnection();
       fresh.turn(false);
     };
-  }, [store, fresh]);
+  }, [store, settings, fresh]);
   return useValue(fresh.state);
 }
 
-function isChange({ isReset, jobs, gone }: INews): boolean {
-  return isReset || jobs.length > 0 || gone.length > 0;
+/** Call this whenever the backend answers again; gives what ends that. */
+function onComeback({ connection }: Store, call: () => void): () => void {
+  let wasDown = connection.value.kind === 'down';
+  return connection.subscribe(() => {
+    const { kind } = connection.value;
+    if (wasDown && kind === 'live') {
+      call();
+    }
+    wasDown = kind === 'down' || (wasDown && kind !== 'live');
+  });
+}
+
+function isChange({ jobs, gone }: INews): boolean {
+  return jobs.length > 0 || gone.length > 0;
 }

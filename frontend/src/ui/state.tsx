@@ -8,12 +8,9 @@ import type { IFresh } from './fresh';
 /** A failure, unless the banner above tells of it already; nothing once there is an answer without one. */
 export function Trouble({ fresh }: { readonly fresh: IFresh<unknown> }): React.ReactElement | null {
   const { store, trans } = useServices();
-  const connection = useValue(store.connection);
-  if (fresh.error === null) {
-    return fresh.answer === null ? <Hint text={trans.__('Asking…')} /> : null;
-  }
-  if (connection.kind === 'down') {
-    return null;
+  const isDown = useValue(store.connection).kind === 'down';
+  if (fresh.error === null || (isDown && fresh.error.passing)) {
+    return fresh.answer === null && !isDown ? <Hint text={trans.__('Asking…')} /> : null;
   }
   const isPlain = fresh.error.reason === 'NotOnAwsError'; // nothing is wrong: an account just has none of it
   return (

@@ -18,7 +18,7 @@ from nbbatch.client.aws import answers as aws_answers
 from nbbatch.client.aws.clients import AwsClients
 from nbbatch.client.aws.definitions import definition_request, suited
 from nbbatch.client.aws.s3_store import S3Store
-from nbbatch.client.backend import NEVER_REPEATED, THROTTLED, Machine, Standing, translated
+from nbbatch.client.backend import NEVER_REPEATED, THROTTLED, Machine, Standing, is_hurried, translated
 from nbbatch.client.config import BackendConfig
 from nbbatch.client.options import Options
 from nbbatch.errors import ConfigurationError, NotOnAwsError
@@ -27,6 +27,8 @@ ATTEMPTS = 8
 """How often a call is sent."""
 _SHORTLY = 3
 """Seconds to wait for an answer that can be done without."""
+_HURRIED_ATTEMPTS, _HURRIED_SECONDS = 3, 8
+"""How often a call is sent, and how long it may take, where somebody looks who asks again: see `hurried`."""
 _LONGEST_PAUSE = 20.0
 _TOO_MANY, _SERVERS_FAULT = 429, 500
 
@@ -54,6 +56,7 @@ class AwsBackend:
         self.settings = settings
         self.name = settings.name
         self._clients = AwsClients(settings)
+        self._made: dict[tuple[str, bool], Any] = {}
         self.region: str = self._session.region_name or ""
         if not self.region:
             raise ConfigurationError(
@@ -67,12 +70,12 @@ class AwsBackend:
         parts = (self.region, self.settings.profile, self.settings.endpoint_url)
         return " ".join(part for part in parts if part)
 
-    @cached_property
+    @property
     def batch(self) -> Any:
         """A boto3 client of AWS Batch."""
         return self.client("batch")
 
-    @cached_property
+    @property
     def logs(self) -> Any:
         """A boto3 client of CloudWatch Logs."""
         return self.client("logs")
@@ -150,10 +153,20 @@ class AwsBackend:
         return translated()
 
     def client(self, service: str) -> Any:
-        """A boto3 client; repeats what may be repeated."""
-        made = self._client(service, retries={"mode": "standard", "total_max_attempts": 1})
+        """A boto3 client; repeats what may be repeated, and where that is `hurried` gives up soon."""
+        which = service, is_hurried()
+        if which not in self._made:
+            self._made[which] = self._repeating(*which)
+        return self._made[which]
+
+    def _repeating(self, service: str, is_hurried: bool) -> Any:  # noqa: FBT001 - its key among those made
+        once = {"mode": "standard", "total_max_attempts": 1}
+        seconds = {"connect_timeout": _HURRIED_SECONDS, "read_timeout": _HURRIED_SECONDS}
+        made = self._client(service, retries=once, **(seconds if is_hurried else {}))
         service_id = made.meta.service_model.service_id.hyphenize()
-        made.meta.events.register_first(f"needs-retry.{service_id}", _repeat)
+        made.meta.events.register_first(
+            f"needs-retry.{service_id}", _repeat_hurried if is_hurried else _repeat
+        )
         return made
 
     def asking_client(self, service: str) -> Any:
@@ -189,6 +202,18 @@ def _repeat(
     if _was_refused(response, caught_exception) or (may_count and _was_lost(response, caught_exception)):
         return min(_LONGEST_PAUSE, 0.2 * 2.0**attempts) * random.uniform(0.5, 1)  # noqa: S311 - spreads clients
     return None
+
+
+def _repeat_hurried(
+    response: tuple[Any, Mapping[str, Any]] | None, caught_exception: Exception | None, **asked: Any
+) -> float | None:
+    """The same for who is told soon: who has not answered in time is not waited for once more."""
+    from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError  # noqa: PLC0415 - as below
+
+    is_late = isinstance(caught_exception, ConnectTimeoutError | ReadTimeoutError)
+    if is_late or asked["attempts"] >= _HURRIED_ATTEMPTS:
+        return None
+    return _repeat(response, caught_exception, **asked)
 
 
 def _was_refused(response: tuple[Any, Mapping[str, Any]] | None, error: Exception | None) -> bool:

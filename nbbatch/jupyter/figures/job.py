@@ -73,7 +73,7 @@ def progress(numbers: Progress, *, theme: str = "auto") -> go.Figure:
         theme=theme,
         height=height,
         headline=_progress_in_words(numbers),
-        margin={"b": 14, "l": 12 if rows == 1 else 56},
+        margin={"b": 14, "l": 12 if rows == 1 else 44},
         xaxis={"visible": False, "range": [-0.5, max(columns, _PLOT / cell) - 0.5]},
         yaxis={
             "autorange": False,

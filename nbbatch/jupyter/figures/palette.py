@@ -34,13 +34,15 @@ _FEW = 6
 """Up to which an axis that counts has a tick for each."""
 _TOP = 30
 """Pixels of the headline."""
+_KEYS = 26
+"""Pixels above the legend: it grows downwards, away from the headline, and the plot gives way."""
 _LINE, _LONGEST_LINE = 18, 58
 """Pixels of another line of it, and the letters of a line in a page of 480 pixels."""
 _PAD = {"l": 12, "t": 8}
-_KEY_WIDTH, _LETTER = 48, 6.7
+_KEY_WIDTH, _LETTER = 46, 6.2
 """Pixels of an entry of a legend without its name, and of a letter, about."""
-_LEGEND = WIDTH - 100
-"""Pixels of a legend's rows: it is as wide as the plot, which long names on the left make narrower."""
+_LEGEND = 420
+"""Pixels of a legend's rows in a page of 480 pixels; in a narrower one the plot gives way to more rows."""
 _FINEST = 120
 """Seconds to which an axis is told in seconds alone."""
 
@@ -98,7 +100,7 @@ def ink_of(theme: str) -> Ink:
     OptionError
         There is no such theme.
     """
-    if theme not in set(Theme):
+    if theme not in list(Theme):
         raise OptionError(f"Figures have no theme {theme!r}.", cure=f"It is one of {', '.join(Theme)}.")
     return INKS[Theme(theme)]
 
@@ -126,6 +128,7 @@ def canvas(data: Sequence[Any], *, theme: str, height: int, headline: str = "", 
         "template": template(ink_of(theme)),
         "height": height + more,
         **({"title": _title(lines)} if headline else {}),
+        "legend": {"y": 1 - (_KEYS + more) / (height + more)},
         **layout,
         "margin": {**margin, "t": margin["t"] + more},
     }
@@ -245,12 +248,13 @@ def template(ink: Ink) -> go.layout.Template:
             "showlegend": True,
             "legend": {
                 "orientation": "h",
-                "x": 0,
+                "x": 0.01,
+                "xref": "container",
                 "xanchor": "left",
-                "y": 1.0,
-                "yref": "paper",
-                "yanchor": "bottom",
-                "font": {"size": 12, "color": ink.text},
+                "yref": "container",
+                "yanchor": "top",
+                "maxheight": 0.9,
+                "font": {"size": 11, "color": ink.text},
                 "itemsizing": "constant",
                 "traceorder": "normal",
                 "itemclick": False,

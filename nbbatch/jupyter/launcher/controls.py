@@ -10,12 +10,14 @@ import html
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anywidget
 import ipywidgets
 import traitlets
 
 from nbbatch.jupyter.launcher.form import Field
+from nbbatch.jupyter.widgets import script_of
 
 _LISTED = frozenset({"queue", "image", "definition", "function", "notebook", "preset", "backend", "array"})
 """Fields that offer what there is, and take anything."""
@@ -73,11 +75,16 @@ class Control:
 
 
 class Handover(anywidget.AnyWidget):
-    """Copy and Insert, which only the front end can do; see `handover.js`."""
+    """What only the front end can do: Copy and Insert, and saying that the kernel is gone; see `handover.js`."""
 
-    _esm = Path(__file__).with_name("handover.js")
+    _esm = script_of(Path(__file__).with_name("handover.js"))
+    form = traitlets.Unicode().tag(sync=True)
     source = traitlets.Unicode().tag(sync=True)
     reason = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self) -> None:
+        name = uuid4().hex
+        super().__init__(model_id=name, form=name)
 
 
 def _input(field: Field, text: str) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.backend import Backend, get_backend, hurried
 from nbbatch.client.capacity import capacity_of, check_fits, in_words
 from nbbatch.client.like import with_like
 from nbbatch.client.money.estimate import Estimate, estimate_options
@@ -94,7 +94,11 @@ class Inquiry:
     _offers: dict[str, tuple[float, Offer]] = field(default_factory=dict)
 
     def answer(self, draft: Draft) -> Facts:
-        """What the backend of a draft says to it; never raises."""
+        """What the backend of a draft says to it, or soon that it does not; never raises."""
+        with hurried():
+            return self._answer(draft)
+
+    def _answer(self, draft: Draft) -> Facts:
         name = draft.options.backend if draft.options else draft.form.text("backend") or None
         try:
             backend = get_backend(name)

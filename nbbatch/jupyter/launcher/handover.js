@@ -2,10 +2,12 @@
 //
 // A kernel can put a cell into a notebook only while it runs one, and a click runs none. So Insert asks
 // the page by an event, which nbbatch's extension of JupyterLab and Notebook 7 answers; where nobody
-// does, the text is copied and it is said how to go on.
+// does, the text is copied and it is said how to go on. Both need no kernel: they are what is left of a form whose
+// kernel is gone. `watchKernel` is that of kernel_end.js, which stands before this.
 
 const COPY = "Copy the line";
 const INSERT = "Put it into a new cell below";
+const GONE = "This form stands still, since its kernel is gone; jobs go on. Run its cell again for a new one.";
 const HOW = "Copied: press Esc, then B for a cell below, Enter, and paste.";
 
 async function copy(text) {
@@ -51,6 +53,23 @@ function button(text, title) {
   return made;
 }
 
+// All of the form but the line, and what can be done with it, greys; it may not stand on the page yet.
+function still(el) {
+  const form = el.closest(".nbb-launcher");
+  if (!form) {
+    requestAnimationFrame(() => still(el));
+    return;
+  }
+  for (let kept = el; kept !== form; kept = kept.parentElement) {
+    for (const other of kept.parentElement.children) other.inert = other !== kept && !other.querySelector(".nbb-line");
+  }
+  const said = document.createElement("div");
+  said.className = "nbb-gone";
+  said.setAttribute("role", "status");
+  said.textContent = GONE;
+  form.prepend(said);
+}
+
 function render({ model, el }) {
   const copies = button("Copy", COPY);
   const inserts = button("Insert", INSERT);
@@ -80,6 +99,8 @@ function render({ model, el }) {
   update();
   el.classList.add("nbb-handover");
   el.append(copies, inserts, said);
+  const watch = watchKernel(model, model.get("form"), () => still(el), () => {});
+  return watch.quiet;
 }
 
 export default { render };

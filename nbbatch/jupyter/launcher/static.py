@@ -22,6 +22,7 @@ _HOW = (
     'Other values: nbbatch.launch(queue="gpu", vcpus=4), or write the line above your own cell.',
     "%%batch -h shows all options, %batch config where settings come from.",
 )
+_FORM = "The form is there when the cell runs again."
 _CALL = "Other values: nbbatch.launch(...) with them, or change the line."
 
 
@@ -43,7 +44,7 @@ def static_text(draft: Draft, settings: Sequence[Setting]) -> str:
 def static_html(draft: Draft, settings: Sequence[Setting]) -> str:
     """The same for notebooks."""
     cells = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows_of(draft, settings))
-    texts = "".join(f"<div>{html.escape(text)}</div>" for text in (*_wrong(draft), *how(draft)))
+    texts = "".join(f"<div>{html.escape(text)}</div>" for text in (*_wrong(draft), _FORM, *how(draft)))
     line = f"<pre style='margin:0 0 4px'>{html.escape(draft.source.rstrip())}</pre>"
     table = f"<table style='border:none;margin:0'><tbody>{cells}</tbody></table>"
     return f'{static_style()}<div class="{STATIC}">{line}{table}{texts}</div>'

@@ -34,6 +34,9 @@ _FORM = """
 .C button:disabled {opacity:.4}
 .C .nbb-handover button {width:auto;padding:0 12px;margin:2px}
 .C .nbb-said {margin-left:6px;font-size:12px;color:var(--jp-ui-font-color2,#616161)}
+.C .nbb-gone {margin-bottom:6px;font-size:12px;color:var(--jp-ui-font-color2,#616161)}
+.C.jupyter-widgets-disconnected::before, .C .jupyter-widgets-disconnected::before {content:none}
+.C [inert] :is(button,input,select,textarea,.widget-label), .C button[inert] {opacity:.4}
 .C .nbb-run {border-top:1px solid var(--jp-border-color2,#e0e0e0);margin-top:6px;padding-top:6px}
 .C :focus-visible {outline:2px solid var(--jp-brand-color1,#1976d2);outline-offset:1px}
 """.replace("\n  ", "")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nbbatch.jupyter.console import has_widgets
+from nbbatch.jupyter.widgets import script_of
 
 _REMEMBERED = 64
 """Messages of the script that are known again when they come twice."""
@@ -151,7 +152,7 @@ def _kind() -> type:
     class PanelControls(AnyWidget):
         """Model of a panel's buttons."""
 
-        _esm = Path(__file__).with_name("controls.js").read_text(encoding="utf-8")
+        _esm = script_of(Path(__file__).with_name("controls.js"))
         panel = traitlets.Unicode().tag(sync=True)
         buttons: Any = traitlets.List().tag(sync=True)
         disabled: Any = traitlets.List().tag(sync=True)

@@ -1,4 +1,5 @@
 // Buttons of nbbatch's panels: see actions.py. `initialize` runs when the model is there, without any view.
+// `watchKernel` is that of kernel_end.js, which stands before this.
 
 const STYLE = `
 .nbbatch-controls { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; padding: 2px 0 4px;
@@ -89,7 +90,6 @@ async function copied(node, button) {
 const PATIENCE = 2000; // ms that a kernel may take to say that it has heard
 const SILENT = "the kernel has not answered yet: it is busy, or gone";
 const GONE = "this panel stands still, since its kernel is gone; jobs go on";
-const ENDS = ["restarting", "autorestarting", "terminating", "dead"];
 
 function said(text) {
   const node = element("span", { className: "nbbatch-said", textContent: text });
@@ -117,13 +117,14 @@ function initialize({ model }) {
     try {
       model.send(content);
     } catch {
-      end(); // JupyterLab's own words for a kernel that is dead
+      watch.onEnd(); // JupyterLab's own words for a kernel that is dead
     }
   };
   // In a page that was loaded again, what goes to a subshell is lost now and then (JupyterLab 4.6, ipykernel 7): once
   // more by the main shell; the kernel passes over what it has heard.
   const repeat = (content) => {
     tell(SILENT);
+    const { kernel } = watch;
     if (kernel?.sendShellMessage) kernel.sendShellMessage(commMessage(kernel, panel, content), false, true);
   };
   model.on("msg:custom", ({ heard }) => {
@@ -195,12 +196,8 @@ function initialize({ model }) {
   const empty = () => {
     for (const where of document.querySelectorAll(place)) where.replaceChildren();
   };
-  // widgets know only of a restart that somebody asked for, not of a kernel that died, was shut down or changed
-  const kernel = model.widget_manager?.kernel;
-  const onStatus = (_, status) => { if (ENDS.includes(status)) end(); };
   let isGone = false;
   const end = () => {
-    if (isGone) return;
     isGone = true;
     quiet();
     empty();
@@ -210,8 +207,6 @@ function initialize({ model }) {
     document.removeEventListener("click", onClick);
     for (const timer of unheard.values()) clearTimeout(timer);
     unheard.clear();
-    kernel?.statusChanged?.disconnect(onStatus);
-    kernel?.disposed?.disconnect(end);
   };
   model.on("change:disabled", disable);
   model.on("change:edition", lookSoon);
@@ -226,20 +221,16 @@ function initialize({ model }) {
   const leave = () => {
     clearTimeout(timer);
     observer.disconnect();
+    watch.quiet();
     quiet();
     empty();
   };
-  const onClose = () => (isGone || kernel?.isDisposed || ENDS.includes(kernel?.status) ? end() : leave());
-  model.on("destroy", onClose);
-  model.on("comm:close", onClose);
-  model.on("comm_live_update", end);
-  kernel?.statusChanged?.connect(onStatus);
-  kernel?.disposed?.connect(end);
+  const watch = watchKernel(model, panel, end, leave);
   observer.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("click", onClick);
   fill();
   lookSoon();
-  return onClose;
+  return watch.onClose;
 }
 
 export default { initialize };

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import uuid4
 
+from nbbatch.client.backend import hurried
 from nbbatch.errors import NbbatchError
 from nbbatch.jupyter.console import current_shell, has_live_display
 from nbbatch.jupyter.panels.actions import Button, Controls
@@ -96,8 +97,9 @@ class Panel:
         return (self.frame or self.look()).text
 
     def look(self) -> Frame:
-        """How things stand now, asked and drawn."""
-        return self.view.look()
+        """How things stand now, asked and drawn; who does not answer is told of, and asked again."""
+        with hurried():
+            return self.view.look()
 
     @property
     def is_live(self) -> bool:
@@ -292,9 +294,11 @@ class Panel:
         if told == self._figure_shown:
             return False
         self._figure_shown = told
-        # plotly's renderer keeps the graph it has, so another kind of output comes in between, of its height
+        # plotly's renderer keeps the graph it has, so another kind of output comes in between, of its height; a
+        # notebook that is saved just then has what the figure says
         height = 0 if figure is None else int(figure.layout.height or 0)
-        self._place("figure", {**_EMPTY, "text/html": f'<div style="height:{height}px"></div>'}, update=True)
+        between = f'<div style="height:{height}px;overflow:hidden">{told["text/html"]}</div>'
+        self._place("figure", {"text/plain": told["text/plain"], "text/html": between}, update=True)
         self._place("figure", told, update=True)
         return True
 

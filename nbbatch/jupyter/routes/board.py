@@ -20,7 +20,7 @@ from nbbatch.client.backend import Backend
 from nbbatch.client.capacity import queue_names
 from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.summaries import describe_all
-from nbbatch.errors import OptionError
+from nbbatch.errors import BackendUnreachableError, OptionError
 from nbbatch.jupyter.routes.rows import row_of, same
 from nbbatch.jupyter.routes.shapes import JobRow
 from nbbatch.model.jobs import TERMINAL
@@ -97,7 +97,8 @@ class Board:
         self._queues: dict[str, _Queue] = {}
         self._order: list[JobRow] | None = None
         self._cursor: int | None = None
-        self._looked = float("-inf")
+        self._looked = self._failed = float("-inf")
+        self._failure: BackendUnreachableError | None = None
         self._costs: dict[str, float] = {}
         self._failures: dict[str, tuple[int, dict[str, int]]] = {}
 
@@ -123,11 +124,21 @@ class Board:
                 body = {"cursor": self._cursor, "timeoutMs": 0}
                 self.absorb(self.backend.private("changes", body))
             elif is_forced or time.monotonic() - self._looked > FRESH_SECONDS:
-                self._look()
+                self._try_to_look()
 
     def expire(self) -> None:
         """What an account told is not what is any more: something was asked of it."""
-        self._looked = float("-inf")
+        self._looked = self._failed = float("-inf")
+
+    def _try_to_look(self) -> None:
+        """That nobody answered holds for a moment, too: whoever asked meanwhile need not wait as long again."""
+        if self._failure is not None and time.monotonic() - self._failed < FRESH_SECONDS:
+            raise BackendUnreachableError(self._failure.message, cure=self._failure.cure)
+        try:
+            self._look()
+        except BackendUnreachableError as error:
+            self._failed, self._failure = time.monotonic(), error
+            raise
 
     def absorb(self, answer: Any) -> None:
         """Take what the daemon said has changed."""

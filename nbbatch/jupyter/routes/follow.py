@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nbbatch.client.backend import Standing
+from nbbatch.client.backend import Standing, hurried
 from nbbatch.client.longpoll import LongPoll
 from nbbatch.errors import BackendUnreachableError, NbbatchError
 from nbbatch.jupyter.routes.board import Board
@@ -71,7 +71,7 @@ class Follower:
             if self._poll is None:
                 self._poll = LongPoll()
                 threading.Thread(
-                    target=self._run, args=[self._poll], name="nbbatch-board", daemon=True
+                    target=self._listen, args=[self._poll], name="nbbatch-board", daemon=True
                 ).start()
             elif not self._board.backend.tells_changes and not is_hidden:
                 self._poll.wake()
@@ -80,6 +80,10 @@ class Follower:
         finally:
             with self._lock:
                 self._ears.discard(ear)
+
+    def _listen(self, poll: LongPoll) -> None:
+        with hurried():
+            self._run(poll)
 
     def _run(self, poll: LongPoll) -> None:
         try:

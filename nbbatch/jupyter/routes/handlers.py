@@ -21,6 +21,7 @@ from jupyter_server.utils import url_path_join
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 
+from nbbatch.client.backend import hurried
 from nbbatch.errors import OptionError, ValueTooLargeError
 from nbbatch.jupyter.routes import actions, backends, detail, listing, logs, money, outputs, submitting
 from nbbatch.jupyter.routes.asked import Asked
@@ -117,7 +118,8 @@ class RouteHandler(APIHandler):
         answering = ANSWERS[f"{route.method} {route.path}"](await self._asked(route, path))
         if route.method != "GET":
             return await answering  # what was asked for is done, whoever still listens
-        self._question = asyncio.ensure_future(answering)
+        with hurried():  # a front end asks again, and says meanwhile who does not answer
+            self._question = asyncio.ensure_future(answering)
         try:
             return await self._question
         except asyncio.CancelledError:

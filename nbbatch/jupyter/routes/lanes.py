@@ -10,6 +10,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Hashable
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,9 +25,9 @@ from nbbatch.jupyter.routes.problems import no_daemon
 
 THREADS = 4
 MOST_WAITING = 64
+"""Requests that may wait for one backend."""
 MOST_KEPT = 200
 """Answers that are kept for others."""
-"""Requests that may wait for one backend."""
 PATIENCE = 75.0
 """Seconds after which a backend counts as not answering."""
 
@@ -53,7 +55,7 @@ class Lane:
         needs_daemon: bool = True,
         patience: float = PATIENCE,
     ) -> T:
-        """Call a function on a thread of the lane, with the folder's settings.
+        """Call a function on a thread of the lane, with the folder's settings, as `hurried` as who calls.
 
         Raises
         ------
@@ -73,7 +75,7 @@ class Lane:
                 return function()
 
         self._waiting += 1
-        future = asyncio.wrap_future(self._pool.submit(work))
+        future = asyncio.wrap_future(self._pool.submit(partial(copy_context().run, work)))
         future.add_done_callback(self._let_go)
         try:
             return await asyncio.wait_for(asyncio.shield(future), patience)
