@@ -311,7 +311,7 @@ class _Drawing:
                 KINDS[JobStatus.RUNNING].colour,
                 host_name(self._children.hosts, int(place)),
                 float(count),
-                f"{count:,} attempts{f', {running} running' if running else ''}",
+                f"{plural(int(count), 'attempt')}{f', {running} running' if running else ''}",
             )
             for place, count, running in zip(places, ran, now, strict=True)
         ]
