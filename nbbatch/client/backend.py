@@ -308,18 +308,20 @@ def translate(error: Exception) -> NbbatchError:
             return AccessDeniedError(str(error), cure=_SIGN_IN)
         case exceptions.ProfileNotFound() | exceptions.NoRegionError():
             return ConfigurationError(str(error), cure=_SETTING)
-        case exceptions.ReadTimeoutError() | exceptions.ConnectTimeoutError():
-            return BackendUnreachableError(f"{_address(error)} does not answer.", cure=_NO_ANSWER)
         case exceptions.ConnectionError() | exceptions.HTTPClientError():
-            return BackendUnreachableError(f"The backend does not answer: {error}", cure=_NO_ANSWER)
+            return BackendUnreachableError(_no_answer(error), cure=_NO_ANSWER)
         case _:
             return BackendError(str(error))
 
 
-def _address(error: Any) -> str:
-    """Who was asked, of botocore's error that names a whole URL."""
-    found = urlsplit(str(error.kwargs.get("endpoint_url", "")))
-    return f"{found.scheme}://{found.netloc}" if found.netloc else "The backend"
+def _no_answer(error: Any) -> str:
+    """Who is silent, of botocore's error that names a whole URL; what else went wrong on the way."""
+    from botocore import exceptions  # noqa: PLC0415 - boto3 is slow to import
+
+    asked = urlsplit(str(error.kwargs.get("endpoint_url", "")))
+    if isinstance(error, exceptions.ReadTimeoutError | exceptions.ConnectTimeoutError) and asked.netloc:
+        return f"{asked.scheme}://{asked.netloc} does not answer."
+    return f"The backend does not answer: {error}"
 
 
 _NO_ANSWER = "Is there a network, and does its service run? `nbbatch doctor` tells more."

@@ -42,7 +42,9 @@ def test_a_mistake_is_told_at_its_field_and_a_run_ends_in_notebook_and_sidebar(f
 
 def test_a_form_whose_kernel_is_gone_says_so(flow):
     """Killed, or shut down, in the notebook read again too: nothing but the line can be had of it; later its text is there."""
-    notebook = flow.notebook("gone.ipynb", ["import os, nbbatch\nprint(os.getpid())", "nbbatch.launch(memory='1G')"])
+    notebook = flow.notebook(
+        "gone.ipynb", ["import os, nbbatch\nprint(os.getpid())", "nbbatch.launch(memory='1G')"]
+    )
     pid = int(notebook.run(0).locator(".jp-OutputArea-output").inner_text())
     form = notebook.run(1)
     form.get_by_text("largest host").wait_for()

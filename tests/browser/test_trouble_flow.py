@@ -121,7 +121,9 @@ def test_an_account_that_does_not_answer_is_named_and_shown_when_it_does(
         flow_of(front, request.node.name) as flow,
     ):
         costs: list[str] = []
-        flow.page.on("request", lambda asked: costs.append(asked.url) if "/nbbatch/costs" in asked.url else None)
+        flow.page.on(
+            "request", lambda asked: costs.append(asked.url) if "/nbbatch/costs" in asked.url else None
+        )
         flow.go()
         flow.open("jobs")
         began = time.monotonic()
