@@ -20,9 +20,9 @@ from typing import Any, cast
 from nbbatch.daemon.auth import Verifier
 from nbbatch.daemon.server import Server
 
-KEY, SECRET = "NBBATCHCANNED", "canned"
+KEY, SECRET, REGION = "NBBATCHCANNED", "canned", "us-east-1"
 JOB = "00000000-0000-4000-8000-000000000000"
-REPLY = {"jobArn": f"arn:aws:batch:us-east-1:123456789012:job/{JOB}", "jobName": "bench", "jobId": JOB}
+REPLY = {"jobArn": f"arn:aws:batch:{REGION}:123456789012:job/{JOB}", "jobName": "bench", "jobId": JOB}
 
 
 PAGES, PAGE = 6, 4096
@@ -83,7 +83,7 @@ def canned_batch(path: str | None = None) -> Iterator[tuple[Any, int]]:
             client = boto3.client(
                 "batch",
                 endpoint_url=f"http://127.0.0.1:{port}",
-                region_name="us-east-1",
+                region_name=REGION,
                 aws_access_key_id=KEY,
                 aws_secret_access_key=SECRET,
             )

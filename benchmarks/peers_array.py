@@ -18,12 +18,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from benchmarks.driven import UP_SECONDS, driven
 from benchmarks.floor import spawner
 from benchmarks.harness import Bench, CannotRunError, Side, local_daemon, register, tell, timed
 from benchmarks.m1_array import array
 
-DRIVERS = Path(__file__).with_name("drivers")
-UP_SECONDS = 60
 TRIAL, UNFAIR_MS = 4, 500
 _SLURM = """
 ClusterName=bench
@@ -106,33 +105,8 @@ def _driven(package: str) -> Iterator[Callable[[int], None]]:
     python = Path(environment) / "bin" / "python"
     if subprocess.run([python, "-c", f"import {package}"], capture_output=True, check=False).returncode:
         raise CannotRunError(f"{environment} has no {package}")
-    driver = subprocess.Popen(
-        [python, DRIVERS / f"{package}_tasks.py"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        _read(driver, until="ready")
-        yield partial(_ask, driver)
-    finally:
-        driver.stdin.close()
-        driver.wait(UP_SECONDS)
-        driver.stdout.close()
-
-
-def _ask(driver: subprocess.Popen[str], size: int) -> None:
-    print(size, file=driver.stdin, flush=True)
-    float(_read(driver))
-
-
-def _read(driver: subprocess.Popen[str], until: str = "") -> str:
-    """The next line, or the next that is `until`; the driver's own chatter goes by."""
-    for line in driver.stdout:
-        if not until or line.strip() == until:
-            return line
-    raise CannotRunError(f"{driver.args} ended with {driver.wait()}")
+    with driven(f"{package}_tasks.py", python=python) as work:
+        yield work
 
 
 @contextmanager

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
+from nbbatch.client.format import dollars
+from nbbatch.client.money.costs import HOST_COLUMNS, QUEUE_COLUMNS
 from nbbatch.client.money.costs import ask as ask_costs
+
+_LEFT_OUT = ("submitted", "succeeded", "failed", "cpuSeconds")
+_QUEUES = {name: title for name, title in QUEUE_COLUMNS.items() if name not in _LEFT_OUT}
+"""What fits a terminal."""
 
 
 @click.command()
@@ -20,18 +26,14 @@ def costs(days: int, as_json: bool) -> None:  # noqa: FBT001 - click passes flag
     if as_json:
         click.echo(json.dumps(known, indent=2))
         return
-    queues = ("day", "queue", "attempts", "seconds", "charged", "onDemand", "lost", "saved")
-    click.echo(table(queues, known["queues"]))
+    click.echo(table(_QUEUES, known["queues"]))
     click.echo()
-    click.echo(table(("day", "environment", "hosts", "used", "idle"), known["environments"]))
+    click.echo(table(HOST_COLUMNS, known["environments"]))
 
 
-def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as text, numbers to the right; money to a hundredth of a cent."""
-    cells = [
-        columns,
-        *([f"{row[c]:.4f}" if isinstance(row[c], float) else str(row[c]) for c in columns] for row in rows),
-    ]
+def table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as text under the columns' titles, numbers to the right."""
+    cells = [list(columns.values()), *([_cell(name, row[name]) for name in columns] for row in rows)]
     widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
     left = 2  # day and name
     return "\n".join(
@@ -41,3 +43,10 @@ def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
         ).rstrip()
         for line in cells
     )
+
+
+def _cell(name: str, value: Any) -> str:
+    """Seconds to a tenth; every other fraction is money."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.1f}" if name == "seconds" else dollars(value)

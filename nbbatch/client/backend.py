@@ -49,11 +49,14 @@ class Machine:
         What of it is free for jobs to be placed on.
     executor : str
         What runs them: `docker` or `process`.
+    path : str
+        Where a job looks for programs that it names without a folder, unless its `env` has a PATH.
     """
 
     resources: Resources
     room: Resources
     executor: str
+    path: str
 
 
 class Standing(StrEnum):
@@ -309,17 +312,17 @@ def translate(error: Exception) -> NbbatchError:
         case exceptions.ProfileNotFound() | exceptions.NoRegionError():
             return ConfigurationError(str(error), cure=_SETTING)
         case exceptions.ConnectionError() | exceptions.HTTPClientError():
-            return BackendUnreachableError(_no_answer(error), cure=_NO_ANSWER)
+            return BackendUnreachableError(_unanswered(error), cure=_NO_ANSWER)
         case _:
             return BackendError(str(error))
 
 
-def _no_answer(error: Any) -> str:
-    """Who is silent, of botocore's error that names a whole URL; what else went wrong on the way."""
-    from botocore import exceptions  # noqa: PLC0415 - boto3 is slow to import
+def _unanswered(error: Any) -> str:
+    """Who did not answer, of botocore's errors; those that waited name a whole URL."""
+    from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError  # noqa: PLC0415 - as above
 
     asked = urlsplit(str(error.kwargs.get("endpoint_url", "")))
-    if isinstance(error, exceptions.ReadTimeoutError | exceptions.ConnectTimeoutError) and asked.netloc:
+    if isinstance(error, ConnectTimeoutError | ReadTimeoutError) and asked.netloc:
         return f"{asked.scheme}://{asked.netloc} does not answer."
     return f"The backend does not answer: {error}"
 

@@ -40,6 +40,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nbbatch.client import session
+from nbbatch.client.checks import check_backend
 from nbbatch.client.options import NOT_DEFAULTS, Options, option_names, read_option
 from nbbatch.errors import ConfigurationError, OptionError, UnknownNameError
 
@@ -150,6 +151,7 @@ class Config:
         UnknownNameError
             When there is none of that name; names the nearest.
         """
+        check_backend(name)
         wanted = name or self._chosen("")
         known = self.backends.get(wanted)
         if known is None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.capacity import queue_names, unknown_queue
+from nbbatch.client.checks import check_text
 from nbbatch.client.moments import Moment, epoch_ms
 from nbbatch.errors import BackendUnreachableError
 
@@ -49,15 +51,32 @@ def events(
 
     Raises
     ------
-    ClientException
-        When there is no such job.
+    ClientException, UnknownNameError
+        When there is no such job or queue.
     """
+    job_id = None if job is None else getattr(job, "id", job)
+    check_text("job", job_id, "a job's handle or id")
+    check_text("queue", queue, "the name of a job queue")
+    start = None if since is None else epoch_ms(since)
     place = get_backend(backend)
+    if queue is not None:
+        _check_queue(place, queue)
+    return _events(place, {"jobId": job_id, "queue": queue, "since": start}, follow=follow)
+
+
+def _check_queue(place: Backend, queue: str) -> None:
+    """Refuse one that is not there; of one that was there the events are kept."""
+    if queue not in queue_names(place):
+        kept = _events(place, {"queue": queue}, follow=False)
+        if next(kept, None) is None:
+            raise unknown_queue(place, queue)
+
+
+def _events(place: Backend, wanted: Mapping[str, Any], *, follow: bool) -> Iterator[Event]:
+    """The same; a generator would not look at its arguments before somebody asks for the first one."""
     asked = {
-        "jobId": None if job is None else getattr(job, "id", job),
-        "queue": queue,
-        "since": None if since is None else epoch_ms(since),
-        "cursor": "latest" if follow and since is None else None,
+        **wanted,
+        "cursor": "latest" if follow and wanted.get("since") is None else None,
         "timeoutMs": _WAIT_MS if follow else 0,
     }
     while True:

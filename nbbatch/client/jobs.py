@@ -20,6 +20,7 @@ from nbbatch.client.arrays.indexes import (
 )
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed
+from nbbatch.client.checks import check_text
 from nbbatch.client.files.fetched import Fetched
 from nbbatch.client.files.missing import missing_cure
 from nbbatch.client.handles.handle import Handle
@@ -184,6 +185,7 @@ class Job(Handle):
         OptionError
             It runs a command of its own and has no value.
         """
+        check_text("variable", variable, "the name of a variable of the job's cell")
         detail = self.detail()
         url = environment_of(detail).get(BUNDLE_VARIABLE)
         if not url:
@@ -230,9 +232,11 @@ class Job(Handle):
             raise UserError(f"{self!r} has not ended.", cure="Wait for it, or terminate it first.")
         request = resubmission(detail, environment=retry_environment(detail), size=None)
         job_id = submit_again(self.backend, request, Options.parse(options))
-        make, (kind, _, *known) = self.__reduce__()
-        again: Self = make(kind, job_id, *known)
-        return again
+        return self._another(job_id)
+
+    def _another(self, job_id: str) -> Self:
+        """A handle of this kind on another job of the same name."""
+        return type(self)(job_id, backend=self.backend_name, name=self._name)
 
     def _follow(self, tail: int | None, since: int | None) -> Iterator[str]:
         with LogReader(self, since=since) as reader:

@@ -18,6 +18,7 @@ from nbbatch.client.arrays.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.capacity import queue_names, unknown_queue
+from nbbatch.client.checks import check_text
 from nbbatch.client.files.script_arrays import ScriptArray
 from nbbatch.client.files.scripts import ScriptJob
 from nbbatch.client.handles.handle import describe
@@ -150,6 +151,9 @@ def jobs(
     """
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise OptionError(f"limit does not understand {limit!r}.", cure="It takes a whole number from 1.")
+    check_text("queue", queue, "the name of a job queue")
+    check_text("name", name, "a job's name, or the beginning of one and *")
+    check_text("tag", tag, "key, or key=value")
     place = get_backend(backend)
     names = [queue] if queue else queue_names(place)
     wanted = Wanted.read(status=status, name=name, since=since, tag=tag)

@@ -172,7 +172,10 @@ class LocalBackend:
         """What this machine gives to jobs, by its daemon's word."""
         status = self.private("status", {})
         return Machine(
-            Resources(**status["machine"]), Resources(**status["room"]), status["executor"]["name"]
+            resources=Resources(**status["machine"]),
+            room=Resources(**status["room"]),
+            executor=status["executor"]["name"],
+            path=status["path"],
         )
 
     def sees_this_python(self, options: Options) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +28,7 @@ def epoch_ms(moment: Moment) -> int:
             return round(1000 * (time.time() - moment.total_seconds()))
         case datetime():
             return round(1000 * moment.timestamp())
-        case int() | float():
+        case int() | float() if math.isfinite(moment):
             return round(1000 * moment)
     raise OptionError(f"{moment!r} is no point in time.", cure='Give "2h", a datetime or epoch seconds.')
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbbatch.client.backend import Backend
+from nbbatch.client.checks import is_number, refusal
 from nbbatch.client.handles.outcome import Detail
 from nbbatch.runner.notes import MARK
 
@@ -128,6 +129,8 @@ def notes_of(backend: Backend, job_id: str, *, since: int | None = None) -> list
     list of Note
         By time.
     """
+    if since is not None and not is_number(since):
+        raise refusal("since", since, "epoch milliseconds")
     with backend.errors():
         details = backend.batch.describe_jobs(jobs=[job_id])["jobs"]
         found = [note for detail in details for note in _search(backend, detail, since)]

@@ -232,14 +232,27 @@ def load_partial(store: Store, bundle_id: str, index: int, attempt: int) -> list
 
     Empty for a child of a single item.
     """
-    stem = f"results/{index}.{attempt}"
-    reader = _Reader(store, bundle_id, stem, is_light=False)
+    reader = _Reader(store, bundle_id, f"results/{index}.{attempt}", is_light=False)
     try:
-        with store.open(bundle_id, f"{stem}.items") as file:
-            lines = [line for line in file if line.endswith(b"\n")]  # the last one may be half written
-        return [reader.item(entry) for line in lines for entry in msgspec.json.decode(line)]
+        return [reader.item(entry) for entry in _ended(store, bundle_id, index, attempt)]
     except (KeyError, TypeError, ValueError, OSError, StoreError):
         return []  # the manifest may have taken its place just now
+
+
+def load_partial_files(store: Store, bundle_id: str, index: int, attempt: int) -> dict[str, str]:
+    """Files of the items that `load_partial` gives: path in the bundle by name; see `Result.files`."""
+    try:
+        entries = _ended(store, bundle_id, index, attempt)
+        return {name: path for entry in entries for name, path in entry.get("files", {}).items()}
+    except (AttributeError, TypeError, ValueError, OSError, StoreError):
+        return {}  # as above
+
+
+def _ended(store: Store, bundle_id: str, index: int, attempt: int) -> list[dict[str, Any]]:
+    """Entries of items beside the manifest; the last line may be half written."""
+    with store.open(bundle_id, f"results/{index}.{attempt}.items") as file:
+        lines = [line for line in file if line.endswith(b"\n")]
+    return [entry for line in lines for entry in msgspec.json.decode(line)]
 
 
 def _find(store: Store, bundle_id: str, index: int, attempt: int | None) -> tuple[str, int]:

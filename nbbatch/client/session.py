@@ -59,7 +59,7 @@ def forget() -> None:
     _replace(options=Options(), presets={})
 
 
-def check_preset_name(name: str) -> None:
+def check_preset_name(name: Any) -> None:
     """Refuse a name that cannot stand behind `%%`.
 
     Raises
@@ -67,7 +67,13 @@ def check_preset_name(name: str) -> None:
     OptionError
         When it is no Python identifier, or one of nbbatch's own words.
     """
-    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or name == "batch":
+    if (
+        not isinstance(name, str)
+        or not name.isidentifier()
+        or keyword.iskeyword(name)
+        or name.startswith("_")
+        or name == "batch"
+    ):
         raise OptionError(
             f"{name!r} cannot be the name of a preset.", cure="Use a word such as gpu: it becomes %%gpu."
         )

@@ -141,7 +141,7 @@ def pack_for(
         limits.setdefault("ask_bytes", options.value_limit)
     is_same = backend.sees_this_python(options)
     if is_same:
-        check_program(payload, options)
+        check_program(payload, options, backend)
     packed = pack(
         payload,
         DryStore() if is_dry or weighing.get() else backend.store,

@@ -57,6 +57,8 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 EXECUTORS = ("docker", "process")
 _PROBE_SECONDS = 1.0
+_CONTAINERS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Docker's own, in containers that see this machine's programs: their image has none."""
 _log = logging.getLogger(__name__)
 
 
@@ -263,6 +265,9 @@ class _Daemon:
             "executor": asdict(self._executor),
             "machine": asdict(self._machine),
             "room": asdict(self._room()),
+            "path": _CONTAINERS_PATH
+            if self._executor.name == "docker"
+            else os.environ.get("PATH", os.defpath),
         }
 
 

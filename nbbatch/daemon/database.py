@@ -83,7 +83,7 @@ class Database:
         with _explained(self._path):
             yield from self._connection.execute(_QUERIES[query])
 
-    def write(self, query: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    def write(self, query: str, rows: Iterable[tuple[Any, ...] | Mapping[str, Any]]) -> None:
         """Carry a named query out for each row."""
         self._connection.executemany(_QUERIES[query], rows)
 

@@ -26,6 +26,7 @@ from nbbatch.model.fleet import (
 )
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.fleet import KERNEL_SHARE, MACHINE_TYPES, usable
+from nbbatch.wire.decode_environment import environment_uuid
 
 WHOLE_GPU_MACHINE, WHOLE_MACHINE = MACHINE_TYPES
 OVERSUBSCRIPTION = 4
@@ -74,6 +75,7 @@ def default_world(machine: Resources, catalogue: Catalogue) -> list[Event]:
         ComputeEnvironment(name="spot", resource_type="SPOT", max_vcpus=vcpus, instance_types=plain),
         ComputeEnvironment(name="gpu", max_vcpus=vcpus, instance_types=with_gpus),
     ]
+    environments = [replace(known, uuid=environment_uuid(known.name)) for known in environments]
     events: list[Event] = [ComputeEnvironmentCreated(environment=known) for known in environments]
     queues = [JobQueue(name=known.name, priority=1, environments=(known.name,)) for known in environments]
     return [*events, *(JobQueueCreated(queue=queue) for queue in queues)]

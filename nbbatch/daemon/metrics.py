@@ -81,7 +81,7 @@ class SampleRows:
         """Let old samples go."""
         with self._database.transaction():
             for age, stretch in THINNED:
-                self._database.write("thin_samples", [(now - age, stretch)])
+                self._database.write("thin_samples", [{"before": now - age, "stretch": stretch}])
             self._database.write("prune_samples", [(now - KEPT_MS,)])
 
 

@@ -40,14 +40,14 @@ WITH live AS (
     CROSS JOIN jobs INDEXED BY jobs_by_queue_and_status ON queue = known AND status < 5
     JOIN facts USING (sequence)
 )
-SELECT ?1, 'definition', rowid, NULL, definition, NULL, NULL FROM definitions
-UNION ALL SELECT ?1, 'environment', place, NULL, environment, NULL, NULL FROM environments
-UNION ALL SELECT ?1, 'queue', place, NULL, queue, NULL, NULL FROM queues
-UNION ALL SELECT ?1, 'host', place, NULL, host, NULL, NULL FROM hosts
-UNION ALL SELECT ?1, 'noun', row_number() OVER (ORDER BY kind, name), kind, value, NULL, NULL
+SELECT :tick, 'definition', rowid, NULL, definition, NULL, NULL FROM definitions
+UNION ALL SELECT :tick, 'environment', place, NULL, environment, NULL, NULL FROM environments
+UNION ALL SELECT :tick, 'queue', place, NULL, queue, NULL, NULL FROM queues
+UNION ALL SELECT :tick, 'host', place, NULL, host, NULL, NULL FROM hosts
+UNION ALL SELECT :tick, 'noun', row_number() OVER (ORDER BY kind, name), kind, value, NULL, NULL
 FROM nouns
-UNION ALL SELECT ?1, 'job', sequence, NULL, job, run, asked FROM live
-UNION ALL SELECT ?1, 'child', children.id, NULL, children.run, NULL, NULL
+UNION ALL SELECT :tick, 'job', sequence, NULL, job, run, asked FROM live
+UNION ALL SELECT :tick, 'child', children.id, NULL, children.run, NULL, NULL
 FROM live CROSS JOIN children ON children.id BETWEEN sequence << 14 AND (sequence << 14) | 16383;
 
 -- name: find_snapshot
@@ -331,7 +331,7 @@ SELECT at, sample FROM samples
 WHERE at >= coalesce((SELECT max(at) FROM samples WHERE at <= :start), :start) AND at <= :end ORDER BY at;
 
 -- name: thin_samples
-DELETE FROM samples WHERE at < ?1 AND at NOT IN (SELECT max(at) FROM samples WHERE at < ?1 GROUP BY at / ?2);
+DELETE FROM samples WHERE at < :before AND at NOT IN (SELECT max(at) FROM samples WHERE at < :before GROUP BY at / :stretch);
 
 -- name: fill_log
 INSERT INTO samples (at, sample) VALUES (-1, zeroblob(?));

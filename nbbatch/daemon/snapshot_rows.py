@@ -54,7 +54,7 @@ class SnapshotRows:
         ((_, _, newest, _, _),) = self._database.read("log_bounds")
         with self._database.transaction():
             self._database.write("take_snapshot", [(spent_today,)])
-            self._database.write("copy_rows", [(newest,)])
+            self._database.write("copy_rows", [{"tick": newest}])
 
     def base(self) -> Snapshot:
         """What the log begins with; empty but for the seed when it is whole."""

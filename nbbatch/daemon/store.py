@@ -31,6 +31,8 @@ from nbbatch.scheduler.ledger import DAY_MS
 from nbbatch.scheduler.restore import Snapshot, StoredJob
 from nbbatch.scheduler.state import CODE, STATUSES, Changes, LiveJob, SchedulerState
 
+_MOST_UNNAMED = 1_000
+"""Jobs that a list by name may have to look through, beside those that the index has."""
 _INDEX_BITS = 14
 _LAST = 2**62
 """Later than any time, more than any sequence."""
@@ -61,6 +63,7 @@ class Store:
         self._write = database.write
         self._ends = self._counters()[4:]
         self._unfiled_ticks = BATCH  # after a start the next tick files what an earlier daemon left
+        self._unnamed = 0
         self.feed = FeedRows(database)
         self.deliveries = DeliveryRows(database)
         self.ledger = LedgerRows(database)
@@ -108,7 +111,7 @@ class Store:
         ends = self._ends_after(changes)
         row = self.feed.row(changes.transitions, state.now)
         added = self.ledger.with_tick(events, changes, state)
-        is_due = self._unfiled_ticks + 1 >= BATCH
+        is_due = self._unfiled_ticks + 1 >= BATCH or self._unnamed + len(jobs) > _MOST_UNNAMED
         counters = (state.seed, state.now, state.sequence, state.host_count, *ends)
         feed_tick, _, entries = row or (None, None, None)
         sums = None if is_due else encode_added(added)
@@ -127,6 +130,7 @@ class Store:
                 self._write("note_names", [()])
         self._ends = ends
         self._unfiled_ticks = 0 if is_due else self._unfiled_ticks + 1
+        self._unnamed = 0 if is_due else self._unnamed + len(jobs)
         self.feed.note(row, is_filed=is_due)
         self.ledger.note(NOTHING_ADDED if is_due else added)
 

@@ -136,7 +136,8 @@ def terminate(shell: Any, call: Call, backend: str | None) -> None:
     job, console = find_job(call.job, shell.user_ns, backend), console_for(shell)
     if not _has_ended(job, console):
         job.terminate()
-        console.line(f"job {short_id(job.id)} is being stopped: SIGTERM, and SIGKILL after 30 s")
+        told = "is terminated" if job.done() else "is being stopped: SIGTERM, and SIGKILL after 30 s"
+        console.line(f"job {short_id(job.id)} {told}")
 
 
 def retry(shell: Any, call: Call, backend: str | None) -> Any:

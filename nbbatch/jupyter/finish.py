@@ -192,10 +192,12 @@ def array_failure(array: ArrayJob, detail: Detail) -> JobError:
     failed = array.failed()
     name, total = short_id(array.id), len(array)
     message = f"{len(failed):,} of {plural(total, 'item')} failed: {_named(failed)}."
-    cure = (
-        f"nbbatch.job({name!r}) has the values of the others: .results(return_exceptions=True). "
-        f"%batch retry {name} repeats only the failed ones."
-    )
+    cure = f"An item's log: %batch logs {name}:0. Change the cell and run it again."
+    if len(failed) < total:
+        cure = (
+            f"nbbatch.job({name!r}) has the values of the others: .results(return_exceptions=True). "
+            f"%batch retry {name} repeats only the failed ones."
+        )
     first = failed[0].own_error() if failed else None
     if not isinstance(first, RemoteError):
         reason = f"First: {first.message}" if first is not None else str(detail.get("statusReason", ""))

@@ -29,6 +29,7 @@ from nbbatch.jupyter.console import console_for
 from nbbatch.jupyter.errors import tell, told
 from nbbatch.jupyter.flags import FLAGS, cell_help, parse_cell_line
 from nbbatch.jupyter.live import live_values
+from nbbatch.jupyter.unseen import show_unseen
 
 _LONE_LINE = re.compile(r"%%\w+[^\n]*")
 
@@ -111,7 +112,9 @@ class BatchMagics(Magics):
 
     def _command(self, line: str) -> Any:
         call = parse_command(line)
-        return actions.ACTIONS[call.command.name](self.shell, call, getattr(self, "backend", None))
+        value = actions.ACTIONS[call.command.name](self.shell, call, getattr(self, "backend", None))
+        show_unseen(value)
+        return value
 
 
 BatchMagics.batch.__doc__ = f"{cell_help()}\n{command_help()}"

@@ -17,7 +17,7 @@ from typing import Any
 
 from nbbatch.client.bundle import Receipt
 from nbbatch.client.format import clock, dollars, memory, plural
-from nbbatch.client.handles.handle import Account
+from nbbatch.client.handles.account import Account
 from nbbatch.client.handles.outcome import (
     Detail,
     Outcome,

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from nbbatch.client.arrays.array_jobs import ArrayJob
-from nbbatch.client.handles.handle import Account, Handle
+from nbbatch.client.handles.account import Account
+from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail, short_id
 from nbbatch.client.logs import LogReader
 from nbbatch.client.told import Told

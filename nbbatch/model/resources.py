@@ -91,7 +91,7 @@ def parse_vcpus(text: str | float) -> float:
     """
     try:
         vcpus = float(text)
-    except ValueError:
+    except (TypeError, ValueError):
         vcpus = 0.0
     if vcpus in (0.25, 0.5) or (vcpus >= 1 and vcpus.is_integer()):
         return vcpus

@@ -86,8 +86,13 @@ def read_environment(request: Mapping[str, Any]) -> ComputeEnvironment:
         **read_rehearsal(tags),
         tags=tags,
         request=request,
-        uuid=str(uuid5(NAMESPACE_URL, f"compute-environment/{name}")),
+        uuid=environment_uuid(name),
     )
+
+
+def environment_uuid(name: str) -> str:
+    """The `uuid` of the environment of this name."""
+    return str(uuid5(NAMESPACE_URL, f"compute-environment/{name}"))
 
 
 def decode_environment_update(

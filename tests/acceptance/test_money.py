@@ -66,8 +66,9 @@ def test_costs_are_a_table(batch, register, submit, ended):
     assert hosts["idle"] == pytest.approx(hosts["hosts"] - hosts["used"])
     assert json.loads(run("costs", "--json"))["queues"][0]["queue"] == "default"
     assert run("costs").splitlines()[0].split() == [
-        "day", "queue", "attempts", "seconds", "charged", "onDemand", "lost", "saved",
+        "day", "queue", "attempts", "seconds", "charged", "on_demand", "lost", "saved",
     ]  # fmt: skip
+    assert "$0.00" in run("costs").splitlines()[1].split()[4]
 
 
 def test_metrics_are_for_those_with_the_token(batch, register, submit, ended):

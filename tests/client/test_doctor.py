@@ -124,6 +124,19 @@ def test_an_image_without_an_engine_is_bad(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.docker
+def test_an_engine_that_the_daemon_does_not_use_is_told(
+    daemon: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that was started with processes keeps them, whatever the variable says by now."""
+    assert daemon.address.endpoint.executor == "process"
+    monkeypatch.delenv("NBBATCH_EXECUTOR")
+    finding = found(doctor(), "docker")
+    assert finding.health is Health.NOTE
+    assert "started with processes" in finding.said
+    assert "nbbatch local stop" in finding.cure
+
+
+@pytest.mark.docker
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
     ("image", "health"),

@@ -11,6 +11,7 @@ import pytest
 import nbbatch
 from nbbatch.client import capacity
 from nbbatch.client.backend import get_backend
+from nbbatch.client.daemon_process import stop_by_signal
 from nbbatch.client.money.estimate import Basis
 from nbbatch.client.money.history import Measured, Runs, measured
 from nbbatch.client.packing.digest import digest, function_digest, manifest_digest
@@ -160,7 +161,7 @@ def test_a_daemon_with_newer_prices_leaves_old_costs_as_they_were(home, monkeypa
     job = nbbatch.submit(nap, 0.2)
     job.wait(DEADLINE)
     spent, account = job.cost(), nbbatch.costs()["charged"].sum()
-    get_backend("local").private("stop", {})
+    assert stop_by_signal(home)
     (home / "prices.json").write_text(json.dumps(_ten_times_dearer()))
     again = nbbatch.job(job.id)
     assert again.cost() == pytest.approx(spent)

@@ -132,6 +132,23 @@ def test_files_of_items_that_a_killed_attempt_had_done_come_back(shared_daemon, 
     assert found == {str(number): str(number) for number in range(4)}
 
 
+@pytest.mark.parametrize("children", [1, 2])
+def test_files_of_done_items_come_back_when_the_last_attempt_is_killed(
+    shared_daemon, here, tmp_path, children
+) -> None:
+    """Nobody goes on from there; what was done is brought all the same, by array, by child, and anew."""
+    array = nbbatch.map(
+        write_or_die, range(4 * children), chunk=4, folder=str(tmp_path), fetch="r.txt", name="lost"
+    )
+    done = [0, 1, *range(4, 4 * children)]
+    found = array.results(return_exceptions=True)
+    assert [n for n, value in enumerate(found) if not isinstance(value, JobError)] == done
+    assert sorted(int(path.parent.name) for path in here.rglob("r.txt")) == done
+    assert all(path.read_text() == path.parent.name for path in here.rglob("r.txt"))
+    child = nbbatch.job(array[0].id if children == 1 else f"{array.id}:0")
+    assert sorted(path.parent.name for path in child.fetch(here / "one")) == ["0", "1"]
+
+
 def test_a_file_that_is_only_here_is_named(shared_daemon, here) -> None:
     """A FileNotFoundError in the job for a path that exists here says how to send it."""
     (here / "data.csv").write_text("a")

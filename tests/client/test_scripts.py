@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from nbbatch.errors import (
 from nbbatch.model.jobs import TERMINAL
 
 NO_PYTHON = "nbbatch-test/no-python:1"
+needs_ipython = pytest.mark.skipif(shutil.which("ipython") is None, reason="there is no ipython on PATH")
 
 
 @pytest.fixture
@@ -66,6 +68,7 @@ def test_a_failed_script_raises_with_its_exit_code_and_log(shared_daemon, here) 
     [
         ("x.py", "print(6 * 7)", None),
         ("x.sh", "echo $((6 * 7))", None),
+        pytest.param("x.ipy", "six = !echo 6\nprint(int(six[0]) * 7)", None, marks=needs_ipython),
         ("x", "#!/usr/bin/env python3\nprint(6 * 7)", None),
         ("x", "print(6 * 7)", "python"),
         ("x", "BEGIN {print 6 * 7}", "awk -f"),

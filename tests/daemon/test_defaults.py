@@ -48,6 +48,13 @@ def test_small_jobs_get_real_instance_types():
     assert all(kind.resources.gpus for kind in with_gpus)
 
 
+def test_its_environments_have_identities_of_their_own():
+    """DescribeComputeEnvironments tells a `uuid` of each, as of those that were asked for."""
+    known = [one.environment.uuid for one in world_of(LAPTOP).environments.values()]
+    assert all(known)
+    assert len(set(known)) == len(known)
+
+
 @pytest.mark.parametrize("machine", [LAPTOP, WORKSTATION, GIANT, TINY], ids=str)
 def test_the_whole_machine_has_a_price(machine):
     """That of the cheapest type that would hold it; above all types, in proportion to one."""

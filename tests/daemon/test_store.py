@@ -279,6 +279,19 @@ def test_an_older_schema_is_brought_up_to_date(world):
     assert world.store.counts()[S.SUCCEEDED] == 3
 
 
+def test_a_list_by_name_looks_through_few_jobs_however_large_the_ticks_are(make_world):
+    """Ticks that submit many jobs have the index of names brought up to date sooner."""
+    world = make_world(tick=600)
+    for _ in range(5 * world.tick):
+        world.submit()
+    world.commit()
+    assert len(world.store.list_jobs(queue="q", limit=10_000, name="work")) == 5 * world.tick
+    world.store.close()
+    connection = sqlite3.connect(world.path)
+    assert connection.execute("SELECT count(*) FROM jobs WHERE NOT named").fetchone() <= (1_000,)
+    connection.close()
+
+
 def test_what_is_filed_a_batch_later_is_never_missing(world):
     """Feed, ledger and names say the same whether a tick is filed or not, and whether the daemon died between."""
     seen, succeeded = [], 0

@@ -121,6 +121,14 @@ def test_a_failed_array_says_which_inputs_failed(batch_shell, capsys):
     assert (values[0], values[2]) == (1.0, 0.5)
 
 
+def test_a_wholly_failed_array_speaks_of_no_other_values(batch_shell):
+    """Where no item has a value, the error names an item's log, not the values of others."""
+    with pytest.raises(RemoteError, match="2 of 2 items failed") as caught:
+        run(batch_shell, "%%batch --array [0, 0] --item k\n1 / k")
+    assert "others" not in caught.value.cure
+    assert "%batch logs" in caught.value.cure
+
+
 def test_an_array_of_one_item_is_an_array(batch_shell):
     """A single item gathers into a list of one."""
     run(batch_shell, "%%batch --array [7]\nsquare = item * item")

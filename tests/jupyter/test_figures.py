@@ -104,6 +104,12 @@ def test_the_pace_counts_every_end_once(under_way, over):
     assert "done in" in course_figures.throughput(numbers.pace_of(under_way)).layout.title.text
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_the_last_end_is_in_the_last_bar(seed):
+    """It ends the time that is shown, and is counted wherever in a stretch that is."""
+    assert numbers.pace_of(an_array(4, seed=seed)).rates[-1] > 0
+
+
 def test_the_end_is_where_it_was_promised(over):
     """The real end of steady work lies between the bounds, seen from several moments before it."""
     for share in (0.3, 0.5, 0.7):

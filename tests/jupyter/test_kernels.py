@@ -18,6 +18,7 @@ from nbclient.exceptions import CellExecutionError
 from notebook_cells import write
 
 import nbbatch
+from nbbatch.jupyter.commands import COMMANDS
 
 STORY = "nbbatch ›"
 RICH = """
@@ -323,6 +324,54 @@ def test_colour_and_boxes_stay_out_of_a_log(execute):
         assert cell.outputs[-1]["data"] == {"text/plain": "42"}
 
 
+def run_script(script, environment):
+    """What plain IPython says when it runs a script of its own syntax."""
+    return subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", str(script)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=script.parent,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_every_word_shows_what_it_has_in_a_script(shared_daemon, kernel_environment, tmp_path):
+    """IPython shows no values there: a table that nobody takes is shown all the same, and once."""
+    job = nbbatch.script("echo from afar", name="scripted")
+    assert job.wait(60)
+    words = [
+        f"{command.name} scripted" if command.takes_job else command.name
+        for command in COMMANDS
+        if command.name != "interrupt"  # needs a host
+    ]
+    words += ["queues default", "cost scripted"]
+    script = tmp_path / "words.ipy"
+    lines = (f"print('=== {word}')\n%batch {word}\n" for word in words)
+    script.write_text(f"%load_ext nbbatch\n{''.join(lines)}print('=== taken')\ntable = %batch queues\n")
+    done = run_script(script, kernel_environment)
+    said = dict(part.split("\n", 1) for part in done.stdout.split("=== ")[1:])
+    assert list(said) == [*words, "taken"], done.stderr
+    assert [word for word in words if not said[word].strip()] == []
+    assert said["taken"].strip() == ""
+    assert said["queues"].count("default (EC2)") == 1
+    assert said["logs scripted"] == "from afar\n"
+
+
+def test_a_table_in_the_middle_of_a_cell_is_shown(execute):
+    """As that of its last line; where a name takes it nothing is."""
+    middle, loop, taken = execute(
+        "%batch queues\n1", "for _ in range(2):\n    %batch fleet", "rows = %batch jobs\nlen(rows) >= 0"
+    ).cells
+    table, one = middle.outputs
+    assert "default (EC2)" in table["data"]["text/plain"]
+    assert "<table" in table["data"]["text/html"]
+    assert one["data"]["text/plain"] == "1"
+    assert [out["data"]["text/plain"][:5] for out in loop.outputs] == ["fleet"] * 2
+    assert [out["data"]["text/plain"] for out in taken.outputs] == ["True"]
+
+
 def test_a_terminal_tells_the_same_story(shared_daemon, kernel_environment, tmp_path):
     """Plain IPython: the story as lines, output, value, and an error without frames of ours."""
     script = tmp_path / "session.ipy"
@@ -333,15 +382,7 @@ def test_a_terminal_tells_the_same_story(shared_daemon, kernel_environment, tmp_
         "get_ipython().run_cell('%%batch\\n1 / 0')\n"
         "get_ipython().run_cell('%%batch -h')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", str(script)],
-        capture_output=True,
-        text=True,
-        env=kernel_environment,
-        cwd=tmp_path,
-        timeout=120,
-        check=False,
-    )
+    done = run_script(script, kernel_environment)
     said = done.stdout
     assert "nbbatch › sends the code only · back: x" in said, done.stderr
     assert "from afar\n" in said

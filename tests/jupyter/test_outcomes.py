@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 
+import nbbatch
 from nbbatch import errors
 
 FAILURES = {
@@ -82,3 +83,29 @@ def test_a_lost_host_is_no_failure_of_the_program(batch_shell, shared_daemon, ca
     assert "FAILED (host lost)" in said
     assert "--retries 3, or without Spot" in said
     assert "FAILED (host lost)" in repr(run(batch_shell, "%batch jobs --limit 3").result)
+
+
+def test_terminating_what_has_not_started_speaks_of_no_signals(batch_shell, capsys):
+    """A job that still waits is gone at once; one that runs is told its SIGTERM."""
+    batch = nbbatch.boto3_client()
+    resources = {
+        "type": "EC2",
+        "minvCpus": 0,
+        "maxvCpus": 2,
+        "instanceTypes": ["m6i.large"],
+        "instanceRole": "role",
+        "subnets": ["any"],
+        "securityGroupIds": ["any"],
+    }
+    batch.create_compute_environment(
+        computeEnvironmentName="shut", type="MANAGED", computeResources=resources
+    )
+    order = [{"order": 1, "computeEnvironment": "shut"}]
+    batch.create_job_queue(jobQueueName="shut", priority=1, computeEnvironmentOrder=order)
+    batch.update_compute_environment(computeEnvironment="shut", state="DISABLED")
+    run(batch_shell, "%%batch --as waiter --queue shut\n1")
+    capsys.readouterr()
+    run(batch_shell, "%batch terminate waiter")
+    said = capsys.readouterr().out
+    assert "is terminated" in said
+    assert "SIGTERM" not in said

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, SupportsIndex, TypeVar, overload
 
 from nbbatch.client.arrays.array_logs import ArrayLogs
 from nbbatch.client.arrays.chunks import Chunk, Durations, packing_words
@@ -35,8 +35,10 @@ from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.arrays.table import frame_of
 from nbbatch.client.backend import get_backend
 from nbbatch.client.bundle import Packed
+from nbbatch.client.checks import check_timeout, refusal
 from nbbatch.client.config import home
-from nbbatch.client.handles.handle import TERMINATE_REASON, Account, Handle
+from nbbatch.client.handles.account import Account
+from nbbatch.client.handles.handle import TERMINATE_REASON, Handle
 from nbbatch.client.handles.outcome import Detail, Outcome, outcome, short_id
 from nbbatch.client.handles.references import Reference
 from nbbatch.client.jobs import Job, Text, check_tail
@@ -91,6 +93,9 @@ class ArrayJob(Handle):
         count = len(self)
         if isinstance(position, slice):
             return [self[each] for each in range(*position.indices(count))]
+        if not isinstance(position, SupportsIndex):
+            raise refusal("An array's item", position, f"a number from 0 to {count - 1}, or a slice")
+        position = position.__index__()
         if not -count <= position < count:
             raise IndexError(f"item {position} of an array of {count}")
         position %= count
@@ -222,10 +227,10 @@ class ArrayJob(Handle):
 
     def items(self, timeout: float | None = None) -> list[Item]:
         """Wait, then every item with its input and its value or error."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        begun = time.monotonic()
         self._wait_for_end(timeout)
         if self._retry is not None:
-            self._retry.items(None if deadline is None else deadline - time.monotonic())
+            self._retry.items(None if timeout is None else begun + timeout - time.monotonic())
         items = list(self._items(range(self.reader.shape.children), self.failures()))
         took = [item.seconds for item in items if item.seconds is not None and item.error is None]
         self.measure(sum(took), len(took))
@@ -251,6 +256,10 @@ class ArrayJob(Handle):
         TimeoutError
             When not all have ended in time.
         """
+        check_timeout(timeout)
+        return self._as_completed(timeout)
+
+    def _as_completed(self, timeout: float | None) -> Iterator[Item]:
         deadline = None if timeout is None else time.monotonic() + timeout
         coming = self.coming()
         with News([self]) as news:
@@ -330,6 +339,8 @@ class ArrayJob(Handle):
         since: Moment | None,
     ) -> str | Iterator[str]:
         """Of one child."""
+        if index is not None and not isinstance(index, int):
+            raise refusal("index", index, "the number of a child")
         if index is not None and index not in self.places:
             raise IndexError(f"{self!r} has no child {index}, but {write_indexes(self.places)}.")
         job = Job(self.id if index is None else self._child_id(index), backend=self.backend_name)

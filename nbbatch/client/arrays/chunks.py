@@ -81,8 +81,9 @@ def choose_chunk(
     OptionError
         When it is no number from 1, or leaves more children than AWS Batch allows.
     """
+    check_chunk(asked)
     least = chunk_for(items)
-    if asked != "auto":
+    if not isinstance(asked, str):
         return Chunk(size=_checked(asked, items, least))
     if seconds is None:
         why = "as few to a child as AWS Batch allows" if least > 1 else ""
@@ -101,11 +102,15 @@ def in_words(seconds: float) -> str:
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else duration_in_words(seconds)
 
 
-def _checked(asked: int | str, items: int, least: int) -> int:
-    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
+def check_chunk(asked: Any) -> None:
+    """Refuse what is neither "auto" nor a number of items."""
+    if asked != "auto" and (isinstance(asked, bool) or not isinstance(asked, int) or asked < 1):
         raise OptionError(
             f"Option chunk does not understand {asked!r}.", cure='It takes "auto" or a number from 1.'
         )
+
+
+def _checked(asked: int, items: int, least: int) -> int:
     if asked < least:
         raise OptionError(
             f"{items} items in chunks of {asked} are more than 10,000 children.",

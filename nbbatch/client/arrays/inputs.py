@@ -94,9 +94,19 @@ class Calls(Sequence[Any]):
             case Spread.WHOLE:
                 return ((item,), {})
             case Spread.STARRED if not isinstance(item, Mapping):
-                return (tuple(item), {})
+                return (_spread(item), {})
             case _:
                 return ((), dict(item))
+
+
+def _spread(item: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(item)
+    except TypeError:
+        raise OptionError(
+            f"The item {item!r:.60} cannot be spread over arguments.",
+            cure="Give tuples or dicts, or use nbbatch.map, which hands over each item as it is.",
+        ) from None
 
 
 def list_items(items: Any) -> Sequence[Any]:

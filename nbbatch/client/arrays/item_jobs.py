@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from nbbatch.client.handles.references import Reference
 from nbbatch.client.jobs import Job, value_of
@@ -43,6 +43,10 @@ class ItemJob(Job):
             return self.load().items
         except ResultLostError:
             return ()
+
+    def _another(self, job_id: str) -> Self:
+        """Of the same item."""
+        return type(self)(job_id, backend=self.backend_name, name=self._name, place=self.place)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _item_again, (type(self), self.id, self.backend_name, self._name, self.place)

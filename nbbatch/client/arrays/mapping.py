@@ -18,6 +18,7 @@ from nbbatch.client.arrays.inputs import Calls, Spread, list_items
 from nbbatch.client.arrays.probe import block_of, is_worthwhile, probe
 from nbbatch.client.backend import get_backend
 from nbbatch.client.capacity import capacity_of
+from nbbatch.client.checks import refusal
 from nbbatch.client.config import home
 from nbbatch.client.jobs import check_call, name_of
 from nbbatch.client.options import Options, split_options
@@ -136,13 +137,12 @@ def slots_of(options: Options) -> int:
 
 def _check(function: Callable[..., Any], calls: Calls, kwargs: Mapping[str, Any]) -> None:
     """Refuse a first item that does not fit the function; say where another word would do."""
-    try:
-        args, own = calls[0]
-    except (TypeError, ValueError):
-        raise OptionError(
-            f"The first item {calls.inputs[0]!r:.60} cannot be spread over arguments.",
-            cure="Give tuples or dicts, or use nbbatch.map, which hands over each item as it is.",
-        ) from None
+    args, own = calls[0]
+    for name in own:
+        if not isinstance(name, str):
+            raise refusal(
+                "A keyword argument's name", name, "a text: the name of one of the function's parameters"
+            )
     try:
         check_call(function, args, {**kwargs, **own})
     except OptionError as error:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from nbbatch.client.checks import check_backend
 from nbbatch.client.doctor.permissions import Statement, policy
 
 
@@ -142,10 +143,16 @@ def doctor(backend: str | None = None) -> Report:
     Report
         Findings in the order in which things are needed; `is_well` says whether jobs will run,
         `policy` is the IAM policy of exactly what is missing.
+
+    Raises
+    ------
+    OptionError
+        The backend is no name.
     """
     from nbbatch.client.doctor.account import checks_of_account  # noqa: PLC0415 - boto3 is slow to import
     from nbbatch.client.doctor.machine import checks_of_machine, read_place  # noqa: PLC0415
 
+    check_backend(backend)
     report = Report()
     place, findings = read_place(backend)
     report += findings

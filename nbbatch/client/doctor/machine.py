@@ -50,7 +50,7 @@ def checks_of_machine(place: BackendConfig) -> list[tuple[str, Check]]:
     return [
         ("home", partial(_home, folder)),
         ("disk", partial(_disk, folder)),
-        ("docker", _docker),
+        ("docker", partial(_docker, folder)),
         ("gpus", _gpus),
         ("daemon", partial(_daemon, folder)),
         ("image", partial(_image, place.name)),
@@ -119,7 +119,7 @@ def _disk(folder: Path) -> Iterator[Finding]:
         yield good("disk", said)
 
 
-def _docker() -> Iterator[Finding]:
+def _docker(folder: Path) -> Iterator[Finding]:
     wanted = os.environ.get("NBBATCH_EXECUTOR", "")
     if wanted == "process":
         yield good("docker", "not asked: NBBATCH_EXECUTOR=process")
@@ -130,10 +130,23 @@ def _docker() -> Iterator[Finding]:
     except Exception as error:  # noqa: BLE001 - the SDK lets several libraries' errors through
         problem = str(error)
     else:
-        yield good("docker", f"Docker Engine {version} answers; jobs run in containers")
+        yield _answering(version, folder)
         return
     tell = bad if wanted == "docker" else note
     yield tell("docker", "no Docker Engine answers; jobs run as processes of this machine", _cure_of(problem))
+
+
+def _answering(version: str, folder: Path) -> Finding:
+    """An engine is there; a daemon that runs chose when it was started, and may have chosen processes."""
+    try:
+        endpoint = find_daemon(folder)
+    except NbbatchError:
+        endpoint = None  # told by the daemon's own check
+    said = f"Docker Engine {version} answers; "
+    if endpoint is None or endpoint.executor != "process":
+        return good("docker", f"{said}jobs run in containers")
+    cure = "Nothing, if processes suffice. Else `nbbatch local stop`; the daemon of the next job uses containers."
+    return note("docker", f"{said}the daemon that runs was started with processes", cure)
 
 
 def _engine_version() -> str:

@@ -23,9 +23,9 @@ from typing import BinaryIO
 from nbbatch.client.arrays.indexes import INDEXES, bundle_of, environment_of
 from nbbatch.client.config import home
 from nbbatch.client.handles.outcome import Detail
-from nbbatch.client.handles.usage import results_of
+from nbbatch.client.handles.usage import results_of, unfinished_of
 from nbbatch.client.packing.capture import size_text
-from nbbatch.client.results import load_result
+from nbbatch.client.results import load_partial_files, load_result
 from nbbatch.client.store import Store
 from nbbatch.errors import ResultLostError, StoreError
 
@@ -97,13 +97,23 @@ def fetch(store: Store, detail: Detail, *, to: Path | None = None, overwrite: bo
         folder /= detail["jobName"]
     target = Target(folder, detail["jobId"], overwrite=overwrite)
     try:
-        for index, attempt in results_of(store, bundle_id, detail) if bundle_id else ():
-            with suppress(ResultLostError):  # it ended before it could write one: its log says why
-                result = load_result(store, bundle_id, index=index, attempt=attempt, is_light=True)
-                target.bring(store, bundle_id, result.files)
+        for _, files in sorted(_left(store, bundle_id, detail).items()) if bundle_id else ():
+            target.bring(store, bundle_id, files)
     finally:
         fetched = target.close()
     return fetched
+
+
+def _left(store: Store, bundle_id: str, detail: Detail) -> dict[int, dict[str, str]]:
+    """Files by child: of its result, and of the items it has done since, or before it was killed."""
+    found: dict[int, dict[str, str]] = {}
+    for index, attempt in results_of(store, bundle_id, detail):
+        with suppress(ResultLostError):  # it ended before it could write one: its log says why
+            result = load_result(store, bundle_id, index=index, attempt=attempt, is_light=True)
+            found[index or 0] = dict(result.files)
+    for index, attempt in unfinished_of(store, bundle_id, detail).items():
+        found.setdefault(index, {}).update(load_partial_files(store, bundle_id, index, attempt))
+    return found
 
 
 class Target:

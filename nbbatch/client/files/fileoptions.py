@@ -5,6 +5,7 @@ What the words mean on this disk is decided in `workdir.py`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import PurePath, PurePosixPath
 from typing import Any
@@ -15,15 +16,24 @@ from nbbatch.errors import OptionError
 def read_send(option: str, value: Any) -> tuple[tuple[str, str], ...]:
     """What `files=` takes: a path, several separated by commas, a list, or a mapping of places to paths."""
     if isinstance(value, Mapping):
-        return tuple((str(name), str(path)) for name, path in value.items())
+        pairs = tuple(value.items())
+        if any(not isinstance(word, str | os.PathLike) for pair in pairs for word in pair):
+            raise _refusal(option, value)
+        return tuple((os.fspath(name), os.fspath(path)) for name, path in pairs)
     listed = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if isinstance(listed, PurePath):
         listed = [listed]
-    if not isinstance(listed, list | tuple | set | frozenset):
-        raise OptionError(
-            f"Option {option} does not understand {value!r}.", cure="It takes paths, or a mapping."
-        )
-    return tuple(("", str(path)) for path in listed if str(path))
+    is_list = isinstance(listed, list | tuple | set | frozenset)
+    if not is_list or any(not isinstance(path, str | os.PathLike) for path in listed):
+        raise _refusal(option, value)
+    return tuple(("", os.fspath(path)) for path in listed if os.fspath(path))
+
+
+def _refusal(option: str, value: object) -> OptionError:
+    return OptionError(
+        f"Option {option} does not understand {value!r}.",
+        cure="It takes paths, or a mapping of places to paths.",
+    )
 
 
 def read_fetch(option: str, value: Any) -> tuple[str, ...]:

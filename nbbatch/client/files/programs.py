@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 
+from nbbatch.client.backend import Backend
 from nbbatch.client.options import Options
 from nbbatch.client.packing.payloads import Cell, Command, Payload
 from nbbatch.errors import EnvironmentMismatchError, OptionError
@@ -27,8 +29,10 @@ def words_of(language: str) -> list[str]:
         ) from error
 
 
-def check_program(payload: Payload, options: Options) -> None:
-    """Refuse a program that is not on this machine's path; one with a path of its own is the job's affair.
+def check_program(payload: Payload, options: Options, backend: Backend) -> None:
+    """Refuse a program that is not where the job looks for it; one with a path of its own is the job's affair.
+
+    That is the daemon's PATH or, in a container, Docker's: not the kernel's, which another environment may have set.
 
     Raises
     ------
@@ -38,12 +42,23 @@ def check_program(payload: Payload, options: Options) -> None:
         The language is no command line.
     """
     program = _program(payload)
-    if not program or "/" in program or "PATH" in options.env or shutil.which(program):
+    if not program or "/" in program or "PATH" in options.env:
         return
+    machine = backend.machine()
+    if machine is None or not _is_known(machine.path) or shutil.which(program, path=machine.path):
+        return
+    here = shutil.which(program)
     raise EnvironmentMismatchError(
-        f"There is no program {program!r} on this machine's PATH, and the job runs here.",
-        cure="Correct its name, install it, give its full path, or name an image that has it.",
+        f"There is no program {program!r} on the PATH of jobs on this machine, {machine.path}.",
+        cure=f"The notebook finds {here}: name it like that, or set PATH in the job's env."
+        if here
+        else "Correct its name, install it, give its full path, or name an image that has it.",
     )
+
+
+def _is_known(path: str) -> bool:
+    """Whether what is there can be seen from here: a relative folder is below each job's own."""
+    return all(map(os.path.isabs, filter(None, path.split(os.pathsep))))
 
 
 def _program(payload: Payload) -> str:

@@ -20,6 +20,7 @@ from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import chunk_of
 from nbbatch.client.backend import get_backend
+from nbbatch.client.checks import check_text, refusal, texts_of
 from nbbatch.client.files.fetched import Fetched
 from nbbatch.client.files.programs import words_of
 from nbbatch.client.files.script_arrays import ScriptArray
@@ -37,8 +38,10 @@ from nbbatch.runner.mirror import VARIABLE as CHECKPOINTS
 
 _LONGEST_ARGUMENT = 6000
 """Characters of a script that go on a command line; with the environment they must fit 8 kB."""
+_STDIN = "the text that it reads on standard input"
 _BY_SUFFIX = {
     ".sh": "bash",
+    ".ipy": "ipython",
     ".bash": "bash",
     ".py": "python3",
     ".r": "Rscript",
@@ -131,6 +134,8 @@ def script(
     --------
     >>> nbbatch.script("ffmpeg -i in.mp4 out.webm", files=["in.mp4"], fetch=["out.webm"])  # doctest: +SKIP
     """
+    outputs = texts_of("outputs", outputs or (), "a list of names")
+    check_text("stdin", stdin, _STDIN)
     source, name = _read(text)
     wanted = resolve(options)
     language = _language(lang, source, text)
@@ -179,6 +184,7 @@ def command(
     >>> nbbatch.command(["./mytool", "--n", 3], files=["mytool"])  # doctest: +SKIP
     """
     words = _words(argv)
+    check_text("stdin", stdin, _STDIN)
     wanted = resolve(options)
     _check_program(words, wanted)
     name = job_name(Path(words[0]).name)
@@ -198,6 +204,8 @@ def _read(text: str | os.PathLike[str]) -> tuple[str, str]:
         if len(words) == 1 and Path(text).is_file():
             raise OptionError(f"{text!r} is the name of a file, not a script.", cure=f"Write Path({text!r}).")
         return text, job_name(Path(words[0].rstrip(";")).name if not text.startswith("#!") else "script")
+    if not isinstance(text, os.PathLike):
+        raise refusal("A script", text, "its text, or Path(...) of its file")
     path = Path(text)
     if not path.is_file():
         raise UnknownNameError(f"There is no script {path}.", cure="A script's text is given as str.")
@@ -222,7 +230,7 @@ def _language(lang: str | None, source: str, text: object) -> str:
 
 def _words(argv: Iterable[Any]) -> list[str]:
     """The words as text; a program given as a relative Path is a file of the working directory."""
-    given = [] if isinstance(argv, str) else list(argv)
+    given = [] if isinstance(argv, str) or not isinstance(argv, Iterable) else list(argv)
     words = [os.fspath(word) if isinstance(word, os.PathLike) else str(word) for word in given]
     if words and isinstance(given[0], os.PathLike) and not Path(words[0]).is_absolute():
         words[0] = f"./{words[0]}"

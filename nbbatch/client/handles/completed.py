@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.arrays.items import Item
+from nbbatch.client.checks import check_timeout
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail, Outcome, outcome
 from nbbatch.client.jobs import Job
@@ -48,7 +49,12 @@ def as_completed(jobs: Handle | Iterable[Handle], timeout: float | None = None) 
     TimeoutError
         When not all have ended in time; they go on.
     """
-    handles = list(dict.fromkeys(_handles(jobs)))
+    check_timeout(timeout)
+    return _as_completed(list(dict.fromkeys(_handles(jobs))), timeout)
+
+
+def _as_completed(handles: Sequence[Handle], timeout: float | None) -> Iterator[Job | Item]:
+    """The same; a generator would not look at its arguments before somebody asks for the first one."""
     deadline = None if timeout is None else time.monotonic() + timeout
     streams = {handle: handle.coming() for handle in handles if isinstance(handle, ArrayJob)}
     with News(handles) as news:
@@ -85,6 +91,7 @@ def wait(jobs: Iterable[Handle], timeout: float | None = None, return_when: str 
         raise OptionError(
             f"return_when does not understand {return_when!r}.", cure=f"It takes {', '.join(_CONDITIONS)}."
         )
+    check_timeout(timeout)
     handles = set(_handles(jobs))
     deadline = None if timeout is None else time.monotonic() + timeout
     with News(handles) as news:
@@ -107,7 +114,8 @@ def _is_enough(done: set[Handle], details: dict[Handle, Detail], return_when: st
 
 
 def _handles(jobs: Any) -> Sequence[Handle]:
-    handles = [jobs] if isinstance(jobs, Handle) else list(jobs)
+    is_one = isinstance(jobs, Handle | str) or not isinstance(jobs, Iterable)
+    handles = [jobs] if is_one else list(jobs)
     for one in handles:
         if not isinstance(one, Handle):
             raise OptionError(f"{one!r} is no job.", cure="Give what nbbatch.submit, map or job returned.")

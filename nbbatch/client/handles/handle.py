@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import nbbatch
 from nbbatch.client.arrays.indexes import bundle_of
 from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.checks import check_callback, check_path, check_timeout, reason_of
 from nbbatch.client.events import Event, events
 from nbbatch.client.files.fetched import Fetched, asks_for_files, fetch
+from nbbatch.client.handles.account import Account
 from nbbatch.client.handles.attempts import Attempt, attempts_of
 from nbbatch.client.handles.callbacks import callbacks
 from nbbatch.client.handles.listeners import Ending, Following, Waiter
@@ -33,7 +34,6 @@ from nbbatch.client.like import Resized
 from nbbatch.client.moments import moment_of
 from nbbatch.client.money.history import note_end
 from nbbatch.client.notes import Note, notes_of
-from nbbatch.client.results import Usage
 from nbbatch.client.told import Progress, metrics_table, newest_progress
 from nbbatch.client.watch import Watch, watcher_of
 from nbbatch.errors import UnknownNameError
@@ -41,48 +41,6 @@ from nbbatch.model.jobs import ACTIVE, TERMINAL
 
 CANCEL_REASON = "Cancelled from the notebook"
 TERMINATE_REASON = "Terminated from the notebook"
-_REASON = 1024
-"""Characters of a reason, at most."""
-_MIB = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What a job has cost and used so far, over all attempts and children.
-
-    What short containers used is known once they have ended: the last attempt's own word on it.
-
-    Parameters
-    ----------
-    on_demand, spot : float
-        Dollars, by the prices frozen when each attempt started.
-    seconds : float
-        Time its attempts ran.
-    cpu_seconds : float or None
-        User and system time; None where the backend does not measure it.
-    peak_memory : int or None
-        MiB, the largest of all attempts; None where the backend does not measure it.
-    instance_type : str
-        Of the last attempt's host; empty where unknown.
-    """
-
-    on_demand: float
-    spot: float
-    seconds: float
-    cpu_seconds: float | None
-    peak_memory: int | None
-    instance_type: str
-
-    def at_least(self, used: Sequence[Usage]) -> Account:
-        """The same with the use that the job measured of itself, where that is more."""
-        if not used:
-            return self
-        peak = -(-max(one.peak_memory for one in used) // _MIB)
-        return replace(
-            self,
-            cpu_seconds=max(self.cpu_seconds or 0.0, sum(one.cpu_seconds for one in used)),
-            peak_memory=max(self.peak_memory or 0, peak),
-        )
 
 
 class Handle(Referable):
@@ -212,18 +170,20 @@ class Handle(Referable):
         bool
             Whether it will not run (again).
         """
+        told = reason_of(reason, CANCEL_REASON)
         if self._final is None:
             with self.backend.errors():
-                self.backend.batch.cancel_job(jobId=self.id, reason=reason[:_REASON] or CANCEL_REASON)
+                self.backend.batch.cancel_job(jobId=self.id, reason=told)
         detail = self.detail()
         is_waiting = detail["status"] not in ACTIVE | TERMINAL and not self.running()
         return is_waiting or outcome(detail) is Outcome.CANCELLED
 
     def terminate(self, reason: str = TERMINATE_REASON) -> None:
         """Stop the job wherever it is: SIGTERM, and SIGKILL after 30 seconds."""
+        told = reason_of(reason, TERMINATE_REASON)
         if self._final is None:
             with self.backend.errors():
-                self.backend.batch.terminate_job(jobId=self.id, reason=reason[:_REASON] or TERMINATE_REASON)
+                self.backend.batch.terminate_job(jobId=self.id, reason=told)
 
     def why(self) -> str:
         """Why the job is waiting, or why it failed and what to do, in words."""
@@ -267,7 +227,7 @@ class Handle(Referable):
     def told_account(self) -> Account | None:
         """The same as the backend keeps it, in one call at any size: short runs used more than it says."""
         rows = self.backend.private("accounts", {"jobIds": [self.id]})["jobs"]
-        return _account(rows[0]) if rows else None
+        return Account.read(rows[0]) if rows else None
 
     def cost(self) -> float | None:
         """Dollars so far on demand, at the prices its attempts were placed with; None where unknown."""
@@ -351,6 +311,7 @@ class Handle(Referable):
         It is called once, on a thread of its own for callbacks, one after the other; it must not print,
         which would land in whatever cell runs. What it raises is logged, not raised.
         """
+        check_callback(function)
         listener = Ending(lambda: callbacks.put(lambda: function(self)), self.keep)
         watcher_of(self.backend).watch(self.id, listener)
 
@@ -362,6 +323,7 @@ class Handle(Referable):
         Watch
             `close()` it to lose interest earlier.
         """
+        check_callback(function)
         return watcher_of(self.backend).watch(self.id, Following(function, self.keep))
 
     def result(self, timeout: float | None = None) -> Any:
@@ -398,6 +360,7 @@ class Handle(Referable):
         list of Path
             Where they are.
         """
+        check_path("to", to)
         folder = None if to is None else Path(to)
         return list(fetch(self.backend.store, self.detail(), to=folder, overwrite=overwrite).paths)
 
@@ -415,6 +378,7 @@ class Handle(Referable):
 
     def _wait_for_end(self, timeout: float | None) -> Detail:
         """Final detail; TimeoutError when the time is up first."""
+        check_timeout(timeout)
         if self._final is None:
             waiter = Waiter()
             watch = watcher_of(self.backend).watch(self.id, waiter)
@@ -486,14 +450,3 @@ def describe(backend: Backend, job_id: str) -> Detail:
             cure="nbbatch.jobs() lists the newest; another backend may have it.",
         )
     return with_main_nodes(backend, details)[0]
-
-
-def _account(row: dict[str, Any]) -> Account:
-    return Account(
-        on_demand=row["cost"],
-        spot=row["spotCost"],
-        seconds=row["seconds"],
-        cpu_seconds=row.get("cpuSeconds"),
-        peak_memory=row.get("peakMemory"),
-        instance_type=row.get("instanceType") or "",
-    )

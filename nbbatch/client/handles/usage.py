@@ -6,7 +6,7 @@ than the beginning. Both are lower bounds of the truth, so the larger number is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -128,10 +128,30 @@ def results_of(store: Store, bundle_id: str, detail: Detail) -> Iterator[tuple[i
     if "size" not in (detail.get("arrayProperties") or {}):
         yield attempt_in_bundle(detail)
         return
+    array = read_array(store, bundle_id)
+    yield from _own(detail, array.newest_attempts() if array is not None else {}).items()
+
+
+def unfinished_of(store: Store, bundle_id: str, detail: Detail) -> dict[int, int]:
+    """Attempts by child of those of the job's children that left items and no result: they run, or were killed."""
+    array = read_array(store, bundle_id)
+    if array is None:
+        return {}
+    results, partial = array.left()
+    return {
+        index: attempt for index, attempt in _own(detail, partial).items() if attempt > results.get(index, 0)
+    }
+
+
+def _own(detail: Detail, attempts: Mapping[int, int]) -> dict[int, int]:
+    """Of the attempts at a bundle's children those that are this job's, and not a retry's or what that repeats."""
     variables = environment_of(detail)
-    array, base = read_array(store, bundle_id), int(variables.get(RETRY_BASE, 0))
-    attempts = array.newest_attempts() if array is not None else {}
-    own = read_indexes(variables[INDEXES]) if INDEXES in variables else attempts
-    for index in own:
-        if base < attempts.get(index, 0) <= base + ATTEMPTS_PER_RETRY:
-            yield index, attempts[index]
+    base = int(variables.get(RETRY_BASE, 0))
+    own: Iterable[int] = attempts
+    if "size" not in (detail.get("arrayProperties") or {}):
+        own = [index_in_bundle(variables, split_child_id(detail["jobId"])[1]) or 0]
+    elif INDEXES in variables:
+        own = read_indexes(variables[INDEXES])
+    return {
+        index: attempts[index] for index in own if base < attempts.get(index, 0) <= base + ATTEMPTS_PER_RETRY
+    }

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+from nbbatch.client.checks import check_callback, check_text, texts_of
 from nbbatch.client.files.fileoptions import read_send
 from nbbatch.client.files.workdir import Files, Member, choose
 from nbbatch.client.images.built import Image
@@ -118,6 +119,7 @@ def image(
     """
     told = {"packages": packages, "system": system, "base": base, "files": files, "name": name, **push_to}
     _check_names(push_to)
+    _check_wish(told, say)
     return build(Wish(**told, namespace=vars(sys.modules["__main__"])), rebuild=rebuild, say=say or _print)
 
 
@@ -159,6 +161,17 @@ def _check_names(push_to: Mapping[str, Any]) -> None:
     for name in push_to:
         if name not in known:
             raise OptionError(f"nbbatch.image has no option {name!r}.", cure=suggestion(name, known))
+
+
+def _check_wish(told: Mapping[str, Any], say: Any) -> None:
+    """Refuse words of another kind before packages are looked for."""
+    for word in ("base", "name", "repository", "backend"):
+        check_text(word, told.get(word), "a name")
+    for word in ("packages", "system"):
+        if not isinstance(told[word], str):
+            texts_of(word, told[word], "names of packages, as a list of texts")
+    if say is not None:
+        check_callback(say)
 
 
 def _print(line: str) -> None:

@@ -20,6 +20,7 @@ from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.shape import read_array
 from nbbatch.client.backend import Backend, get_backend
 from nbbatch.client.capacity import UNANSWERED, capacity_of, definition_of, excuse, requirements_of
+from nbbatch.client.checks import is_number, refusal
 from nbbatch.client.format import dollars
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail, duration_in_words
@@ -219,6 +220,8 @@ def estimate(
     if isinstance(what, Handle):
         return _of_handle(what, options, count, length)
     function = getattr(what, "function", what)
+    if function is not None and not callable(function):
+        raise refusal("estimate", what, "a function, or a job, its id or its name")
     given = {**getattr(what, "given", {}), **options}
     name, code = (_name(function), function_digest(function)) if callable(function) else ("", "")
     return estimate_options(resolve(given), items=count or 1, seconds=length, code=code, name=name)
@@ -428,6 +431,9 @@ def _length(seconds: float | None, hours: float | None) -> float | None:
     """Seconds given."""
     if seconds is not None and hours is not None:
         raise OptionError("A duration is given twice.", cure="Give either seconds or hours.")
+    given = seconds if hours is None else hours
+    if given is not None and not is_number(given):
+        raise refusal("seconds" if hours is None else "hours", given, "a number above 0")
     length = seconds if hours is None else hours * _HOUR
     if length is not None and not 0 < length < float("inf"):
         raise OptionError(f"A run of {length} s cannot be priced.", cure="Give a number above 0.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbbatch.client.arrays.item_jobs import ItemJob
 from nbbatch.client.notebooks.executed import Cell, ExecutedNotebook, NotebookBundle, read_bundle
 from nbbatch.client.arrays.indexes import bundle_of
+from nbbatch.client.checks import check_path
 from nbbatch.client.files.fetched import Fetched
 from nbbatch.client.jobs import Job
 from nbbatch.client.handles.outcome import Outcome, outcome
@@ -93,6 +94,7 @@ class NotebookJob(ItemJob):
         str
             The place; empty where none was ever said.
         """
+        check_path("place", place)
         place = str(place or self.place_of_output())
         return self.executed().save(place) if place else ""
 

@@ -34,6 +34,7 @@ from nbbatch.client.notebooks.source import (
 )
 from nbbatch.client.notebooks.handles import NotebookJob
 from nbbatch.client.notebooks.place import check_imports, check_place
+from nbbatch.client.checks import check_path, check_text, is_number, refusal
 from nbbatch.client.options import Options, option_names, suggestion
 from nbbatch.client.spec import job_name
 from nbbatch.client.submission import pack_for, resolve, send
@@ -51,6 +52,13 @@ class Execution:
     cell_timeout: int | None = None
     start_timeout: int = 60
     autosave: int = 30
+
+    def __post_init__(self) -> None:
+        for word in ("cell_timeout", "start_timeout", "autosave"):
+            given = getattr(self, word)
+            is_left = given is None and word == "cell_timeout"
+            if not is_left and (not is_number(given) or given < 0):
+                raise refusal(word, given, "a number of seconds")
 
 
 def run_notebook(
@@ -99,6 +107,7 @@ def run_notebook(
     >>> run = nbbatch.run_notebook("report.ipynb", {"day": "2026-01-01"}, output="out/{name}.ipynb")  # doctest: +SKIP
     >>> run.result().values  # doctest: +SKIP
     """
+    check_text("kernel", kernel, "the name of a kernel, such as python3")
     source = read_notebook(notebook, kernel=kernel)
     values = plain_parameters(parameters or {})
     check_parameters(source, values)
@@ -161,12 +170,13 @@ def map_notebook(
     ... )
     >>> sweep.frame().sort_values("auc")  # doctest: +SKIP
     """
+    check_text("kernel", kernel, "the name of a kernel, such as python3")
     source = read_notebook(notebook, kernel=kernel)
     rows = _rows(items, grid, plain_parameters(parameters or {}))
     check_parameters(source, {name: value for row in rows for name, value in row.items()})
     execution = Execution(cell_timeout=cell_timeout, start_timeout=start_timeout, autosave=autosave)
     resolved = resolve_for(source, options)
-    packed = _pack_runs(source, rows, str(output), chunk, execution, resolved)
+    packed = _pack_runs(source, rows, output, chunk, execution, resolved)
     name = resolved.name or job_name(source.name)
     job_id = send(packed, resolved, name=name)
     sweep = Sweep(job_id, backend=resolved.backend or get_backend().name, name=name, inputs=rows)
@@ -177,7 +187,7 @@ def map_notebook(
 def _pack_runs(
     source: Source,
     rows: Sequence[Mapping[str, Any]],
-    output: str,
+    output: str | Path,
     chunk: int | str,
     execution: Execution,
     options: Options,
@@ -277,6 +287,7 @@ def _place(source: Source, output: str | Path, rows: Sequence[Mapping[str, Any]]
     OptionError
         It names what is no parameter, or gives two runs the same place.
     """
+    check_path("output", output)
     pattern = str(output).replace("{name}", source.name)
     if not pattern:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import PurePath
 from typing import Any
 
 from nbbatch.client.arrays.chunks import key_of
@@ -14,6 +15,8 @@ from nbbatch.client.packing.payloads import Call, Cell, Command, Notebook, Paylo
 from nbbatch.client.pipelines.dependencies import paired_arrays
 from nbbatch.errors import OptionError
 
+_SUFFIXES = {"bash": ".sh", "ipython": ".ipy"}
+"""Endings of a script's file by which its program knows what it is."""
 KIND_VARIABLE = "NBBATCH_KIND"
 """Says of a notebook's job what it is, so that its handle is found without the bundle."""
 NOTEBOOK_VARIABLE = "NBBATCH_NOTEBOOK"
@@ -75,15 +78,16 @@ def _shown_source(source: str, names: Names) -> str:
 
 def _add_script(parcel: Parcel, cell: Cell) -> None:
     is_bash = cell.language == "bash"
+    argv = ["bash", "-e"] if is_bash else words_of(cell.language)
     for name in (*cell.inputs, *(cell.outputs or ()), cell.item_name):
         if not (name.isidentifier() and name.isascii()):
             raise OptionError(f"{name!r} cannot be the name of a shell variable.")
     parcel.manifest |= {
         "kind": "script",
-        "argv": ["bash", "-e"] if is_bash else words_of(cell.language),
+        "argv": argv,
         "source": cell.source,
         "stdin": cell.stdin,
-        "file_name": "cell.sh" if is_bash else "cell",
+        "file_name": f"cell{_SUFFIXES.get(PurePath(argv[0]).name, '')}",
         "keeps_variables": is_bash,
         "variables": {name: _shell_text(name, value) for name, value in cell.inputs.items()},
         "outputs": list(cell.outputs or ()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +17,7 @@ from typing import Any, Self
 import nbbatch
 from nbbatch.client.arrays.array_jobs import ArrayJob
 from nbbatch.client.backend import get_backend
+from nbbatch.client.checks import check_text, check_timeout, refusal, texts_of
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.outcome import Detail, duration_in_words, seconds
 from nbbatch.client.handles.shown import state_of
@@ -64,6 +65,8 @@ class Pipeline:
 
     def __init__(self, name: str, given: Mapping[str, Any]) -> None:
         Options.parse(given)
+        if not isinstance(name, str) or not name.strip():
+            raise refusal("name", name, "a text: what the jobs' names begin with")
         self.name = job_name(name)
         self.run_id = ""
         self.retried: dict[str, str] = {}
@@ -119,7 +122,12 @@ class Pipeline:
         **given
             Options as in `step`.
         """
+        if not isinstance(source, str | Cell):
+            raise refusal("A cell", source, "its text")
+        if inputs is not None and not isinstance(inputs, Mapping):
+            raise refusal("inputs", inputs, "a mapping of names to values")
         if isinstance(source, str):
+            outputs = None if outputs is None else texts_of("outputs", outputs, "a list of names")
             source = Cell(source=source, inputs=inputs or {}, outputs=outputs, named=frozenset(inputs or ()))
         cell = source
         return self._add(given, lambda name: cell_step(name, cell), "cell")
@@ -136,6 +144,8 @@ class Pipeline:
 
     def add(self, job: Handle, *, name: str | None = None) -> Step:
         """Add a job that was submitted already, such as what `%%batch --as` bound."""
+        if not isinstance(job, Handle):
+            raise refusal("add", job, "what nbbatch.submit, map or job returned")
         return self._add({"name": name or job.name}, lambda unique: job_step(unique, job), job.name)
 
     def run(self) -> Pipeline:
@@ -208,6 +218,7 @@ class Pipeline:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until all steps have ended; False when the time, in seconds, was up first."""
+        check_timeout(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         handles = [step.job for step in self._steps.values() if step.job is not None]
         return all(
@@ -222,6 +233,7 @@ class Pipeline:
         Exception
             What the first failed step raised.
         """
+        check_timeout(timeout)
         order = self._checked()
         return {name: self._steps[name].result(timeout) for name in order}
 
@@ -232,6 +244,7 @@ class Pipeline:
 
     def cancel(self, reason: str = "Pipeline cancelled from the notebook") -> None:
         """Stop what runs, and take back what waits."""
+        check_text("reason", reason, "a text")
         details = self._details()
         for name in reversed(self._checked()):
             if name in details and details[name]["status"] not in TERMINAL:
@@ -290,9 +303,8 @@ class Pipeline:
     def _add(self, given: Mapping[str, Any], make: Callable[[str], Step], usual: str) -> Step:
         step = make(self._unique(given.get("name"), usual))
         wanted = given.get("after", given.get("depends"))
-        named = (
-            [] if wanted is None else [wanted] if isinstance(wanted, str | Step | Handle) else list(wanted)
-        )
+        is_one = isinstance(wanted, str | Step | Handle) or not isinstance(wanted, Iterable)
+        named = [] if wanted is None else [wanted] if is_one else list(wanted)
         step.after += [one.name if isinstance(one, Step) else self._name_of(one) for one in named]
         step.after = list(dict.fromkeys(step.after))
         step.given = {key: value for key, value in given.items() if key not in ("name", "after", "depends")}
@@ -300,14 +312,17 @@ class Pipeline:
         self._steps[step.name] = step
         return step
 
-    def _name_of(self, one: str | Handle) -> str:
+    def _name_of(self, one: Any) -> str:
         """A handle that is waited for is or becomes a step."""
         if isinstance(one, str):
             return one
+        if not isinstance(one, Handle):
+            raise refusal("after", one, "steps, their names, or handles of jobs")
         known = next((step.name for step in self._steps.values() if step.job == one), None)
         return known or self.add(one).name
 
     def _unique(self, wanted: str | None, usual: str) -> str:
+        check_text("name", wanted, "a step's name")
         if wanted is not None and wanted in self._steps:
             raise OptionError(
                 f"Pipeline {self.name} has a step {wanted!r} already.", cure="Give another name."
@@ -320,7 +335,7 @@ class Pipeline:
     def _checked(self) -> list[str]:
         """Names in an order in which they can be submitted."""
         if not self._steps:
-            raise OptionError(f"Pipeline {self.name} has no steps.")
+            raise OptionError(f"Pipeline {self.name} has no steps.", cure="Add one: step(function, ...).")
         for step in self._steps.values():
             check_options(step, {**self._given, **step.given})
         return in_order({name: step.after for name, step in self._steps.items()})

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbbatch.client.arrays.array_jobs import ArrayJob, map_packed
+from nbbatch.client.arrays.chunks import check_chunk
 from nbbatch.client.arrays.inputs import list_items
 from nbbatch.client.arrays.mapping import map_call
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.handles.references import Referable, Reference, referable_in
-from nbbatch.client.jobs import Job, check_call, submit_call, submit_packed
+from nbbatch.client.jobs import Job, check_call, check_function, submit_call, submit_packed
 from nbbatch.client.options import Options
 from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.submission import pack_for, resolve
@@ -108,6 +109,8 @@ def array_step(
     name: str, function: Callable[..., Any], items: Any, chunk: int | str, kwargs: Mapping[str, Any]
 ) -> Step:
     """A function over items, or over the items of an earlier array, one by one."""
+    check_function(function)
+    check_chunk(chunk)
     if not isinstance(items, Step):
         items = items if isinstance(items, Mapping) else list_items(items)
 
@@ -136,6 +139,7 @@ def launch_step(
     name: str, launch: Callable[..., Handle], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Step:
     """Whatever submits a job and gives its handle, such as `nbbatch.run_notebook`."""
+    check_function(launch)
 
     def submit(options: Mapping[str, Any]) -> Handle:
         made = [_handle(one) for one in args], {key: _handle(value) for key, value in kwargs.items()}

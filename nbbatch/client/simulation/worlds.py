@@ -57,10 +57,17 @@ def read_worlds(worlds: Any, queues: Iterable[str]) -> dict[str, World]:
         When a setting is unknown or cannot be; names the world, the setting and the value.
     """
     wanted = sorted(set(queues))
-    return {name: _read(name, settings, wanted) for name, settings in _named(worlds).items()}
+    return {name: _read(name, settings, wanted) for name, settings in named_worlds(worlds).items()}
 
 
-def _named(worlds: Any) -> Mapping[str, Any]:
+def named_worlds(worlds: Any) -> Mapping[str, Any]:
+    """Settings, or a backend's name, by the world's own name.
+
+    Raises
+    ------
+    OptionError
+        There are none.
+    """
     if isinstance(worlds, str):
         return {worlds: worlds}
     if isinstance(worlds, Mapping) and worlds:

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 
 from nbbatch.client.arrays.children import Children, children_of
 from nbbatch.client.backend import Backend, get_backend
+from nbbatch.client.checks import check_text, refusal
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.options import suggestion
 from nbbatch.errors import OptionError
@@ -123,9 +124,20 @@ def figure(
     >>> nbbatch.figure("vcpus", since="3h")
     >>> nbbatch.figure(nbbatch.simulate(arr, worlds))
     """
+    check_text("kind", kind, f"one of {', '.join(OF_JOB)}")
+    check_text("name", name, "the name of a queue or of a compute environment")
+    check_text("since", since, 'a duration, such as "3h"')
     if isinstance(what, Handle):
+        if name or since:
+            raise refusal(
+                "A job's figure", name or since, "neither name nor since, which are of a backend's figures"
+            )
         return _of_job(what, kind or "progress", theme)
     if isinstance(what, str):
+        if kind:
+            raise refusal(
+                "A backend's figure", kind, f"no kind: the first word is one of {', '.join(OF_FLEET)}"
+            )
         place = get_backend(backend)
         return _find(OF_FLEET, what, "a backend")(place, since, name, theme)
     if hasattr(what, "columns") and {"world", "makespan", "cost"} <= set(what.columns):

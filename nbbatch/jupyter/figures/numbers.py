@@ -212,7 +212,7 @@ def pace_of(children: Children) -> Pace:
     width = _width(now)
     edges = width * np.arange(int(now / width) + 2)
     if len(edges) > 2 and now - edges[-2] < width / 2:  # noqa: PLR2004 - one stretch has two edges
-        edges = edges[:-1]  # a stretch that has hardly begun tells nothing
+        edges = np.append(edges[:-2], now)  # what has hardly begun goes with the stretch before
     counts, _ = np.histogram(ends, edges)
     covered = np.minimum(edges[1:], now) - edges[:-1]
     return Pace(

@@ -100,7 +100,7 @@ def ink_of(theme: str) -> Ink:
     OptionError
         There is no such theme.
     """
-    if theme not in set(Theme):
+    if theme not in list(Theme):
         raise OptionError(f"Figures have no theme {theme!r}.", cure=f"It is one of {', '.join(Theme)}.")
     return INKS[Theme(theme)]
 

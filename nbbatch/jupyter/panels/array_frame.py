@@ -12,7 +12,7 @@ import numpy as np
 from nbbatch.client.arrays.children import Children
 from nbbatch.client.colours import KINDS, colour_of
 from nbbatch.client.format import clock, dollars, plural
-from nbbatch.client.handles.handle import Account
+from nbbatch.client.handles.account import Account
 from nbbatch.client.handles.outcome import Detail, duration_in_words, outcome, short_id
 from nbbatch.jupyter.figures.numbers import (
     Durations,
@@ -311,7 +311,7 @@ class _Drawing:
                 KINDS[JobStatus.RUNNING].colour,
                 host_name(self._children.hosts, int(place)),
                 float(count),
-                f"{count:,} attempts{f', {running} running' if running else ''}",
+                f"{plural(int(count), 'attempt')}{f', {running} running' if running else ''}",
             )
             for place, count, running in zip(places, ran, now, strict=True)
         ]

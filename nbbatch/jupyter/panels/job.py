@@ -10,7 +10,7 @@ from typing import Any
 
 from nbbatch.client.colours import colour_of
 from nbbatch.client.format import clock, dollars, memory
-from nbbatch.client.handles.handle import Account
+from nbbatch.client.handles.account import Account
 from nbbatch.client.handles.outcome import (
     Detail,
     Outcome,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nbbatch.client.arrays.array_jobs import ArrayJob
+from nbbatch.client.checks import check_text, refusal
 from nbbatch.client.jobs import Job
 from nbbatch.client.pipelines.pipeline import Pipeline
 from nbbatch.errors import OptionError
@@ -58,6 +59,10 @@ def panel(what: Any, *, name: str | None = None, since: str = "", backend: str |
     >>> nbbatch.panel("queue", name="spot")
     >>> nbbatch.panel("fleet")
     """
+    check_text("name", name, "the name of a queue")
+    check_text("since", since, 'a duration, such as "3h"')
+    if (name or since) and not isinstance(what, str):
+        raise refusal("The panel of a job", name or since, "neither name nor since, which are of a board's")
     match what:
         case Job():
             return Panel(JobView(what))

@@ -13,7 +13,7 @@ from typing import Any
 
 from nbbatch.client.arrays.children import STATUSES, Children, children_of
 from nbbatch.client.arrays.items import Item
-from nbbatch.client.handles.handle import Account
+from nbbatch.client.handles.account import Account
 from nbbatch.client.handles.outcome import Detail
 from nbbatch.client.notebooks.sweeps import Run, Sweep
 from nbbatch.jupyter.figures.sweep import Outcomes

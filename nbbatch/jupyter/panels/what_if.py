@@ -15,7 +15,7 @@ from typing import Any
 from nbbatch.client.handles.handle import Handle
 from nbbatch.client.simulation.simulate import read_seeds, trial
 from nbbatch.client.simulation.workloads import read_workload
-from nbbatch.client.simulation.worlds import read_worlds
+from nbbatch.client.simulation.worlds import named_worlds, read_worlds
 from nbbatch.jupyter.console import current_shell
 from nbbatch.jupyter.panels.actions import Button
 from nbbatch.jupyter.panels.frame import Frame
@@ -246,15 +246,11 @@ def what_if(workload: Any, worlds: Any = None, *, seeds: int | Iterable[int] = 5
     >>> nbbatch.what_if(arr, {"now": "local", "64 Spot": {"max_vcpus": 64, "spot": True}})
     """
     begun = [Knobs(), Knobs(kind="Spot")]
-    given = {one.name: one.settings for one in begun} if worlds is None else _named(worlds)
-    view = WhatIfView(read_workload(workload), _said(workload), given, read_seeds(seeds))
+    given = {one.name: one.settings for one in begun} if worlds is None else worlds
+    view = WhatIfView(
+        read_workload(workload), _said(workload), given and named_worlds(given), read_seeds(seeds)
+    )
     return WhatIfPanel(view, figure="worlds")
-
-
-def _named(worlds: Any) -> Mapping[str, Any]:
-    if isinstance(worlds, str):
-        return {worlds: worlds}
-    return worlds if isinstance(worlds, Mapping) else {str(name): name for name in worlds}
 
 
 def _said(workload: Any) -> str:

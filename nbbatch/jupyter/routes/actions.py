@@ -42,7 +42,7 @@ async def terminate(asked: Asked) -> Done:
         handle = handle_of(asked)
         _refuse_ended(handle)
         handle.terminate(asked.body.reason.strip() or TERMINATED)
-        return "is being stopped: SIGTERM, and SIGKILL after 30 s"
+        return "is terminated" if handle.done() else "is being stopped: SIGTERM, and SIGKILL after 30 s"
 
     return await _do(asked, act)
 
