@@ -73,6 +73,11 @@ export function trimmed(number: number): string {
   return number.toLocaleString('en-US', { maximumFractionDigits: 1 });
 }
 
+/** vCPUs, which jobs may ask for in quarters: `0.25`, `2`. */
+export function vcpus(number: number): string {
+  return number.toLocaleString('en-US', { maximumFractionDigits: 2 });
+}
+
 /** A count with its noun. */
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;

@@ -15,7 +15,8 @@ def explain_standing(state: SchedulerState, queue: QueueState, live: LiveJob) ->
         if head is None or head[0] is live:
             return []
         told = f"Queue {live.job.queue} is first in, first out, and its head {_named(head[0])}"
-        return [f"{told} does not start yet; {_ahead(state, queue, live)} jobs are ahead."]
+        count = _ahead(state, queue, live)
+        return [f"{told} does not start yet; {count} {'job is' if count == 1 else 'jobs are'} ahead."]
     return _explain_share(state, queue, live)
 
 
@@ -40,9 +41,9 @@ def _waits(live: LiveJob) -> bool:
 def _explain_share(state: SchedulerState, queue: QueueState, live: LiveJob) -> list[str]:
     own = live.job.share_identifier or ""
     share = queue.shares[own]
-    told = [
-        f"Share {own} has {_described(share, state.now)}; {_ahead(state, queue, live)} of its jobs are ahead."
-    ]
+    count = _ahead(state, queue, live)
+    ahead = f"{count} of its jobs {'is' if count == 1 else 'are'} ahead"
+    told = [f"Share {own} has {_described(share, state.now)}; {ahead}."]
     head = state.head(queue)
     first = head[0].job.share_identifier or own if head is not None else own
     if first != own:

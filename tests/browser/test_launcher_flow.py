@@ -70,6 +70,7 @@ def test_a_form_whose_kernel_is_gone_says_so(flow):
     form.get_by_text("The form is there when the cell runs again.").wait_for()
     assert form.locator(".nbb-launcher").count() == 0
     flow.picture("reopened")
+    flow.page.wait_for_function(front_end.IS_IDLE)  # a server does not end while a kernel starts
 
 
 def _stands_still(form):

@@ -64,6 +64,11 @@ _FIGURE = (
     f" return last['image/png'] ? JSON.stringify(last['{PLOTLY}']) : ''; }}"
 )
 """The last output's figure, once JupyterLab has added its picture."""
+_NOTHING = (
+    "() => { const outputs = window.jupyterapp.shell.currentWidget.content.widgets[1].model.outputs;"
+    " return outputs.get(outputs.length - 1).data['text/html'] === ''; }"
+)
+"""No figure is chosen."""
 
 
 def test_a_long_run_leaves_little_in_the_saved_notebook(shared_daemon, tmp_path):
@@ -71,10 +76,12 @@ def test_a_long_run_leaves_little_in_the_saved_notebook(shared_daemon, tmp_path)
     with front_end.opened("jupyterlab", tmp_path, CELLS, width=WIDE) as notebook:
         for index in range(len(CELLS)):
             notebook.run(index)
-        page, cell = notebook.page, notebook.cell(1)
-        sizes, before = {}, _another_figure(page, "")
+        page, choice = notebook.page, notebook.cell(1).get_by_role("combobox", name="figure")
+        choice.select_option("")
+        page.wait_for_function(_NOTHING)  # now what was drawn before has come, too
+        sizes, before = {}, ""
         for figure in FIGURES:
-            cell.get_by_role("combobox", name="figure").select_option(figure)
+            choice.select_option(figure)
             before = _another_figure(page, before)
             saved = notebook.save()
             sizes[figure] = notebook.path.stat().st_size

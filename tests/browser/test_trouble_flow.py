@@ -129,7 +129,7 @@ def test_an_account_that_does_not_answer_is_named_and_shown_when_it_does(
         began = time.monotonic()
         banner = flow.page.locator("[data-banner='down']")
         banner.get_by_text(f"{url} does not answer.").wait_for()
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 30  # 8 s, on a machine that is not busy
         flow.picture("jobs")
         section = flow.open("costs")
         section.get_by_text("known to Cost Explorer").wait_for()

@@ -115,6 +115,7 @@ def test_texts_read_on_their_grounds():
 @pytest.mark.parametrize(
     ("longest", "texts"),
     [
+        (0.45, ["0", "0.1 s", "0.2 s", "0.3 s", "0.4 s"]),
         (4, ["0", "1 s", "2 s", "3 s", "4 s"]),
         (100, ["0", "15 s", "30 s", "45 s", "1 min", "1 min 15", "1 min 30"]),
         (1200, ["0", "5 min", "10 min", "15 min", "20 min"]),

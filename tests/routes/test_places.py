@@ -149,7 +149,7 @@ def test_who_does_not_answer_is_named_within_seconds(site: Any) -> None:
             answers = list(pool.map(ask, ("news", "jobs", "queues")))
     for took, reply in answers:
         assert (reply.status, reply.body["message"]) == (503, f"{url} does not answer.")
-        assert took < 12
+        assert took < 30  # of 8 s, and of a busy machine; a patient call waits for a minute, eight times
 
 
 def test_a_server_stops_although_a_backend_hangs(new_site: Callable[..., Any], home: Path) -> None:

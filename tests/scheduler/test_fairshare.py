@@ -267,5 +267,5 @@ def test_a_waiting_job_is_told_about_its_share_and_the_one_before():
     told = " ".join(explain(world.state, live, index))
     assert "Share a has used" in told
     assert "weight 0.5, 2 vCPU now" in told
-    assert "1 of its jobs are ahead" in told
+    assert "1 of its jobs is ahead" in told
     assert "Share b is before it, with used 0.0" in told

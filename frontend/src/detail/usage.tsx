@@ -1,7 +1,7 @@
 /** What a job asked for, what it used of it, and what that cost. */
 
 import * as React from 'react';
-import { dollars, duration, memory, trimmed } from '../format';
+import { dollars, duration, memory, vcpus } from '../format';
 import { useServices } from '../services';
 import type { ICost, IJobDetail, IUsage } from '../shapes';
 import { Part } from './parts';
@@ -24,10 +24,10 @@ export function UsagePart({ detail }: { detail: IJobDetail }): React.ReactElemen
 
 function Used({ usage }: { usage: IUsage }): React.ReactElement {
   const { trans } = useServices();
-  const { vcpus, busyVcpus, memory: asked, peakMemory, gpus, seconds } = usage;
+  const { vcpus: wanted, busyVcpus, memory: asked, peakMemory, gpus, seconds } = usage;
   return (
     <>
-      <Share name={trans.__('vCPUs busy')} used={busyVcpus} of={vcpus} say={trimmed} />
+      <Share name={trans.__('vCPUs busy')} used={busyVcpus} of={wanted} say={vcpus} />
       <Share name={trans.__('Memory at most')} used={peakMemory} of={asked} say={memory} />
       {gpus > 0 && <Figure name={trans.__('GPUs')} value={String(gpus)} />}
       {seconds > 0 && <Figure name={trans.__('Ran for')} value={duration(seconds * 1_000)} />}

@@ -1,7 +1,7 @@
 /** What the queues' section shows of a queue: bars, capacity in words, and why nothing starts. Pure. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { trimmed } from '../format';
+import { vcpus } from '../format';
 import { type IEnvironment, type IQueueRow, type JobStatus, STATUSES } from '../shapes';
 
 /** A part of a bar. */
@@ -98,19 +98,19 @@ export function segmentsOf({ used, provisioned, max, wanted }: ICapacity): ISegm
 export function capacityInWords(queue: IQueueRow | IEnvironment, trans: TranslationBundle): string {
   const capacity = capacityOf(queue);
   if (capacity === null) {
-    return queue.maxVcpus ? trans.__('up to %1 vCPU', trimmed(queue.maxVcpus)) : '';
+    return queue.maxVcpus ? trans.__('up to %1 vCPU', vcpus(queue.maxVcpus)) : '';
   }
   const { used, provisioned, max, wanted } = capacity;
   const words = [
     provisioned > 0
-      ? trans.__('%1 of %2 vCPU used', trimmed(used), trimmed(provisioned))
+      ? trans.__('%1 of %2 vCPU used', vcpus(used), vcpus(provisioned))
       : trans.__('no vCPU yet'),
   ];
   if (max > provisioned) {
-    words.push(trans.__('up to %1', trimmed(max)));
+    words.push(trans.__('up to %1', vcpus(max)));
   }
   if (wanted > 0) {
-    words.push(trans.__('%1 wanted', trimmed(wanted)));
+    words.push(trans.__('%1 wanted', vcpus(wanted)));
   }
   return words.join(' · ');
 }

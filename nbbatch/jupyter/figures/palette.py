@@ -24,7 +24,7 @@ WIDTH = 700
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86_400
 _STEPS = (
-    *(_SECOND * n for n in (1, 2, 5, 10, 15, 30)),
+    *(_SECOND * n for n in (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)),
     *(_MINUTE * n for n in (1, 2, 5, 10, 15, 30)),
     *(_HOUR * n for n in (1, 2, 3, 6, 12)),
     *(_DAY * n for n in (1, 2, 7, 14, 30, 90)),
