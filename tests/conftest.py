@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -30,6 +31,8 @@ import pytest
 sys.path.append(str(Path(__file__).parent))  # helpers of several floors
 # As in a shell where the environment was activated: the `python3` of jobs is the one that runs the tests.
 os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+# A shell has what it runs in the background ignore SIGINT, and what that starts, too; tests of Ctrl-C need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if TYPE_CHECKING:
     from nbbatch.client.backend import Backend
