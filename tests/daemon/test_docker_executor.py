@@ -345,7 +345,7 @@ async def test_stop_terminates_politely_first(world):
     """SIGTERM lets a process finish by itself."""
     code = (
         "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
-        "print('ready')\ntime.sleep(60)"
+        "print('ready')\nwhile True: time.sleep(0.05)"
     )
     job = python(code)
     world.executor.start([job])

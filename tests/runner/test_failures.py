@@ -68,7 +68,7 @@ def test_exit_codes_are_kept(desk, source: str, code: int, status: str) -> None:
 
 def test_sigterm_is_reported_as_stopped(desk) -> None:
     """A job that is stopped writes a result that says so, with what it had shown."""
-    packed = desk.pack(desk.cell("import time\nprint('ready', flush=True)\ntime.sleep(60)"))
+    packed = desk.pack(desk.cell("import time\nprint('ready', flush=True)\nwhile True: time.sleep(0.05)"))
     child = desk.start(packed)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGTERM)

@@ -75,7 +75,9 @@ def test_a_failed_job_brings_its_files(desk, data) -> None:
 
 def test_a_stopped_job_brings_its_files(desk, data) -> None:
     """Between SIGTERM and SIGKILL there is time for them."""
-    source = "import time\nopen('r', 'w').write('x')\nprint('ready', flush=True)\ntime.sleep(60)"
+    source = (
+        "import time\nopen('r', 'w').write('x')\nprint('ready', flush=True)\nwhile True: time.sleep(0.05)"
+    )
     packed = desk.pack(Cell(source=source), files=Files(fetch=("r",)))
     child = desk.start(packed)
     assert child.stdout.readline() == "ready\n"
