@@ -331,7 +331,8 @@ SELECT at, sample FROM samples
 WHERE at >= coalesce((SELECT max(at) FROM samples WHERE at <= :start), :start) AND at <= :end ORDER BY at;
 
 -- name: thin_samples
-DELETE FROM samples WHERE at < :before AND at NOT IN (SELECT max(at) FROM samples WHERE at < :before GROUP BY at / :stretch);
+DELETE FROM samples
+WHERE at < :before AND at NOT IN (SELECT max(at) FROM samples WHERE at < :before GROUP BY at / :stretch);
 
 -- name: fill_log
 INSERT INTO samples (at, sample) VALUES (-1, zeroblob(?));
