@@ -14,21 +14,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
 from docker_image import IMAGE
 from moto import settings
 from moto.batch.models import Job
-from moto.server import ThreadedMotoServer
+from moto_server import moto_server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 REGION = "us-east-1"
 BUCKET = "research"
 QUEUE = "analysis"
-_open: set[str] = set()
-"""Addresses of the servers that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +86,11 @@ class Account:
 
 @contextlib.contextmanager
 def new_account(host: str = "127.0.0.1") -> Iterator[Account]:
-    """An account that answers at this address of the machine, with an empty bucket.
-
-    All servers of a process show the same things; they are gone when the last one goes.
-    """
-    server = ThreadedMotoServer(host, 0, verbose=False)
-    server.start()
-    account = Account("http://{}:{}".format(*server.get_host_and_port()))
-    _open.add(account.url)
-    try:
+    """An account that answers at this address of the machine, with an empty bucket."""
+    with moto_server(host) as url:
+        account = Account(url)
         account.client("s3").create_bucket(Bucket=BUCKET)
         yield account
-    finally:
-        _open.remove(account.url)
-        if not _open:
-            urlopen(Request(f"{account.url}/moto-api/reset", method="POST")).close()
-        server.stop()
 
 
 def bridge_address() -> str:

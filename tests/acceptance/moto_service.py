@@ -17,7 +17,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
+from moto_server import moto_server
 
 DEADLINE = 30
 TAKEN = "taken"
@@ -112,10 +112,7 @@ def _words(error: ClientError) -> str:
 @contextmanager
 def moto_service() -> Iterator[Service]:
     """The server of moto, with the role, subnet and group that its environments must name."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    try:
+    with moto_server() as url:
         before = _configure(url, {"batch": {"use_docker": False}})
         with _clients(url, "batch", "iam", "ec2") as (batch, iam, ec2):
             yield Service(
@@ -129,8 +126,6 @@ def moto_service() -> Iterator[Service]:
                 security_group=ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"],
             )
         _configure(url, {"batch": before["batch"]})
-    finally:
-        server.stop()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from moto_server import moto_server
 
 from nbbatch.client.config import BackendConfig
 from nbbatch.client.doctor.account import Account, _permissions, _principal
@@ -56,10 +56,8 @@ image = "python:3.11-slim"
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The server of moto; gives its address."""
-    running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    running.start()
-    yield "http://{}:{}".format(*running.get_host_and_port())
-    running.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import time
-import urllib.request
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ import docker.errors
 import pytest
 from click.testing import CliRunner
 from docker_image import IMAGE, MINOR
+from moto_server import moto_server
 
 import nbbatch
 from nbbatch.cli.main import main
@@ -299,21 +299,15 @@ def test_an_image_is_an_option() -> None:
 @pytest.fixture
 def ecr(monkeypatch):
     """Moto's ECR, found by boto3's own variables."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL_ECR": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield ecr_client(None, "env")
-    urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()
-    server.stop()
+    with moto_server() as url:
+        for name, value in {
+            "AWS_ENDPOINT_URL_ECR": url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield ecr_client(None, "env")
 
 
 def test_a_repository_is_found_or_created(ecr, home) -> None:

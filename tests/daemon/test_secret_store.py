@@ -6,7 +6,7 @@ import json
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from moto_server import moto_server
 
 from nbbatch.daemon.secret_store import SECRETS, SecretStore
 from nbbatch.errors import ConfigurationError, CouldNotStartError
@@ -82,21 +82,18 @@ def test_a_missing_secret_says_how_to_set_it(store):
 @pytest.fixture
 def aws(store, monkeypatch):
     """Secrets Manager and SSM at an address of their own."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", address)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", address)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    made = [
-        boto3.client(name, endpoint_url=address, region_name="us-east-1")
-        for name in ("secretsmanager", "ssm")
-    ]
-    yield made
-    for client in made:
-        client.close()
-    server.stop()
+    with moto_server() as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", address)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", address)
+        made = [
+            boto3.client(name, endpoint_url=address, region_name="us-east-1")
+            for name in ("secretsmanager", "ssm")
+        ]
+        yield made
+        for client in made:
+            client.close()
 
 
 def test_aws_is_asked_where_it_is_set_up(store, aws):
