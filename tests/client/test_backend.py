@@ -26,7 +26,7 @@ def endpoint(home):
 def kill(home):
     process = psutil.Process(endpoint(home)["pid"])
     process.send_signal(signal.SIGKILL)
-    psutil.wait_procs([process], timeout=10)
+    psutil.wait_procs([process], timeout=60)
 
 
 def test_the_first_use_starts_a_daemon_and_the_next_finds_it(daemon, home):
@@ -83,7 +83,7 @@ def test_a_stopped_daemon_stays_stopped_until_it_is_needed(daemon, home):
     """Only the user's own gesture starts it again."""
     daemon.private("stop", {})
     process = psutil.Process(endpoint(home)["pid"]) if (home / "endpoint.json").exists() else None
-    psutil.wait_procs([process] if process else [], timeout=10)
+    psutil.wait_procs([process] if process else [], timeout=60)
     with pytest.raises(BackendUnreachableError, match="was stopped"):
         get_backend("local", start=False)
     assert get_backend("local").private("status", {})["pid"]

@@ -19,7 +19,7 @@ from nbbatch.client.submission import pack_for, resolve, submit_spec
 from nbbatch.errors import DoesNotFitError, UnknownNameError
 from nbbatch.model.resources import Resources
 
-DEADLINE = 60
+DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
 MACHINE = Resources(vcpus=2, memory=4096)
 

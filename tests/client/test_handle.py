@@ -23,7 +23,7 @@ from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec
 from nbbatch.errors import OptionError, UnknownNameError
 
-DEADLINE = 60
+DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
 
 
@@ -238,7 +238,7 @@ def test_a_job_is_found_by_name_in_another_process_after_the_daemon_came_back(sh
     job = nbbatch.submit(double, 21, name="elsewhere")
     assert job.wait(DEADLINE)
     shared_daemon.private("stop", {})
-    code = "import nbbatch; print(nbbatch.job('elsewhere').result(60), nbbatch.job('elsewhere').id)"
+    code = "import nbbatch; print(nbbatch.job('elsewhere').result(120), nbbatch.job('elsewhere').id)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert other.stdout.split() == ["42", job.id], other.stderr
     assert nbbatch.job("elsewhere").result() == 42

@@ -36,7 +36,7 @@ from nbbatch.errors import (
     UserError,
 )
 
-DEADLINE = 60
+DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
 
 
@@ -253,7 +253,7 @@ def test_a_pickled_handle_works_in_another_process(gate):
     """It holds an id and a backend's name, nothing else; the other process waits by itself."""
     job = nbbatch.submit(wait_for, str(gate))
     gate.touch()
-    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).result(60))"
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).result(120))"
     other = subprocess.run(
         [sys.executable, "-c", code], input=pickle.dumps(job), capture_output=True, check=False
     )

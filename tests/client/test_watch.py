@@ -16,7 +16,7 @@ from nbbatch.client import watch
 from nbbatch.client.watch import Watcher
 from nbbatch.errors import BackendUnreachableError, UnknownNameError
 
-DEADLINE = 10
+DEADLINE = 60
 
 
 class FakeBatch:
