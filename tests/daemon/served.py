@@ -253,6 +253,10 @@ class Served:
             )
         )
 
+    def stops(self) -> list[str]:
+        """Jobs that the executor was told to stop; it is told behind the answer to whoever asked for it."""
+        return self.on_loop(lambda: [stop.job_id for stop in self.executor.stops])
+
     def _order(self, job_id: str):
         """What the executor was told; it is told behind the answer to whoever submitted the job."""
         return self.on_loop(lambda: self.executor.orders[job_id])

@@ -149,7 +149,7 @@ async def test_a_gang_waits_until_the_machine_has_room_for_all_of_it(world, engi
     huge, _ = gang_of(("true",), ENDLESS, memory=600)
     executor.start([first, second, huge])
     await world.until(lambda: first.job_id in kinds(world, AttemptStarted))
-    refused = kinds(world, AttemptExited)[huge.job_id]
+    refused = await world.until(lambda: kinds(world, AttemptExited).get(huge.job_id))
     assert "with its other nodes it asks for 1200 MiB" in refused.reason
     executor.start([child])
     await world.until(lambda: child.job_id in kinds(world, AttemptStarted))

@@ -174,7 +174,7 @@ def test_cancel_and_terminate_of_unknown_jobs_succeed(served, batch):
     job_id = submit(batch)
     batch.terminate_job(jobId=job_id, reason="enough")
     assert detail(batch, job_id)["isTerminated"] is True
-    assert [stop.job_id for stop in served.executor.stops] == [job_id]
+    assert served.stops() == [job_id]
     served.exit(job_id, 143)
     assert detail(batch, job_id)["statusReason"] == "enough"
     with pytest.raises(ClientError, match="may have at most 1024"):
