@@ -85,9 +85,9 @@ def test_a_daemon_at_another_port_is_found_again(daemon, home):
 
 def test_a_stopped_daemon_stays_stopped_until_it_is_needed(daemon, home):
     """Only the user's own gesture starts it again."""
+    process = psutil.Process(endpoint(home)["pid"])
     daemon.private("stop", {})
-    process = psutil.Process(endpoint(home)["pid"]) if (home / "endpoint.json").exists() else None
-    psutil.wait_procs([process] if process else [], timeout=60)
+    psutil.wait_procs([process], timeout=60)
     with pytest.raises(BackendUnreachableError, match="was stopped"):
         get_backend("local", start=False)
     assert get_backend("local").private("status", {})["pid"]

@@ -238,6 +238,10 @@ def test_a_job_is_found_by_name_in_another_process_after_the_daemon_came_back(sh
     job = nbbatch.submit(double, 21, name="elsewhere")
     assert job.wait(DEADLINE)
     shared_daemon.private("stop", {})
+    deadline = time.monotonic() + DEADLINE
+    while (shared_daemon.home / "endpoint.json").exists():  # by which the other process would find it still
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     code = "import nbbatch; print(nbbatch.job('elsewhere').result(120), nbbatch.job('elsewhere').id)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert other.stdout.split() == ["42", job.id], other.stderr
