@@ -149,7 +149,8 @@ def execute(place: Place, tmp_path_factory) -> dict[str, str]:
     hidden = ("CI", "NO_COLOR", "JPY_SESSION_NAME")
     inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     own = {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_PLATFORM_DIRS": "1"}
-    client = NotebookClient(notebook, timeout=180, kernel_name="python3", allow_errors=True)
+    patience = {"timeout": 240, "iopub_timeout": 60}  # else outputs that come late are dropped
+    client = NotebookClient(notebook, kernel_name="python3", allow_errors=True, **patience)
     client.execute(env={**inherited, **own, **place.environment}, cwd=str(folder))
     return {name: text_of(cell) for name, cell in zip(CELLS, notebook.cells, strict=True)}
 

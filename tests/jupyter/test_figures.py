@@ -282,7 +282,7 @@ def work(number):
 def array(shared_daemon):
     """A real array of 12 with a failure."""
     handle = nbbatch.map(work, range(12), chunk=1, vcpus=0.25, memory="256M")
-    handle.wait(120)
+    assert handle.wait(120)
     return handle
 
 

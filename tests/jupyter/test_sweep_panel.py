@@ -162,7 +162,7 @@ def sweep(shared_daemon, tmp_path_factory):
         vcpus=0.5,
         memory="256M",
     )
-    made.wait(180)
+    assert made.wait(240)
     made.collect()
     return made
 
@@ -208,7 +208,7 @@ def test_failed_runs_are_submitted_again_by_the_button(sweep):
     view.act("retry", {})
     again = view._followed.handle
     assert again is not sweep
-    again.wait(120)
+    assert again.wait(120)
     frame = view.look()
     assert [line.split()[0] for line in frame.lines if line.startswith("  ")] == ["2", "5"]
     assert "repeats" in frame.text

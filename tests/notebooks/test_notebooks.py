@@ -149,7 +149,8 @@ def execute(path: Path) -> Any:
     """The notebook with its outputs; a cell that fails raises."""
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
-    return NotebookClient(notebook, kernel_name="python3", timeout=240, resources=resources).execute()
+    patience = {"timeout": 240, "iopub_timeout": 60}  # else outputs that come late are dropped
+    return NotebookClient(notebook, kernel_name="python3", resources=resources, **patience).execute()
 
 
 def text_of(cell: Any) -> str:
