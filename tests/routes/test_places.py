@@ -35,19 +35,24 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 def test_a_server_starts_no_daemon_until_it_is_asked(
     new_site: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every question is answered with the reason and what to do; POST starts it."""
+    """Every question is answered with the reason and what to do, which is no error of `news`; POST starts it."""
     monkeypatch.setenv("NBBATCH_EXECUTOR", "process")
     site = new_site()
     (local,) = site.get("backends")["backends"]
     assert (local["state"], local["canStart"]) == ("absent", True)
-    for route in ("jobs", "queues", "costs", "news"):
+    for route in ("jobs", "queues", "costs"):
         reply = site.ask("GET", route)
         assert (reply.status, reply.body["reason"]) == (503, "NoDaemon")
         assert reply.body["message"] == "No daemon runs yet."
+    for cursor in ("", "of-earlier-1"):
+        told = site.get("news", cursor=cursor, wait=20)
+        assert (told["noDaemon"], told["cursor"], told["jobs"]) == ("No daemon runs yet.", cursor, [])
+    assert "/nbbatch/news" not in site.log.read_text()
     assert running_pid(home) is None
     started = site.post("backends/start")
     assert (started["state"], started["executor"]) == ("ready", "process")
     assert site.get("jobs")["jobs"] == []
+    assert site.get("news")["noDaemon"] == ""
 
 
 def test_a_killed_daemon_comes_back_and_a_stopped_one_does_not(
@@ -64,6 +69,7 @@ def test_a_killed_daemon_comes_back_and_a_stopped_one_does_not(
     until(lambda: running_pid(home) is None)
     reply = site.ask("GET", "jobs")
     assert (reply.status, reply.body["reason"]) == (503, "NoDaemon")
+    assert site.get("news")["noDaemon"] == "The local daemon was stopped."
     assert site.get("backends")["backends"][0]["state"] == "stopped"
     assert find_daemon(home) is None
 
