@@ -20,6 +20,7 @@ from aws_account import KEYS, QUEUE, Account, bridge_address, complete_moto, new
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(900)  # the first test of a place executes all cells
 
 
 @dataclass(frozen=True)

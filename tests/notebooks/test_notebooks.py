@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from tests.conftest import IN_CI
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(900)  # of all cells together
 NOTEBOOKS = sorted(
     path for path in (ROOT / "notebooks").glob("*.ipynb") if not path.name.endswith(".executed.ipynb")
 )
