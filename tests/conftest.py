@@ -50,9 +50,9 @@ def why_no_docker() -> str:
 
     from nbbatch.daemon.executors.docker_probe import probe
 
-    if asyncio.run(probe(wait=10)) is None:
+    if asyncio.run(probe(wait=60)) is None:
         return "no Docker Engine answers"
-    client = docker.from_env(timeout=10)
+    client = docker.from_env(timeout=60)
     try:
         client.images.get(IMAGE)
     except docker.errors.ImageNotFound:
