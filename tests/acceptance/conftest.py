@@ -17,7 +17,7 @@ import pytest
 from docker_image import IMAGE
 
 sys.path.insert(0, str(Path(__file__).parent))
-DEADLINE = 60
+DEADLINE = 120
 
 
 @pytest.fixture

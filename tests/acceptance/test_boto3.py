@@ -243,7 +243,7 @@ def test_too_much_memory_waits_with_awss_reason(batch, register):
         jobDefinition=register("exit 0"),
         containerOverrides={"resourceRequirements": [{"type": "MEMORY", "value": "99999999"}]},
     )["jobId"]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         (job,) = batch.describe_jobs(jobs=[job_id])["jobs"]
         if "statusReason" in job or time.monotonic() > deadline:

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 pytestmark = pytest.mark.acceptance
-DEADLINE = 60
+DEADLINE = 120
 
 
 def resources(kind="SPOT", **more):

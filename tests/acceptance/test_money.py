@@ -78,5 +78,5 @@ def test_metrics_are_for_those_with_the_token(batch, register, submit, ended):
     words = dict(line.split(maxsplit=1) for line in run("local", "token").splitlines())
     token = Path(words["credentials_file"]).read_text()
     request = urllib.request.Request(words["url"], headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         assert 'nbbatch_jobs_ended_total{queue="default",status="SUCCEEDED"} 1' in reply.read().decode()

@@ -105,7 +105,7 @@ def networks():
 
 def settled(is_true):
     """Wait for what the daemon does after the job has ended."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not is_true():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -36,7 +36,7 @@ from nbbatch.model.fleet import HostId
 from nbbatch.model.jobs import JobId
 from nbbatch.model.resources import Resources
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 
 pytestmark = pytest.mark.docker
 

@@ -88,7 +88,7 @@ def networks_of(world, engine):
 
 
 async def gone(world, engine):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while networks_of(world, engine):
             await asyncio.sleep(0.02)
 
@@ -135,7 +135,7 @@ async def test_an_adopted_gang_keeps_its_network_and_strangers_lose_theirs(world
     )
     end = await world.until(lambda: kinds(world, AttemptExited).get(child.job_id))
     assert end.exit_code == 0
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while networks_of(world, engine) != [gang_network_of(main)]:
             await asyncio.sleep(0.02)
 

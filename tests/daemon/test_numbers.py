@@ -106,7 +106,7 @@ def on_spot(served, batch) -> str:
 
 def until(samples, hosts, attempts):
     """Samples, once one of them has counted so many: they are written behind the tick."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = samples()
         if found and found[-1][1].environments.get("spot", [])[-2:] == [hosts, attempts]:
