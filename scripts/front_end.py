@@ -21,6 +21,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "cells.ipynb"
@@ -43,6 +44,10 @@ _RUN = (
     "async (index) => { const widget = window.jupyterapp.shell.currentWidget.content;"
     " widget.activeCellIndex = index; widget.deselectAll();"
     " await window.jupyterapp.commands.execute('notebook:run-cell'); }"
+)
+_HOLDS = (
+    "([cell, words]) => { const text = (cell.querySelector('.jp-OutputArea')?.innerText ?? '').replace(/\\s+/g, ' ');"
+    " return words.every(word => text.includes(word)); }"
 )
 IS_IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
@@ -87,6 +92,14 @@ class OpenNotebook:
         )
         self.page.wait_for_function(IS_IDLE, timeout=LONGEST_RUN)
         return self.cell(index)
+
+    def says(self, index: int, *words: str) -> None:
+        """Wait until all these words stand in a cell's outputs, which JupyterLab draws one by one."""
+        cell = self.cell(index)
+        try:
+            self.page.wait_for_function(_HOLDS, arg=[cell.element_handle(), [*words]])
+        except PlaywrightTimeoutError as error:
+            raise AssertionError(f"not all of {words} in {cell.inner_text()}") from error
 
     def save(self) -> nbformat.NotebookNode:
         """Save it as a person would; gives what is in the file."""
@@ -265,9 +278,10 @@ def opened(
     path = write_notebook(folder / NAME, sources)
     with running(front_end, folder) as front:
         page = front.page(width=width, height=1400, zoom=zoom)
+        page.set_default_timeout(_START)
         page.goto(front.url(f"{PAGES[front_end]}/{NAME}"))
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=_START)
-        page.wait_for_function(IS_IDLE, timeout=_START)
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        page.wait_for_function(IS_IDLE)
         page.add_style_tag(content=_PLAIN)
         yield OpenNotebook(page, path)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
 import nbformat
@@ -26,3 +28,17 @@ def text_of(cell) -> str:
         for output in cell.get("outputs", ())
     ]
     return "".join(parts)
+
+
+class Opens(io.StringIO):
+    """What a cell's text is written to; makes a file once it says what was waited for."""
+
+    def __init__(self, gate: Path, words: str) -> None:
+        super().__init__()
+        self._gate = gate
+        self._words = words
+
+    def write(self, text: str) -> int:
+        if re.search(self._words, text):
+            self._gate.touch()
+        return super().write(text)

@@ -177,6 +177,8 @@ export interface INews {
   isReset: boolean;
   /** Seconds after which to ask again; 0 where the question itself waits. */
   pause: number;
+  /** Why no local daemon answers, one sentence: then there is no other news, and the cursor is the one that was asked with. Empty where one does, or an account is asked. */
+  noDaemon: string;
 }
 
 /** One try at running a job. */
@@ -808,7 +810,7 @@ export interface IRoutes {
   'POST notebooks': { request: ISubmitNotebook; answer: ISubmitted; query: never };
   /** What a submission would cost; nothing is sent. */
   'POST estimate': { request: IAskEstimate; answer: IEstimate; query: never };
-  /** What changed since a cursor; waits until something does. */
+  /** What changed since a cursor; waits until something does. That no daemon runs is an answer, too. */
   'GET news': { request: null; answer: INews; query: 'cursor' | 'wait' | 'hidden' };
 }
 

@@ -171,6 +171,9 @@ export class Store implements IDisposable {
     if (signal.aborted) {
       return;
     }
+    if (news.noDaemon) {
+      throw new ApiError(news.noDaemon, { status: 503, reason: 'NoDaemon' });
+    }
     this.failures = 0;
     this.pause = news.pause * 1_000;
     this.cursor = news.cursor;

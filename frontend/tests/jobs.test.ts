@@ -86,7 +86,16 @@ test('what changes while a page is on its way is not overwritten by the page', a
     isTotalExact: true,
     queues: ['default'],
   };
-  const news: INews = { backend: '', cursor: '', jobs: [], gone: [], ended: [], isReset: false, pause: 0 };
+  const news: INews = {
+    backend: '',
+    cursor: '',
+    jobs: [],
+    gone: [],
+    ended: [],
+    isReset: false,
+    pause: 0,
+    noDaemon: '',
+  };
   const store = new Store(new TestServer(() => ({ body: page })).client, new Attention());
   const model = new JobsModel(store);
   const loading = model.reload();

@@ -35,7 +35,17 @@ function server(jobs: IJobRow[]) {
   const app = { commands: { execute: (command: string) => told.push(command) } };
   const running = new RunningJobs({ store, app, trans } as unknown as IServices);
   const tell = (given: Partial<INews>) =>
-    news.emit({ backend: '', cursor: '', jobs: [], gone: [], ended: [], isReset: false, pause: 0, ...given });
+    news.emit({
+      backend: '',
+      cursor: '',
+      jobs: [],
+      gone: [],
+      ended: [],
+      isReset: false,
+      pause: 0,
+      noDaemon: '',
+      ...given,
+    });
   return { running, tell, told, asked };
 }
 

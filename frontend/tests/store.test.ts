@@ -12,6 +12,7 @@ const NEWS: INews = {
   ended: [],
   isReset: true,
   pause: 0,
+  noDaemon: '',
 };
 const DOWN: Answer = { status: 503, body: { message: 'Down.', cure: '', field: '', reason: '' } };
 
@@ -53,6 +54,26 @@ test('after failures it waits longer each time, and a retry asks at once', async
   store.retry();
   await vi.advanceTimersByTimeAsync(10);
   expect(store.connection.value.kind).toBe('live');
+  store.dispose();
+});
+
+test('a daemon that does not run is an answer, asked for ever more seldom, and its start is noticed', async () => {
+  let news: INews = { ...NEWS, isReset: false, noDaemon: 'No daemon runs yet.' };
+  const { server, attention, store } = setUp(asked => (asked.includes('wait=20') ? 'never' : { body: news }));
+  const heard = vi.fn();
+  store.news.connect(heard);
+  attention.look();
+  await vi.advanceTimersByTimeAsync(7_500);
+  expect(server.asked).toHaveLength(4);
+  expect(store.connection.value).toMatchObject({
+    kind: 'down',
+    error: { message: 'No daemon runs yet.', reason: 'NoDaemon' },
+  });
+  expect(heard).not.toHaveBeenCalled();
+  news = NEWS;
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(store.connection.value.kind).toBe('live');
+  expect(heard).toHaveBeenCalledOnce();
   store.dispose();
 });
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,7 +75,14 @@ class _Ended:
     is_late: bool = False
 
 
-def run_here(shell: Any, cell: Cell, options: Options, outputs: Any, console: Console) -> None:
+def run_here(
+    shell: Any,
+    cell: Cell,
+    options: Options,
+    outputs: Any,
+    console: Console,
+    now: Callable[[], float] = time.monotonic,
+) -> None:
     """Run a cell in a process of its own and bring home what it leaves.
 
     Parameters
@@ -90,6 +97,8 @@ def run_here(shell: Any, cell: Cell, options: Options, outputs: Any, console: Co
         Variables wanted back; None: all that come.
     console : Console
         Where the story is told.
+    now : callable
+        Gives the seconds by which the timeout is measured.
 
     Raises
     ------
@@ -106,7 +115,7 @@ def run_here(shell: Any, cell: Cell, options: Options, outputs: Any, console: Co
         scratch = Path(folder) / "scratch"
         scratch.mkdir()
         with _started(packed, options, scratch) as process:
-            ended = _followed(process, console, options.timeout)
+            ended = _followed(process, console, options.timeout, now)
         result = _result_of(store, packed, ended)
         console.line(_final_line(ended, result))
         if result is not None and options.fetch:
@@ -179,13 +188,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
-def _followed(process: subprocess.Popen[bytes], console: Console, timeout: int | None) -> _Ended:
+def _followed(
+    process: subprocess.Popen[bytes], console: Console, timeout: int | None, now: Callable[[], float]
+) -> _Ended:
     """Pass its output on as it comes, with a running clock, until it has ended or its time is up."""
     lines: queue.Queue[bytes | None] = queue.Queue()
     threading.Thread(target=_read, args=(process, lines), daemon=True).start()
-    began, log, sieve, is_late = time.monotonic(), LogText(console), Sieve(), False
+    began, log, sieve, is_late = now(), LogText(console), Sieve(), False
     while not is_late:
-        elapsed = time.monotonic() - began
+        elapsed = now() - began
         console.status(f"RUNNING here · {clock(elapsed)}", "RUNNING")
         is_late = timeout is not None and elapsed > timeout
         try:
@@ -198,7 +209,7 @@ def _followed(process: subprocess.Popen[bytes], console: Console, timeout: int |
         log.add(sieve.shown([line.decode("utf-8", "replace").rstrip("\r\n")]))
     log.add(sieve.rest())
     code = process.wait() if not is_late else -signal.SIGTERM
-    took = time.monotonic() - began
+    took = now() - began
     console.settle(f"ran here · {clock(took)}")
     return _Ended(code, took, Watched({}, log.shown, log.held), is_late)
 

@@ -136,9 +136,9 @@ def follow(job: Handle, console: Console, held: HeldInterrupts | None = None) ->
         raise let_go(job, console) from None
 
 
-def let_go(job: Handle, console: Console, seconds: float = SECOND_INTERRUPT) -> DetachedError:
+def let_go(job: Handle, console: Console) -> DetachedError:
     """Say that the job goes on and how to find it; a second interrupt in time takes it back."""
-    name = short_id(job.id)
+    name, seconds = short_id(job.id), SECOND_INTERRUPT
     try:
         console.line(f"interrupted: job {name} goes on · %batch attach {name} waits for it again")
         console.line(f"interrupt again within {seconds:g} s to stop the job")

@@ -228,7 +228,8 @@ class Kernel:
         settings = self._settings
         name = find_kernel(settings["kernel"], is_python=self._is_python)
         given = {"timeout": settings["cell_timeout"], "startup_timeout": settings["start_timeout"]}
-        more = {"coalesce_streams": True, "shutdown_kernel": "immediate"}
+        # what a cell showed last may come long after its reply where a machine is busy: nbclient drops it after 4 s
+        more = {"coalesce_streams": True, "shutdown_kernel": "immediate", "iopub_timeout": 60}
         known = {key: value for key, value in more.items() if hasattr(self._nbclient.NotebookClient, key)}
         client = Client(notebook, kernel_name=name, **given, **known)
         client.km = client.create_kernel_manager()

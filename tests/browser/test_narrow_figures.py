@@ -42,6 +42,7 @@ def test_a_legend_stands_below_the_headline(figures, width):
     """However many rows it needs in a page of this width; none of them is scrolled away."""
     with front_end.browsing() as browser:
         page = browser.new_page(viewport={"width": width, "height": 800})
+        page.set_default_timeout(120_000)
         page.set_content(f"<body style='margin:0'>{''.join(figures)}</body>")
         page.wait_for_function(_DRAWN, arg=len(figures))
         boxes = page.evaluate(_BOXES)

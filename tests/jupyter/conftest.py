@@ -58,7 +58,8 @@ def execute(
     def run(*sources: str, stops: bool = False, **environment: str) -> nbformat.NotebookNode:
         cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext nbbatch", *sources)]
         notebook = nbformat.v4.new_notebook(cells=cells)
-        client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=not stops)
+        patience = {"timeout": 240, "iopub_timeout": 60}  # else outputs that come late are dropped
+        client = NotebookClient(notebook, kernel_name="python3", allow_errors=not stops, **patience)
         try:
             client.execute(env={**kernel_environment, **environment}, cwd=str(tmp_path))
         finally:

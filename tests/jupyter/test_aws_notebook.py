@@ -20,6 +20,7 @@ from aws_account import KEYS, QUEUE, Account, bridge_address, complete_moto, new
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(900)  # the first test of a place executes all cells
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ def execute(place: Place, tmp_path_factory) -> dict[str, str]:
     hidden = ("CI", "NO_COLOR", "JPY_SESSION_NAME")
     inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     own = {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_PLATFORM_DIRS": "1"}
-    client = NotebookClient(notebook, timeout=180, kernel_name="python3", allow_errors=True)
+    patience = {"timeout": 240, "iopub_timeout": 60}  # else outputs that come late are dropped
+    client = NotebookClient(notebook, kernel_name="python3", allow_errors=True, **patience)
     client.execute(env={**inherited, **own, **place.environment}, cwd=str(folder))
     return {name: text_of(cell) for name, cell in zip(CELLS, notebook.cells, strict=True)}
 

@@ -265,11 +265,9 @@ def nap(seconds):
 @pytest.fixture(scope="module")
 def busy(shared_daemon):
     """A daemon where an array has run and a job runs."""
-    nbbatch.map(nap, [0.01] * 3, vcpus=0.25, memory="256M", chunk=1, name="brief").wait(60)
+    assert nbbatch.map(nap, [0.01] * 3, vcpus=0.25, memory="256M", chunk=1, name="brief").wait(60)
     job = nbbatch.submit(nap, 600, vcpus=1, memory="256M", name="long-one")
-    deadline = time.monotonic() + 30
-    while job.detail()["status"] != "RUNNING" and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: job.detail()["status"] == "RUNNING")
     yield shared_daemon
     job.terminate()
 
@@ -304,7 +302,7 @@ def test_what_spot_took_back_is_seen_in_the_panel_of_hosts(busy):
     assert "taken back" not in panel.look().text
     command = [sys.executable, "-m", "nbbatch.cli", "local", "interrupt", job.id, "--notice", "1"]
     subprocess.run(command, check=True, capture_output=True)
-    job.wait(60)
+    assert job.wait(60)
     frame = panel.look()
     told = r"taken back by Spot since [\d:]+: 1 host, 1 attempt lost"
     assert re.search(told, frame.text)

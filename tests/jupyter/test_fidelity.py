@@ -48,7 +48,8 @@ def executed(rows: Sequence[Row], line: str = "") -> dict[str, list[dict]]:
         cells.append(nbformat.v4.new_code_cell(head + row.source))
     notebook = nbformat.v4.new_notebook(cells=cells)
     environment = {name: value for name, value in os.environ.items() if name not in HIDDEN}
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True)
+    patience = {"timeout": 240, "iopub_timeout": 60}  # else outputs that come late are dropped
+    client = NotebookClient(notebook, kernel_name="python3", allow_errors=True, **patience)
     client.execute(env={**environment, "PYTHONPATH": str(ROOT)})
     return {kind: normal(notebook.cells[place].outputs) for kind, place in places.items()}
 

@@ -207,9 +207,10 @@ def test_spending_ends_at_the_account(under_way, over):
 def test_ten_thousand_children_are_quick_and_small(large):
     """Each figure's JSON stays far below what a notebook may grow by, with a handful of traces."""
     for draw in OF_CHILDREN.values():
-        began = time.process_time()
+        draw(an_array(3), "auto")  # what is imported for the first figure is no part of it
+        began = time.thread_time()
         figure = draw(large, "auto")
-        took = time.process_time() - began
+        took = time.thread_time() - began
         told = figure.to_json()
         assert len(told) < 200_000
         assert len(figure.data) <= 12
@@ -282,7 +283,7 @@ def work(number):
 def array(shared_daemon):
     """A real array of 12 with a failure."""
     handle = nbbatch.map(work, range(12), chunk=1, vcpus=0.25, memory="256M")
-    handle.wait(120)
+    assert handle.wait(120)
     return handle
 
 

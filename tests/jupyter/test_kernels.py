@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import papermill
 import pytest
 from jupyter_client.manager import KernelManager
 from nbclient.exceptions import CellExecutionError
-from notebook_cells import write
+from notebook_cells import Opens, write
 
 import nbbatch
 from nbbatch.jupyter.commands import COMMANDS
@@ -79,19 +78,6 @@ def test_the_error_of_a_cell_is_saved_as_an_error(execute):
     assert "Traceback" not in text_of(cell)
 
 
-class Opens(io.StringIO):
-    """What papermill copies its cells' text to; makes a file once the text tells of items that are done."""
-
-    def __init__(self, gate):
-        super().__init__()
-        self._gate = gate
-
-    def write(self, text):
-        if re.search(rf"{STORY} .*\b[1-3] of 4 done", text):
-            self._gate.touch()
-        return super().write(text)
-
-
 def test_progress_does_not_stay_at_0_in_papermill(shared_daemon, kernel_environment, tmp_path, monkeypatch):
     """A notebook run by papermill says how far it is while it runs, in text lines that end with all items done."""
     for name, value in kernel_environment.items():
@@ -100,9 +86,10 @@ def test_progress_does_not_stay_at_0_in_papermill(shared_daemon, kernel_environm
     source, target, gate = tmp_path / "in.ipynb", tmp_path / "out.ipynb", tmp_path / "gate"
     waits = f"import os, time\nwhile item == 3 and not os.path.exists({str(gate)!r}):\n    time.sleep(0.05)"
     write(source, "%load_ext nbbatch", f"%%batch --array range(4)\n{waits}\nx = item")
+    told = Opens(gate, rf"{STORY} .*\b[1-3] of 4 done")
     try:
         done = papermill.execute_notebook(
-            str(source), str(target), progress_bar=False, stdout_file=Opens(gate), execution_timeout=60
+            str(source), str(target), progress_bar=False, stdout_file=told, execution_timeout=240
         )
     finally:
         gate.touch()
@@ -127,7 +114,7 @@ def kernel(environment) -> Iterator[tuple[KernelManager, Kernel]]:
     client = manager.blocking_client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=120)
         yield manager, Kernel(client)
     finally:
         client.stop_channels()
@@ -141,25 +128,28 @@ class Kernel:
     def __init__(self, client):
         self.client = client
         self.text = ""
+        self._request = ""
 
     def run(self, source):
         """Run a cell to its end; returns the text it showed."""
-        self.client.execute(source)
+        self._request = self.client.execute(source)
         return self.until(lambda kernel: kernel.is_idle)
 
     def start(self, source, until):
         """Begin a cell and read on until it has shown this."""
-        self.client.execute(source)
+        self._request = self.client.execute(source)
         self.until(lambda kernel: until in kernel.text)
 
-    def until(self, reached, seconds=60):
-        """Read messages until `reached(self)`; returns the text since the last call."""
+    def until(self, reached, seconds=120):
+        """Read the cell's messages until `reached(self)`; returns the text since the last call."""
         self.text, self.is_idle, self.error = "", False, ""
         deadline = time.monotonic() + seconds
         while not reached(self):
             assert time.monotonic() < deadline, self.text
             message = self.client.get_iopub_msg(timeout=seconds)
             content = message["content"]
+            if message["parent_header"].get("msg_id") != self._request:
+                continue  # of what was asked before, such as whether the kernel is ready
             self.text += content.get("text", "") + content.get("data", {}).get("text/plain", "")
             if message["msg_type"] == "error":
                 self.error = content["ename"]
@@ -189,9 +179,11 @@ def test_an_interrupt_lets_go_of_the_job_and_says_so(shared_daemon, kernel_envir
 
 
 def test_a_second_interrupt_stops_the_job(shared_daemon, kernel_environment, tmp_path):
-    """■ twice within two seconds terminates the job, and the cell says so."""
+    """■ twice while the cell listens for a second one terminates the job, and the cell says so."""
     with kernel(kernel_environment) as (manager, notebook):
-        notebook.run("%load_ext nbbatch")
+        notebook.run(
+            "%load_ext nbbatch\nfrom nbbatch.jupyter import waiting\nwaiting.SECOND_INTERRUPT = 120.0"
+        )
         notebook.start(SLOW.format(gate=tmp_path / "never"), until="started")
         manager.interrupt_kernel()
         said = notebook.until(lambda kernel: "interrupt again" in kernel.text)
@@ -227,9 +219,9 @@ def test_a_tab_starts_no_daemon(kernel_environment, home):
     kernel_environment["NBBATCH_HOME"] = str(home)
     with kernel(kernel_environment) as (_, notebook):
         notebook.run("%load_ext nbbatch")
-        reply = notebook.client.complete("%%batch --queue ", reply=True, timeout=30)["content"]
+        reply = notebook.client.complete("%%batch --queue ", reply=True, timeout=120)["content"]
         assert "default" not in reply["matches"]
-        reply = notebook.client.complete("%%batch --que", reply=True, timeout=30)["content"]
+        reply = notebook.client.complete("%%batch --que", reply=True, timeout=120)["content"]
         assert "--queue" in reply["matches"]
     assert list(home.iterdir()) == []
 
@@ -239,10 +231,10 @@ def test_a_tab_knows_queues_and_jobs(shared_daemon, kernel_environment):
     with kernel(kernel_environment) as (_, notebook):
         notebook.run("%load_ext nbbatch")
         notebook.run("%%batch --detach --name tabbed\n1")
-        reply = notebook.client.complete("%%batch --queue d", reply=True, timeout=30)["content"]
+        reply = notebook.client.complete("%%batch --queue d", reply=True, timeout=120)["content"]
         assert reply["matches"] == ["default"]
         job = nbbatch.job("tabbed").id[:8]
-        reply = notebook.client.complete("%batch logs ", reply=True, timeout=30)["content"]
+        reply = notebook.client.complete("%batch logs ", reply=True, timeout=120)["content"]
         assert job in reply["matches"]
 
 
@@ -278,7 +270,7 @@ def test_the_front_end_s_completer_gets_live_values(shared_daemon, kernel_enviro
             "x = %batch backend l": "local",
         }
         for typed, word in expected.items():
-            reply = notebook.client.complete(typed, reply=True, timeout=30)["content"]
+            reply = notebook.client.complete(typed, reply=True, timeout=120)["content"]
             assert word in reply["matches"], typed
             start = reply["cursor_start"]
             assert word.startswith(typed[start:]), (typed, start)
@@ -332,7 +324,7 @@ def run_script(script, environment):
         text=True,
         env=environment,
         cwd=script.parent,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

@@ -18,15 +18,18 @@ SECONDS = 60
 
 @pytest.fixture
 def launched(batch_shell, tmp_path, monkeypatch):
-    """Make a launcher in an empty folder, and wait until it knows its backend."""
+    """Make a launcher in an empty folder, and wait until it knows its backend; no question outlives the test."""
     monkeypatch.chdir(tmp_path)
+    made: list[Launcher] = []
 
     def make(**given) -> Launcher:
-        launcher = Launcher(batch_shell, form_of(given))
-        assert launcher.wait(SECONDS)
-        return launcher
+        made.append(Launcher(batch_shell, form_of(given)))
+        assert made[-1].wait(SECONDS)
+        return made[-1]
 
-    return make
+    yield make
+    for launcher in made:
+        assert launcher.wait(SECONDS)
 
 
 def note_of(launcher: Launcher, name: str) -> str:
@@ -81,6 +84,32 @@ def test_a_changed_field_is_in_the_line_at_once(launched):
     assert "%%batch --memory 4G" in launcher.line.value
     assert launcher.handover.source.startswith("%%batch --memory 4G")
     assert note_of(launcher, "memory") == "else 2 GB (default)"
+
+
+def test_who_types_while_an_answer_comes_waits_for_nobody(launched):
+    """Neither for who brings it: the form has one lock for both."""
+    launcher, came = launched(), threading.Event()
+    answer = launcher._asking._answer
+
+    def answer_and_tell(draft):
+        try:
+            return answer(draft)
+        finally:
+            came.set()
+
+    def type_twice():
+        with launcher._lock:  # as any callback of a field has it
+            set_field(launcher, "memory", "3G")
+            assert came.wait(SECONDS)
+            set_field(launcher, "memory", "4G")
+
+    launcher._asking._answer = answer_and_tell
+    typist = threading.Thread(target=type_twice, daemon=True)
+    typist.start()
+    typist.join(SECONDS)
+    assert not typist.is_alive()
+    assert launcher.wait(SECONDS)
+    assert launcher.draft.line == "%%batch --memory 4G"
 
 
 def test_a_mistake_is_told_at_its_field_and_nothing_can_be_run(launched):
@@ -206,6 +235,8 @@ def test_a_run_can_be_stopped(launched):
     launcher.run.click()
     view = launcher.run_views[0]
     view._output.observe(lambda change: "begun" in str(change["new"]) and begun.set(), "outputs")
+    if "begun" in str(view._output.outputs):  # before anybody observed it
+        begun.set()
     assert begun.wait(SECONDS), view.story
     view._stop.click()
     assert view.wait(SECONDS)

@@ -17,7 +17,7 @@ from nbbatch.jupyter.launcher.facts import count_of
 from nbbatch.jupyter.launcher.page import Page, PageConsole
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-SECONDS = 30
+SECONDS = 60
 
 
 def test_without_widgets_the_line_and_what_holds_are_told_as_text(batch_shell, capsys):

@@ -109,12 +109,13 @@ def test_the_output_notebook_grows_while_the_job_runs(environment, tmp_path):
     )
     words = [sys.executable, "-m", "papermill", "in.ipynb", "out.ipynb", "--engine", "nbbatch"]
     with subprocess.Popen(words, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        cell = wait_for_cell(tmp_path / "out.ipynb", 1)
-        assert cell.metadata.papermill["status"] == "completed"
+        cell = wait_for_cell(tmp_path / "out.ipynb", 1, "completed")
+        wait_for_cell(tmp_path / "out.ipynb", 2, "running")
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=DEADLINE)[1]
     assert process.returncode != 0
     assert "stops job" in told
+    assert text_of(cell).strip()
     job = nbbatch.job(text_of(cell).strip())
     assert job.wait(DEADLINE)
     assert job.cancelled()
@@ -123,18 +124,18 @@ def test_the_output_notebook_grows_while_the_job_runs(environment, tmp_path):
     assert text_of(node.cells[1]).strip() == job.id
 
 
-def wait_for_cell(path, index):
-    """The cell once it has outputs in the file."""
+def wait_for_cell(path, index, status):
+    """The cell once it stands in the file with this status."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         try:
             cell = nbformat.read(path, as_version=4).cells[index]
         except (OSError, ValueError):
             cell = None
-        if cell is not None and cell.get("outputs"):
+        if cell is not None and cell.metadata.get("papermill", {}).get("status") == status:
             return cell
         time.sleep(0.05)
-    raise AssertionError(f"{path} has no output in time")
+    raise AssertionError(f"cell {index} of {path} is not {status} in time")
 
 
 def test_standard_input_and_output_are_addresses_too(run_papermill, tmp_path):

@@ -82,9 +82,10 @@ def test_a_sweep_of_thousands_stays_small():
     """Its frame is as long as that of a small one, and quick."""
     rows = [Row(run=a_run(position)) for position in range(SHOWN)]
     now = a_sweep(rows, 10_000)
-    began = time.process_time()
+    sweep_frame(a_sweep(rows))  # what is imported for the first frame is no part of it
+    began = time.thread_time()
     frame = sweep_frame(now)
-    assert time.process_time() - began < 0.5
+    assert time.thread_time() - began < 0.5
     assert len(frame.html) < LARGEST
     assert "10,000" in seen(frame)
 
@@ -137,10 +138,11 @@ def test_the_figure_of_ten_thousand_runs_is_small():
     columns = {
         name: [place % (7 + number) / 3 for place in range(size)] for number, name in enumerate("abcd")
     }
+    recorded(Outcomes(runs=[0], parameters={"a": [1.0]}, value=[1.0], name="loss"))  # imports plotly
     for parameters in (columns, {"a": columns["a"]}):
-        began = time.process_time()
+        began = time.thread_time()
         figure = recorded(Outcomes(runs=range(size), parameters=parameters, value=value, name="loss"))
-        assert time.process_time() - began < 1
+        assert time.thread_time() - began < 1
         assert len(figure.to_json()) < 100_000
 
 
@@ -162,7 +164,7 @@ def sweep(shared_daemon, tmp_path_factory):
         vcpus=0.5,
         memory="256M",
     )
-    made.wait(180)
+    assert made.wait(240)
     made.collect()
     return made
 
@@ -208,7 +210,7 @@ def test_failed_runs_are_submitted_again_by_the_button(sweep):
     view.act("retry", {})
     again = view._followed.handle
     assert again is not sweep
-    again.wait(120)
+    assert again.wait(120)
     frame = view.look()
     assert [line.split()[0] for line in frame.lines if line.startswith("  ")] == ["2", "5"]
     assert "repeats" in frame.text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
+
 import pytest
+from notebook_cells import Opens
 
 from nbbatch.client.arrays.chunks import Chunk, packing_words
 from nbbatch.client.notes import Note
@@ -56,14 +59,17 @@ def test_an_array_with_several_items_to_a_child_counts_children():
     assert packing_words(1000, packed) == "1,000 items, 50 to a child (an item took 3 ms last time)"
 
 
-def test_a_waiting_cell_shows_progress_and_metrics(execute):
-    """In its status, while it runs; the cell's output is only what it printed."""
+def test_a_waiting_cell_shows_progress_and_metrics(batch_shell, tmp_path):
+    """In its status, while it runs: the job goes on when it was told; the cell's output is only what it printed."""
+    gate = tmp_path / "gate"
     source = (
-        "%%batch\nimport nbbatch, time\nprint('begins')\nnbbatch.log_metric('loss', 0.25)\n"
-        "for i in range(3):\n    nbbatch.progress(i + 1, 3, 'epochs')\n    time.sleep(0.6)\nprint('ends')"
+        "%%batch\nimport nbbatch, pathlib, time\nprint('begins')\nnbbatch.log_metric('loss', 0.25)\n"
+        f"nbbatch.progress(2, 3, 'epochs')\nwhile not pathlib.Path({str(gate)!r}).exists():\n"
+        "    time.sleep(0.05)\nprint('ends')"
     )
-    (cell,) = execute(source).cells
-    text = "".join(output.get("text", "") for output in cell.outputs)
+    with redirect_stdout(Opens(gate, "/3 epochs · loss 0.25")) as said:
+        run(batch_shell, source)
+    text = said.getvalue()
     told = [line for line in text.splitlines() if line.startswith(STORY)]
     assert any("/3 epochs · loss 0.25" in line for line in told)
     assert "@nbbatch" not in text

@@ -88,7 +88,7 @@ def test_a_job_too_large_for_a_world_is_told():
 def test_what_has_run_is_simulated(shared_daemon):
     """The line names the handle, so it can be run anywhere."""
     array = nbbatch.map(str, range(4), vcpus=0.25, memory="256M", chunk=1)
-    array.wait(60)
+    assert array.wait(60)
     text = nbbatch.what_if(array, seeds=1).look().text
     assert f"nbbatch.job('{array.id}', backend='local')" in text
     assert "64 Spot, 0.05 interruptions/h" in text

@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from tests.conftest import IN_CI
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(900)  # of all cells together
 NOTEBOOKS = sorted(
     path for path in (ROOT / "notebooks").glob("*.ipynb") if not path.name.endswith(".executed.ipynb")
 )
@@ -149,7 +150,8 @@ def execute(path: Path) -> Any:
     """The notebook with its outputs; a cell that fails raises."""
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
-    return NotebookClient(notebook, kernel_name="python3", timeout=240, resources=resources).execute()
+    patience = {"timeout": 240, "iopub_timeout": 60}  # else outputs that come late are dropped
+    return NotebookClient(notebook, kernel_name="python3", resources=resources, **patience).execute()
 
 
 def text_of(cell: Any) -> str:

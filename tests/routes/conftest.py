@@ -85,7 +85,7 @@ class Site:
         assert reply.status == 200, (route, reply.status, reply.text)
         return reply.body
 
-    def until(self, job_id: str, *statuses: str, seconds: float = 120.0, **query: Any) -> Any:
+    def until(self, job_id: str, *statuses: str, seconds: float = 200.0, **query: Any) -> Any:
         """The detail of a job once it has one of these statuses; waits for news, not by the clock."""
         deadline, cursor = time.monotonic() + seconds, ""
         while time.monotonic() < deadline:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,24 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 def test_a_server_starts_no_daemon_until_it_is_asked(
     new_site: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every question is answered with the reason and what to do; POST starts it."""
+    """Every question is answered with the reason and what to do, which is no error of `news`; POST starts it."""
     monkeypatch.setenv("NBBATCH_EXECUTOR", "process")
     site = new_site()
     (local,) = site.get("backends")["backends"]
     assert (local["state"], local["canStart"]) == ("absent", True)
-    for route in ("jobs", "queues", "costs", "news"):
+    for route in ("jobs", "queues", "costs"):
         reply = site.ask("GET", route)
         assert (reply.status, reply.body["reason"]) == (503, "NoDaemon")
         assert reply.body["message"] == "No daemon runs yet."
+    for cursor in ("", "of-earlier-1"):
+        told = site.get("news", cursor=cursor, wait=20)
+        assert (told["noDaemon"], told["cursor"], told["jobs"]) == ("No daemon runs yet.", cursor, [])
+    assert "/nbbatch/news" not in site.log.read_text()
     assert running_pid(home) is None
     started = site.post("backends/start")
     assert (started["state"], started["executor"]) == ("ready", "process")
     assert site.get("jobs")["jobs"] == []
+    assert site.get("news")["noDaemon"] == ""
 
 
 def test_a_killed_daemon_comes_back_and_a_stopped_one_does_not(
@@ -57,15 +63,13 @@ def test_a_killed_daemon_comes_back_and_a_stopped_one_does_not(
     job = nbbatch.command([sys.executable, "-c", "1"], name="kept", memory="64M")
     site.until(job.id, "SUCCEEDED")
     os.kill(running_pid(home) or 0, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while running_pid(home) is not None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: running_pid(home) is None)
     assert [row["id"] for row in site.get("jobs")["jobs"]] == [job.id]
     daemon.private("stop", {})
-    while find_daemon(home) is not None and time.monotonic() < deadline + 20:
-        time.sleep(0.01)
+    until(lambda: running_pid(home) is None)
     reply = site.ask("GET", "jobs")
     assert (reply.status, reply.body["reason"]) == (503, "NoDaemon")
+    assert site.get("news")["noDaemon"] == "The local daemon was stopped."
     assert site.get("backends")["backends"][0]["state"] == "stopped"
     assert find_daemon(home) is None
 
@@ -101,14 +105,19 @@ def test_settings_of_a_folder_hold_for_what_goes_on_behind_a_request(site: Any) 
     assert sent["backend"] == "mine"
     site.until(sent["job"]["id"], "SUCCEEDED", folder="named")
     wanted = [folder / f"out-{x}.ipynb" for x in (1, 2)]
+    until(lambda: all(one.exists() for one in wanted))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until it is so."""
     deadline = time.monotonic() + 60
-    while not all(one.exists() for one in wanted) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert all(one.exists() for one in wanted)
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_backend_that_hangs_holds_up_nobody_else(site: Any) -> None:
-    """While all threads of one backend wait for it, others are answered as quickly as before."""
+    """While all threads of one backend wait for it, for eight seconds each, others are answered as before."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         (site.root / "deaf").mkdir()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
@@ -117,7 +126,7 @@ def test_a_backend_that_hangs_holds_up_nobody_else(site: Any) -> None:
         hanging = [threading.Thread(target=_try, args=[site, "jobs", "deaf"], daemon=True) for _ in range(8)]
         for one in hanging:
             one.start()
-        deaf.settimeout(20)
+        deaf.settimeout(60)
         reached, _ = deaf.accept()  # at least one thread waits for an answer now
         took = []
         with reached:
@@ -126,8 +135,8 @@ def test_a_backend_that_hangs_holds_up_nobody_else(site: Any) -> None:
                 site.get("jobs")
                 site.ask("GET", "/api/status")
                 took.append(time.monotonic() - began)
-        assert min(took) < 0.5
-        assert sorted(took)[5] < 2
+        assert min(took) < 1
+        assert sorted(took)[5] < 4
 
 
 def test_who_does_not_answer_is_named_within_seconds(site: Any) -> None:
@@ -149,7 +158,7 @@ def test_who_does_not_answer_is_named_within_seconds(site: Any) -> None:
             answers = list(pool.map(ask, ("news", "jobs", "queues")))
     for took, reply in answers:
         assert (reply.status, reply.body["message"]) == (503, f"{url} does not answer.")
-        assert took < 30  # of 8 s, and of a busy machine; a patient call waits for a minute, eight times
+        assert took < 55  # of 8 s, and of a busy machine; a patient call waits for a minute, eight times
 
 
 def test_a_server_stops_although_a_backend_hangs(new_site: Callable[..., Any], home: Path) -> None:
@@ -161,16 +170,16 @@ def test_a_server_stops_although_a_backend_hangs(new_site: Callable[..., Any], h
             f'[backends.deaf]\nkind = "aws"\nregion = "{REGION}"\nendpoint_url = "{url}"\n'
         )
         threading.Thread(target=_try, args=[site, "jobs", ""], daemon=True).start()
-        deaf.settimeout(20)
+        deaf.settimeout(60)
         deaf.accept()[0].close()
         site.process.terminate()
-        assert site.process.wait(20) is not None
+        assert site.process.wait(60) is not None
 
 
 def _try(site: Any, route: str, folder: str) -> None:
     try:
         site.ask("GET", route, folder=folder, backend="deaf", timeout=30)
-    except OSError:
+    except (OSError, HTTPException):
         return
 
 

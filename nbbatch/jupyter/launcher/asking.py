@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, Generic, TypeVar
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -28,11 +29,20 @@ class Latest(Generic[Q, A]):
         Gets the newest question and its answer, never two at a time.
     quiet : float
         Seconds to wait before asking.
+    lock : RLock, optional
+        Held while an answer is taken: that of who asks with a lock of its own held. With two, who asks
+        and who brings an answer would wait for each other.
     """
 
-    def __init__(self, answer: Callable[[Q], A], take: Callable[[Q, A], None], quiet: float = QUIET) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Q], A],
+        take: Callable[[Q, A], None],
+        quiet: float = QUIET,
+        lock: AbstractContextManager[Any] | None = None,
+    ) -> None:
         self._answer, self._take, self._quiet = answer, take, quiet
-        self._lock = threading.RLock()  # who takes an answer may ask again
+        self._lock = lock or threading.RLock()  # who takes an answer may ask again
         self._number = 0
         self._timer: threading.Timer | None = None
         self._done = threading.Event()

@@ -39,6 +39,7 @@ class RunView:
         self._job: Handle | None = None
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
+        self._drawing = threading.Lock()
         self._over = threading.Event()
         self._story, self._output = ipywidgets.HTML(), ipywidgets.Output()
         self._stop = _button("Stop", "Stop the job", self._on_stop, disabled=True)
@@ -110,9 +111,11 @@ class RunView:
                 self._timer.start()
 
     def _flush(self) -> None:
+        """Show the page as it is now; one at a time, or an older look at it could be shown last."""
         with self._lock:
             self._timer = None
-        self._output.outputs = self.page.outputs
+        with self._drawing:
+            self._output.outputs = self.page.outputs
 
 
 class _Places:

@@ -83,7 +83,9 @@ class Launcher:
         self.run_views: list[RunView] = []
         self._boxes: dict[str, Any] = {}
         self.box = self._assembled()
-        self._asking: Latest[Draft, Facts] = Latest(Inquiry(shell.user_ns).answer, self._take)
+        self._asking: Latest[Draft, Facts] = Latest(
+            Inquiry(shell.user_ns).answer, self._take, lock=self._lock
+        )
         self.draft = self._drafted()
         self._listen()
         self._refresh()
@@ -143,9 +145,8 @@ class Launcher:
         self._asking.ask(self.draft)
 
     def _take(self, _draft: Draft, facts: Facts) -> None:
-        with self._lock:
-            self._facts = facts
-            self._show()
+        self._facts = facts
+        self._show()
         self._settled(self.draft, self._settings)
 
     def _show(self) -> None:

@@ -9,6 +9,7 @@ import atexit
 import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
+from weakref import WeakSet
 
 MOST = 16
 """Panels that are drawn at once: nobody looks at more, and the oldest stops."""
@@ -28,7 +29,7 @@ class Closeable(Protocol):
 
 _shown: list[Closeable] = []
 _lock = threading.Lock()
-_hooked: set[int] = set()
+_hooked: WeakSet[Any] = WeakSet()
 
 
 def remember(panel: Closeable, shell: Any) -> None:
@@ -39,8 +40,8 @@ def remember(panel: Closeable, shell: Any) -> None:
         surplus = _shown[:-MOST]
     for one in surplus:
         one.close()
-    if id(shell) not in _hooked:
-        _hooked.add(id(shell))
+    if shell not in _hooked:
+        _hooked.add(shell)
         shell.events.register("pre_run_cell", lambda *_: _on_run(shell))
 
 

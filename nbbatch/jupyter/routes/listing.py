@@ -17,7 +17,7 @@ from nbbatch.jupyter.routes.board import (
     write_cursor,
     write_token,
 )
-from nbbatch.jupyter.routes.problems import at
+from nbbatch.jupyter.routes.problems import NoDaemon, at
 from nbbatch.jupyter.routes.shapes import Ended, JobRow, Jobs, News
 from nbbatch.model.jobs import TERMINAL, JobStatus
 
@@ -78,7 +78,21 @@ def _changed(board: Board, news: Changed, wanted: Filter) -> Jobs:
 
 
 async def news(asked: Asked) -> News:
-    """GET `news`: at once when there are some, else when there are, else when the time is up."""
+    """GET `news`: at once when there are some, else when there are, else when the time is up.
+
+    A daemon that does not run is no failure here: a page asks as long as it is open, and a server's log
+    should not fill with errors while nobody works.
+    """
+    try:
+        return await _heard(asked)
+    except NoDaemon as reason:
+        return News(
+            backend=asked.lane.backend.name, cursor=asked.query.get("cursor", ""), no_daemon=reason.message
+        )
+
+
+async def _heard(asked: Asked) -> News:
+    """The same, of a backend that answers."""
     wait = asked.number("wait", _WAIT, lowest=0, highest=LONGEST_WAIT)
     is_hidden = asked.flag("hidden")
     board, cursor = asked.lane.board, asked.query.get("cursor", "")

@@ -256,6 +256,9 @@ class News(Answer, kw_only=True, frozen=True):
         The cursor was missing or too old: the list has to be asked for again.
     pause : float
         Seconds after which to ask again; 0 where the question itself waits.
+    no_daemon : str
+        Why no local daemon answers, one sentence: then there is no other news, and the cursor is the one that
+        was asked with. Empty where one does, or an account is asked.
     """
 
     backend: str
@@ -265,3 +268,4 @@ class News(Answer, kw_only=True, frozen=True):
     ended: list[Ended] = []
     is_reset: bool = False
     pause: float = 0.0
+    no_daemon: str = ""

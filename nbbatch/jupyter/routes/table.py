@@ -186,7 +186,7 @@ ROUTES = (
     Route(
         method="GET",
         path="news",
-        about="What changed since a cursor; waits until something does.",
+        about="What changed since a cursor; waits until something does. That no daemon runs is an answer, too.",
         answer=shapes.News,
         query={
             "cursor": "of `jobs` or earlier news; without it the answer comes at once",
