@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nbbatch.client.config import working_folder
 from nbbatch.client.spec import SYSTEM_FOLDERS, mounted_folders
+from nbbatch.model.containers import SEARCH_PATH
 
 
 def lends_its_python() -> bool:
@@ -24,6 +25,12 @@ def python_image() -> str:
 def user() -> str:
     """`uid:gid` of this process."""
     return f"{os.getuid()}:{os.getgid()}"
+
+
+def path() -> str:
+    """PATH of containers that see this machine: the programs of the kernel's environment come first."""
+    own = str(Path(sys.executable).parent)
+    return SEARCH_PATH if own in SEARCH_PATH.split(os.pathsep) else f"{own}{os.pathsep}{SEARCH_PATH}"
 
 
 def folders() -> tuple[str, ...]:

@@ -59,7 +59,8 @@ _PAUSE = 0.02
 """Seconds by which the pause before a call is repeated grows."""
 _AT_ONCE: list[Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 """As boto3's own clients do: otherwise the body waits 40 ms for the headers' acknowledgement."""
-_SAMPLING = ("docker",)
+_CONTAINERS = "docker"
+_SAMPLING = (_CONTAINERS,)
 """Executors that see what a job used only now and then."""
 
 
@@ -171,11 +172,12 @@ class LocalBackend:
     def machine(self) -> Machine:
         """What this machine gives to jobs, by its daemon's word."""
         status = self.private("status", {})
+        sees_programs = status["executor"]["name"] == _CONTAINERS and host.lends_its_python()
         return Machine(
             resources=Resources(**status["machine"]),
             room=Resources(**status["room"]),
             executor=status["executor"]["name"],
-            path=status["path"],
+            path=host.path() if sees_programs else status["path"],
         )
 
     def sees_this_python(self, options: Options) -> bool:
@@ -189,7 +191,9 @@ class LocalBackend:
     def definition_request(self, options: Options, *, has_bundle: bool) -> dict[str, Any]:
         """The kernel's own environment, or an image whose jobs own what they write as the user does."""
         if self.sees_this_python(options):
-            return host_definition(folders=host.folders(), user=host.user())
+            in_containers = self.address.endpoint.executor == _CONTAINERS
+            path = host.path() if in_containers else ""
+            return host_definition(folders=host.folders(), user=host.user(), path=path)
         return image_definition(
             options.image or host.python_image(), user=host.user() if has_bundle else None
         )

@@ -165,7 +165,7 @@ def _requirements(wanted: Resources) -> list[dict[str, str]]:
     return [{"type": kind, "value": amount} for kind, amount in amounts.items() if amount != "0"]
 
 
-def host_definition(*, folders: Sequence[str], user: str) -> dict[str, Any]:
+def host_definition(*, folders: Sequence[str], user: str, path: str = "") -> dict[str, Any]:
     """RegisterJobDefinition's parameters for jobs in this machine's own Python environment.
 
     Parameters
@@ -174,7 +174,10 @@ def host_definition(*, folders: Sequence[str], user: str) -> dict[str, Any]:
         What to mount read-only at the same path; see `mounted_folders`.
     user : str
         `uid:gid` of the person, who then owns what the job writes.
+    path : str
+        Where the job looks for programs, unless its own variables say it; empty for the daemon's.
     """
+    variables = {"environment": [{"name": "PATH", "value": path}]} if path else {}
     volumes = [f"v{number}" for number, _ in enumerate(folders)]
     named = list(zip(volumes, folders, strict=True))
     return _definition(
@@ -187,6 +190,7 @@ def host_definition(*, folders: Sequence[str], user: str) -> dict[str, Any]:
                 {"sourceVolume": name, "containerPath": folder, "readOnly": True} for name, folder in named
             ],
             "linuxParameters": {"initProcessEnabled": True, "tmpfs": [_TMPFS]},
+            **variables,
         },
     )
 

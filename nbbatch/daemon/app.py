@@ -44,6 +44,7 @@ from nbbatch.daemon.store import Store
 from nbbatch.daemon.watch import Watch
 from nbbatch.errors import BackendUnreachableError, ConfigurationError
 from nbbatch.model.arns import Arns
+from nbbatch.model.containers import SEARCH_PATH
 from nbbatch.model.events import Event
 from nbbatch.model.resources import Resources
 from nbbatch.scheduler.restore import restore
@@ -57,8 +58,6 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 EXECUTORS = ("docker", "process")
 _PROBE_SECONDS = 1.0
-_CONTAINERS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Docker's own, in containers that see this machine's programs: their image has none."""
 _log = logging.getLogger(__name__)
 
 
@@ -265,9 +264,7 @@ class _Daemon:
             "executor": asdict(self._executor),
             "machine": asdict(self._machine),
             "room": asdict(self._room()),
-            "path": _CONTAINERS_PATH
-            if self._executor.name == "docker"
-            else os.environ.get("PATH", os.defpath),
+            "path": SEARCH_PATH if self._executor.name == "docker" else os.environ.get("PATH", os.defpath),
         }
 
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from nbbatch.model.resources import NOTHING, Resources
 
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Docker's own PATH, in containers whose image has none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:

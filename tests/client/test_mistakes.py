@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -224,3 +225,19 @@ def test_a_container_looks_on_a_path_of_its_own(home, tmp_path, monkeypatch):
         nbbatch.command(["owntool"])
     path = nbbatch.command(["printenv", "PATH"]).result(120).output
     assert path == get_backend().machine().path
+
+
+@pytest.mark.docker
+def test_a_container_finds_the_programs_of_the_notebooks_environment_first(home, tmp_path, monkeypatch):
+    """By their names, as a terminal of that environment would; a PATH of the job's own counts alone."""
+    monkeypatch.setenv("NBBATCH_EXECUTOR", "docker")
+    which = ["sh", "-c", "command -v python3"]
+    assert nbbatch.command(which).result(120).output == str(Path(sys.executable).with_name("python3"))
+    told = nbbatch.command(["python", "-c", "import sys; print(sys.prefix)"])
+    assert told.result(120).output == sys.prefix
+    job = nbbatch.submit(one, 1)
+    assert "PATH" not in resolve({"like": job}).env
+    own = nbbatch.command(["printenv", "PATH"], env={"PATH": "/usr/bin:/bin"})
+    assert own.result(120).output == "/usr/bin:/bin"
+    (tmp_path / "a.ipy").write_text("x = !echo hi\nprint(x)\n")
+    assert nbbatch.script(tmp_path / "a.ipy").result(120).output == "['hi']"

@@ -32,7 +32,8 @@ def words_of(language: str) -> list[str]:
 def check_program(payload: Payload, options: Options, backend: Backend) -> None:
     """Refuse a program that is not where the job looks for it; one with a path of its own is the job's affair.
 
-    That is the daemon's PATH or, in a container, Docker's: not the kernel's, which another environment may have set.
+    That is the daemon's PATH or, in a container, the folder of the kernel's Python and Docker's: not the kernel's PATH,
+    which another environment may have set.
 
     Raises
     ------
