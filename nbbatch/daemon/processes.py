@@ -174,7 +174,16 @@ def _proportional(process: Process) -> float:
         for line in _read(f"/proc/{process.pid}/smaps_rollup").splitlines():
             if line.startswith(b"Pss:"):
                 return int(line.split()[1]) / 1024
-    return process.resident
+    return _resident_now(process)
+
+
+def _resident_now(process: Process) -> float:
+    """Where `Pss` cannot be read: nothing if the process has ended since, with what it shared."""
+    with suppress(OSError, ValueError):
+        row = _row_of_stat(process.pid, _read(f"/proc/{process.pid}/stat"))
+        if row is not None and row.born == process.born:
+            return row.resident
+    return 0.0
 
 
 def adopt_descendants() -> bool:

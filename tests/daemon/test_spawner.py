@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 
 import psutil
@@ -14,7 +15,7 @@ import pytest
 from executor_contract import Bench
 from process_kind import ProcessKind, runs, spawner_of
 
-from nbbatch.daemon.processes import IS_LINUX
+from nbbatch.daemon.processes import IS_LINUX, memory_of, process_table
 from nbbatch.daemon.spawner_link import mark_of
 from nbbatch.daemon.spawner_peer import is_own_user
 from nbbatch.errors import ConfigurationError
@@ -193,6 +194,18 @@ async def test_shared_memory_is_counted_once(bench):
     end = await bench.run(bench.order(sys.executable, "-c", script, memory=120))
     assert (end.exit_code, end.reason) == (0, None)
     assert 60 <= end.usage.peak_memory <= 120
+
+
+@only_linux
+def test_what_has_ended_since_the_table_was_read_holds_nothing():
+    """Otherwise a job whose workers end at that moment would be killed for memory that they shared."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        row = process_table()[child.pid]
+        assert memory_of([row], 0) > 0
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert memory_of([row], 0) == 0
+    assert memory_of([row], 0) == 0
 
 
 # The line, the folder, the process.
