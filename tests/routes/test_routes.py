@@ -15,7 +15,7 @@ import pytest
 
 import nbbatch
 from nbbatch.client.backend import get_backend
-from nbbatch.jupyter.routes import board
+from nbbatch.jupyter.routes import board, follow
 
 SETTINGS = {"memory": "64M"}
 
@@ -184,6 +184,19 @@ def test_news_come_as_they_happen_to_every_tab(site: Any) -> None:
     (end,) = [one for one in ended if one["id"] == job.id]
     assert end["outcome"] == "succeeded"
     assert end["words"].startswith("Job told")
+
+
+async def test_who_waits_hears_of_what_somebody_else_asked_for(shared_daemon: Any, monkeypatch: Any) -> None:
+    """Also while the thread that listens gathers what follows a change."""
+    monkeypatch.setattr(follow, "REST", 5.0)
+    known = board.Board(shared_daemon)
+    known.catch_up()
+    with follow.Follower(known).listening(is_hidden=False) as ear:
+        submit(name="first")
+        assert await ear.wait(60)
+        assert submit(name="second").wait(60)  # the thread rests meanwhile
+        known.catch_up()
+        assert await ear.wait(60)
 
 
 def _hears(site: Any, cursor: str, name: str) -> Any:
