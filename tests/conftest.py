@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import psutil
 import pytest
 
@@ -33,6 +34,11 @@ sys.path.append(str(Path(__file__).parent))  # helpers of several floors
 os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
 # A shell has what it runs in the background ignore SIGINT, and what that starts, too; tests of Ctrl-C need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# A machine that stalls for a moment makes no example a failure.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 if TYPE_CHECKING:
     from nbbatch.client.backend import Backend

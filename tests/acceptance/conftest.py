@@ -17,7 +17,7 @@ import pytest
 from docker_image import IMAGE
 
 sys.path.insert(0, str(Path(__file__).parent))
-DEADLINE = 60
+DEADLINE = 120
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def aws(exports) -> Callable[..., Any]:
 def register(batch, image) -> Callable[..., str]:
     """Register a definition that runs a shell line; gives its name."""
 
-    def register(line: str, name: str = "work", **more: Any) -> str:
+    def register(line: str, name: str = "work", container: dict[str, Any] | None = None, **more: Any) -> str:
         batch.register_job_definition(
             jobDefinitionName=name,
             type="container",
@@ -112,6 +112,7 @@ def register(batch, image) -> Callable[..., str]:
                 "image": image,
                 "command": ["sh", "-c", line],
                 "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "128"}],
+                **(container or {}),
             },
             **more,
         )

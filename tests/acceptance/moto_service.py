@@ -19,7 +19,7 @@ import boto3
 from botocore.exceptions import ClientError
 from moto_server import moto_server
 
-DEADLINE = 30
+DEADLINE = 120
 TAKEN = "taken"
 ACCOUNT = "arn:aws:batch:us-east-1:123456789012"
 

@@ -74,10 +74,10 @@ def test_events_are_followed_and_delivered(batch, register, submit, ended, tmp_p
 
     listener = threading.Thread(target=follow)
     listener.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     job_id = submit("work")
     ended(job_id)
-    listener.join(30)
+    listener.join(120)
     assert not listener.is_alive()
     statuses = [event["detail"]["status"] for event in heard]
     assert statuses == ["RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"]
@@ -92,7 +92,7 @@ def test_events_are_followed_and_delivered(batch, register, submit, ended, tmp_p
 
 
 def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (path.exists() and path.read_text().endswith("\n")):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 pytestmark = pytest.mark.acceptance
-DEADLINE = 60
+DEADLINE = 120
 
 
 def resources(kind="SPOT", **more):
@@ -100,7 +100,7 @@ def test_a_job_that_ignores_the_notice_is_killed_when_it_is_over(batch, world, r
     begun = time.monotonic()
     assert interrupt(job, "--notice", "1").returncode == 0
     known = ended(job)
-    assert 1 <= time.monotonic() - begun < 20
+    assert 1 <= time.monotonic() - begun < 100, "Spot's own notice is two minutes"
     assert known["status"] == "FAILED"
     assert known["statusReason"].startswith("Host EC2 (instance i-")
 
@@ -148,13 +148,20 @@ def test_an_environment_is_updated_disabled_and_deleted(batch, world, detail):
 
 def test_a_launch_delay_holds_jobs_runnable(batch, world, register, reached, ended, detail):
     """The job waits for its host, desiredvCpus has it already."""
-    queue = world("slow", tags={"nbbatch:launchSeconds": "2"})
-    begun = time.monotonic()
-    job = batch.submit_job(jobName="wait", jobQueue=queue, jobDefinition=register("exit 0"))["jobId"]
-    reached(job, "RUNNABLE")
+    slow, soon = (
+        world(name, tags={"nbbatch:launchSeconds": seconds})
+        for name, seconds in (("slow", "600"), ("soon", "2"))
+    )
+    waiting, coming = (
+        batch.submit_job(jobName="wait", jobQueue=queue, jobDefinition=register("exit 0"))["jobId"]
+        for queue in (slow, soon)
+    )
+    reached(waiting, "RUNNABLE")
     assert detail("slow")["computeResources"]["desiredvCpus"] == 2
-    assert ended(job)["status"] == "SUCCEEDED"
-    assert time.monotonic() - begun >= 2
+    known = ended(coming)
+    assert known["status"] == "SUCCEEDED"
+    assert known["startedAt"] - known["createdAt"] >= 2000
+    assert batch.describe_jobs(jobs=[waiting])["jobs"][0]["status"] == "RUNNABLE"
 
 
 def test_an_unmanaged_environment_runs_jobs_on_this_machine(batch, register, ended):

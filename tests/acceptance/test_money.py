@@ -54,7 +54,7 @@ def test_a_spent_day_takes_nothing_in(batch, register, submit, ended):
 
 def test_costs_are_a_table(batch, register, submit, ended):
     """By day and queue, and by environment with the idle rest; usage is counted on either executor."""
-    register("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
+    register("i=0; while [ $i -lt 600000 ]; do i=$((i+1)); done")
     ended(submit("work", arrayProperties={"size": 2}))
     (today,) = nbbatch.costs(days=1).to_dict("records")
     assert (today["queue"], today["submitted"], today["succeeded"], today["attempts"]) == ("default", 2, 2, 2)
@@ -78,5 +78,5 @@ def test_metrics_are_for_those_with_the_token(batch, register, submit, ended):
     words = dict(line.split(maxsplit=1) for line in run("local", "token").splitlines())
     token = Path(words["credentials_file"]).read_text()
     request = urllib.request.Request(words["url"], headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         assert 'nbbatch_jobs_ended_total{queue="default",status="SUCCEEDED"} 1' in reply.read().decode()

@@ -1,5 +1,8 @@
 """Multi-node parallel jobs as plain boto3 sees them, with real containers and real processes."""
 
+import contextlib
+import json
+import random
 import socket
 import subprocess
 import time
@@ -40,15 +43,22 @@ print("told", place[0], "of", os.environ["AWS_BATCH_JOB_MAIN_NODE_INDEX"], flush
 
 
 def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
+    """A port that nobody has, and that the system gives to nobody who asks for any."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            return str(port)
 
 
 @pytest.fixture
 def register_nodes(batch, image):
     """Register a definition of nodes: range -> argument vector; gives its name."""
 
-    def register(ranges, count, main=0, name="gang", environment=None, **more):
+    def register(ranges, count, main=0, name="gang", environment=None, folder=None, **more):
+        shared = {
+            "volumes": [{"name": "here", "host": {"sourcePath": str(folder)}}],
+            "mountPoints": [{"sourceVolume": "here", "containerPath": str(folder)}],
+        }
         variables = [{"name": key, "value": value} for key, value in (environment or {}).items()]
         batch.register_job_definition(
             jobDefinitionName=name,
@@ -64,6 +74,7 @@ def register_nodes(batch, image):
                             "command": command,
                             "resourceRequirements": SIZE,
                             "environment": variables,
+                            **(shared if folder else {}),
                         },
                     }
                     for target, command in ranges.items()
@@ -92,10 +103,11 @@ def lines_of(logs, job):
     return [event["message"] for event in page["events"]]
 
 
-def networks():
-    """Networks of Docker that are named as ours are."""
+def networks(home):
+    """Networks that this home's daemon has made."""
+    label = f"label=nbbatch.daemon={json.loads((home / 'identity.json').read_text())['daemon_id']}"
     listed = subprocess.run(
-        ["docker", "network", "ls", "--format", "{{.Name}}", "--filter", "label=nbbatch.daemon"],
+        ["docker", "network", "ls", "--format", "{{.Name}}", "--filter", label],
         capture_output=True,
         text=True,
         check=True,
@@ -105,17 +117,16 @@ def networks():
 
 def settled(is_true):
     """Wait for what the daemon does after the job has ended."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not is_true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
 def test_nodes_reach_their_main_node_and_the_job_is_as_aws_shows_it(
-    batch, logs, register_nodes, ended, executor
+    batch, logs, register_nodes, ended, executor, home
 ):
     """Two nodes connect to the main one over TCP at the address they are told; it succeeds, so the job does."""
-    before = networks() if executor == "docker" else set()
     definition = register_nodes(
         {"0": ["python3", "-c", MAIN], "1:": ["python3", "-c", OTHER]}, 3, environment={"PORT": free_port()}
     )
@@ -135,7 +146,7 @@ def test_nodes_reach_their_main_node_and_the_job_is_as_aws_shows_it(
     (summary,) = batch.list_jobs(jobQueue="default", jobStatus="SUCCEEDED")["jobSummaryList"]
     assert (summary["jobId"], summary["nodeProperties"]) == (job_id, {"numNodes": 3})
     if executor == "docker":
-        settled(lambda: networks() <= before)
+        settled(lambda: not networks(home))
 
 
 def test_the_main_nodes_end_stops_the_others_and_decides(batch, register_nodes, ended):
@@ -175,11 +186,15 @@ def test_a_child_nodes_death_changes_nothing_and_overrides_reach_their_range(
     assert nodes_in(batch, job_id, "RUNNING") == []
 
 
-def test_a_retry_runs_all_nodes_again_under_the_same_job(batch, register_nodes, ended):
+def test_a_retry_runs_all_nodes_again_under_the_same_job(batch, register_nodes, ended, tmp_path):
     """The main node fails once; each node has two attempts with a log stream of its own."""
+    tmp_path.chmod(0o777)  # containers may run as another user
+    here = f"{tmp_path}/$AWS_BATCH_JOB_ATTEMPT"
+    main = f"while [ ! -e {here} ]; do sleep 0.05; done; exit $((2 - AWS_BATCH_JOB_ATTEMPT))"
     definition = register_nodes(
-        {"0": ["sh", "-c", "sleep 0.3; exit $((2 - AWS_BATCH_JOB_ATTEMPT))"], "1:": ENDLESS},
+        {"0": ["sh", "-c", main], "1:": ["sh", "-c", f"touch {here}; {ENDLESS[-1]}"]},
         2,
+        folder=tmp_path,
         retryStrategy={"attempts": 3},
     )
     job = ended(submit(batch, definition))
@@ -245,7 +260,9 @@ def test_a_definition_of_nodes_is_described_as_registered(batch, register_nodes,
     assert nodes["nodeRangeProperties"][0]["container"]["image"] == image
 
 
-def test_a_nodes_several_containers_are_one_task_in_the_gangs_network(batch, logs, image, ended, executor):
+def test_a_nodes_several_containers_are_one_task_in_the_gangs_network(
+    batch, logs, image, ended, executor, home
+):
     """They share their localhost, all are told of the main node, and the job ends as its main container does."""
     port = free_port()
     listen = f"import socket; s = socket.create_server(('127.0.0.1', {port}))"
@@ -268,7 +285,6 @@ def test_a_nodes_several_containers_are_one_task_in_the_gangs_network(batch, log
         with pytest.raises(ClientError, match="has 2 containers, which need Docker"):
             submit(batch, "pairs")
         return
-    before = networks()
     peers = [{"name": "app", "environment": [{"name": "PORT", "value": free_port()}]}]
     override = {"taskProperties": [{"containers": peers}]}
     job_id = submit(
@@ -289,7 +305,7 @@ def test_a_nodes_several_containers_are_one_task_in_the_gangs_network(batch, log
     assert told[0].startswith("told ")
     assert told[0].split()[1] != "127.0.0.1"
     assert job["attempts"][0]["taskProperties"][0]["containers"][0]["exitCode"] == 0
-    settled(lambda: networks() <= before)
+    settled(lambda: not networks(home))
 
 
 def test_nodes_of_one_container_in_a_task_run_on_either_executor(batch, logs, image, ended):

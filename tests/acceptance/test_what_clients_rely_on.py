@@ -193,6 +193,7 @@ class TestDescribedJobs:
         reached(held, "PENDING")
         batch.cancel_job(jobId=held, reason="changed my mind")
         batch.terminate_job(jobId=first, reason="enough")
+        ended(first)
         job = ended(held)
         assert (job["statusReason"], job["attempts"]) == ("changed my mind", [])
         assert "logStreamName" not in job["container"]

@@ -375,7 +375,7 @@ def test_children_are_told_from_listjobs_as_the_daemon_tells_them(beside, shared
         jobName="ends", jobQueue="default", jobDefinition="ends", arrayProperties={"size": 3}
     )["jobId"]
     here, there = ArrayJob(job_id, backend="local"), ArrayJob(job_id, backend="prod")
-    assert here.wait(60)
+    assert here.wait(120)
     local, remote = children_of(here), children_of(there)
     assert remote.statuses.tolist() == local.statuses.tolist() == [5, 6, 6]
     assert sorted(remote.failures.words) == sorted(local.failures.words) == ["exit code 1", "exit code 2"]

@@ -20,7 +20,7 @@ from nbbatch.client import capacity
 from nbbatch.client.handles.outcome import Outcome
 from nbbatch.errors import CellFailedError
 
-DEADLINE = 60
+DEADLINE = 120
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import nbbatch
 from nbbatch.errors import ClientException, OverBudgetError
 
 pytestmark = pytest.mark.usefixtures("shared_daemon")
-DEADLINE = 60
+DEADLINE = 120
 
 
 def nap(seconds=0.3):

@@ -12,7 +12,7 @@ from nbbatch.client.jobs import submit_packed
 from nbbatch.client.packing.payloads import Cell
 from nbbatch.client.submission import pack_for, resolve
 
-DEADLINE = 60
+DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
 
 

@@ -42,7 +42,7 @@ def test_a_mistake_says_which_value_and_what_to_do(call, kind, said, cure):
 def test_reasons_and_tails_are_brought_to_what_the_service_takes():
     """A long reason is shortened, an empty one is the usual one, a long tail takes several pages."""
     job = nbbatch.submit(same, 1)
-    assert job.result(60) == 1
+    assert job.result(120) == 1
     assert job.logs(tail=20_000) == ""
     with pytest.raises(OptionError, match="tail does not understand -1"):
         job.logs(tail=-1)

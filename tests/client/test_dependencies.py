@@ -18,7 +18,7 @@ from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec
 from nbbatch.errors import DependencyFailedError, OptionError
 
-DEADLINE = 60
+DEADLINE = 120
 
 
 def in_notebook(function):

@@ -123,7 +123,14 @@ def test_an_image_without_an_engine_is_bad(monkeypatch: pytest.MonkeyPatch) -> N
     assert found(doctor(), "image").health is Health.BAD
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that is busy is waited for."""
+    monkeypatch.setattr(doctor_local, "_ENGINE_SECONDS", 60)
+
+
 @pytest.mark.docker
+@pytest.mark.usefixtures("patient")
 def test_an_engine_that_the_daemon_does_not_use_is_told(
     daemon: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +144,7 @@ def test_an_engine_that_the_daemon_does_not_use_is_told(
 
 
 @pytest.mark.docker
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("home", "patient")
 @pytest.mark.parametrize(
     ("image", "health"),
     [(IMAGE, Health.GOOD), ("nbbatch-test/nowhere:1", Health.NOTE)],

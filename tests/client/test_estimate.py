@@ -17,7 +17,7 @@ from nbbatch.client.money.history import Measured, Runs, measured
 from nbbatch.client.packing.digest import digest, function_digest, manifest_digest
 from nbbatch.errors import OptionError, UnknownNameError
 
-DEADLINE = 60
+DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
 
 

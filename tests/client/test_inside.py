@@ -210,7 +210,8 @@ def test_a_flood_is_thinned_inside_and_the_last_one_told():
     job.result(DEADLINE)
     notes = notes_of(job.backend, job.id)
     assert job.progress().i == 1_000_000
-    assert len([note for note in notes if note.kind == "progress"]) < 100
+    allowed = inside.BURST + inside.A_SECOND * job.attempts[0].seconds + 1
+    assert len([note for note in notes if note.kind == "progress"]) <= allowed
     assert {note.body["name"] for note in notes if note.kind == "metric"} == {f"m{i}" for i in range(2000)}
 
 
@@ -335,6 +336,7 @@ def test_outside_a_job_the_words_are_quiet(monkeypatch, capsys):
     """A bar for progress, nothing for the rest; nothing is kept."""
     monkeypatch.delenv("AWS_BATCH_JOB_ID", raising=False)
     monkeypatch.setattr(inside, "_gates", {})
+    monkeypatch.setattr(inside, "A_SECOND", 0)  # however long the loop may take
     for i in range(5):
         nbbatch.progress(i + 1, 5, "here")
     nbbatch.log_metric("loss", 1)

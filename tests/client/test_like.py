@@ -8,7 +8,7 @@ import nbbatch
 from nbbatch.client.submission import resolve
 from nbbatch.errors import OptionError, UnknownNameError
 
-DEADLINE = 60
+DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
 
 

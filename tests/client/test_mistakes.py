@@ -125,7 +125,7 @@ def test_a_wrong_call_is_refused_before_anything_is_sent(call, said):
 def ended(shared_daemon):
     """A job and an array that have ended."""
     job, array = nbbatch.submit(one, 1), nbbatch.map(one, [1, 2])
-    assert nbbatch.wait([job, array], timeout=60).not_done == set()
+    assert nbbatch.wait([job, array], timeout=120).not_done == set()
     return job, array
 
 
@@ -173,12 +173,12 @@ def test_numbers_of_numpy_count_as_such(ended):
 
 def test_a_program_by_its_path_or_with_a_path_of_its_own_is_the_jobs(tmp_path):
     """Whether it is there is seen when it is started."""
-    assert nbbatch.command(["/no/such/tool"]).exception(60).exit_code == 127
+    assert nbbatch.command(["/no/such/tool"]).exception(120).exit_code == 127
     tool = tmp_path / "owntool"
     tool.write_text("#!/bin/sh\necho mine\n")
     tool.chmod(0o755)
     job = nbbatch.command(["owntool"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
-    assert job.result(60).output == "mine"
+    assert job.result(120).output == "mine"
 
 
 def test_a_cell_needs_no_python_on_the_path(tmp_path, monkeypatch):
@@ -206,12 +206,12 @@ def test_a_program_is_looked_for_where_the_job_looks(home, tmp_path, monkeypatch
     nbbatch.queues()
     monkeypatch.setenv("PATH", f"{tmp_path / 'notebooks'}:{usual}")
     tool = own_program(tmp_path / "notebooks", "notebookstool")
-    assert nbbatch.command(["daemonstool"]).result(60).output == "daemons"
+    assert nbbatch.command(["daemonstool"]).result(120).output == "daemons"
     with pytest.raises(EnvironmentMismatchError) as caught:
         nbbatch.command(["notebookstool"])
     assert "daemons:" in caught.value.message
     assert str(tool) in caught.value.cure
-    assert nbbatch.command([tool]).result(60).output == "notebooks"
+    assert nbbatch.command([tool]).result(120).output == "notebooks"
 
 
 @pytest.mark.docker

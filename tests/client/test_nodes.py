@@ -6,7 +6,7 @@ import nbbatch
 from nbbatch.client.handles.outcome import short_id
 from nbbatch.errors import JobFailedError, UserError
 
-DEADLINE = 60
+DEADLINE = 120
 ENDLESS = ["sh", "-c", "trap 'exit 143' TERM; sleep 600 & wait"]
 
 pytestmark = pytest.mark.usefixtures("shared_daemon")

@@ -10,7 +10,7 @@ from nbbatch.client.pipelines.dependencies import merged
 from nbbatch.client.pipelines.graph import Node, as_svg, as_text, in_order
 from nbbatch.errors import OptionError, UnknownNameError, UserError
 
-DEADLINE = 60
+DEADLINE = 120
 pytestmark = pytest.mark.usefixtures("shared_daemon")
 
 

@@ -11,7 +11,7 @@ from nbbatch.client.options import Options
 from nbbatch.client.results import Usage
 from nbbatch.errors import UserError
 
-DEADLINE = 60
+DEADLINE = 120
 
 
 def use(**facts) -> Use:

@@ -162,7 +162,10 @@ def test_no_path_leads_out_of_its_bundle(store, bundle, path) -> None:
 _LARGE = """
 import pickle, re, sys
 import boto3
+from nbbatch.client.aws import s3_store
 from nbbatch.client.aws.s3_store import S3Store
+
+s3_store._PART = 5 << 20  # the least that S3 takes
 
 def peak():
     with open("/proc/self/status") as file:
@@ -170,7 +173,7 @@ def peak():
 
 store = S3Store(sys.argv[1], lambda: boto3.client("s3", endpoint_url=sys.argv[2], region_name="us-east-1"))
 store.put_blob(lambda sink: sink.write(b"small"))
-value = bytes(range(256)) * (48 << 12)
+value = bytes(range(256)) * (96 << 12)
 before = peak()
 blob = store.put_blob(lambda sink: pickle.Pickler(sink, protocol=5).dump(value))
 sent = peak()
@@ -183,13 +186,13 @@ with store.open("b1", "x") as file:
 
 
 def test_a_large_value_travels_in_parts_and_is_nowhere_twice(store, account) -> None:
-    """48 MB go without a copy in memory, and come back into the memory of the value itself."""
+    """96 MB go without a copy in memory but for the parts on their way, and come back into the memory of the value."""
     command = [sys.executable, "-c", _LARGE, f"s3://{BUCKET}/{store._prefix}", account.url]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **KEYS}, check=True)
     sending, receiving, *rest = done.stdout.split()
     assert rest == ["True", "b'.'"]
-    assert int(sending) < 36
-    assert int(receiving) < 48 + 36
+    assert int(sending) < 72, "boto3 reads ten parts ahead of a slow server"
+    assert int(receiving) < 96 + 36
     (blob,) = (key for key in keys(store) if "/blobs/" in f"/{key}" and size_of(store, key) > 1 << 20)
     assert "-" in store.client.head_object(Bucket=BUCKET, Key=f"{store._prefix}{blob}")["ETag"]
 

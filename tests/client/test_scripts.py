@@ -160,10 +160,10 @@ def test_the_logs_of_an_array_are_one(shared_daemon, here, monkeypatch) -> None:
         array.logs(index=3)
     monkeypatch.setattr(array_logs, "MOST_NAMED", 1)  # as for more than a hundred streams
     other = nbbatch.script("echo other", items=["x", "y"])
-    assert other.wait(60)
+    assert other.wait(120)
     assert array.logs() == text
     alone = nbbatch.script("echo $ITEM", items=["x"])
-    assert alone.wait(60)
+    assert alone.wait(120)
     assert alone.logs() == "x"
 
 

@@ -225,6 +225,17 @@ def make_queue(backend, name, max_vcpus):
     )
 
 
+def gaps_of(runs, slots):
+    """Milliseconds in all for which those that ran one after the other waited for nothing but the machine."""
+    free, waited = [min(start for start, _ in runs)] * slots, 0
+    for start, stop in sorted(runs):
+        since = min(free)
+        waited += start - since
+        free.remove(since)
+        free.append(stop)
+    return waited
+
+
 def test_a_simulated_array_agrees_with_the_one_that_ran(shared_daemon):
     """Order of ends, makespan and waits of naps in a small queue are what the simulation said before."""
     make_queue(shared_daemon, "naps", 2)
@@ -239,15 +250,16 @@ def test_a_simulated_array_agrees_with_the_one_that_ran(shared_daemon):
     began = min(one["startedAt"] for one in children)
     makespan = (max(one["stoppedAt"] for one in children) - began) / 1000
     overhead = sum(one["stoppedAt"] - one["startedAt"] for one in children) / 1000 - sum(lengths)
-    assert told["makespan"] <= makespan <= told["makespan"] + overhead + 2
+    gaps = gaps_of([(one["startedAt"], one["stoppedAt"]) for one in children], slots=2) / 1000
+    assert told["makespan"] <= makespan <= told["makespan"] + overhead + gaps + 0.01
     assert told["makespan"] == pytest.approx(2.1)
     starts = [one["startedAt"] for one in children]
     assert starts == sorted(starts), "children start in the order of their index, as simulated"
 
     again = nbbatch.simulate(array, {"same": "local", "wide": {**SMALL, "max_vcpus": 16}}, seeds=1)
     same, wide = again["makespan"]
-    assert same == pytest.approx(makespan, abs=1.5)
-    assert max(lengths) <= wide < same
+    assert makespan - gaps - 0.01 <= same <= makespan + 0.01
+    assert max(lengths) <= wide <= same
     assert wide == pytest.approx(max(one["stoppedAt"] - one["startedAt"] for one in children) / 1000)
 
 
@@ -271,7 +283,7 @@ def test_a_job_that_has_run_is_measured(shared_daemon):
     assert (submission.queue, submission.size, submission.attempts) == ("default", None, 2)
     assert submission.resources == Resources(vcpus=1, memory=512)
     (length,) = submission.durations.seconds
-    assert 0.2 <= length < 10
+    assert 0.2 <= length < 100
     assert read_row({"jobs": 5, "seconds": job}).durations == Empirical(seconds=(length,))
 
 

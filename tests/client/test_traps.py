@@ -17,7 +17,7 @@ import nbbatch
 from nbbatch.client.summaries import describe_all
 from nbbatch.errors import JobTerminatedError, RemoteError
 
-DEADLINE = 60
+DEADLINE = 120
 
 
 def environment_of_job():

@@ -14,7 +14,7 @@ from nbbatch.client.results import Usage
 from nbbatch.client.spec import JobSpec
 from nbbatch.client.submission import submit_spec
 
-DEADLINE = 60
+DEADLINE = 120
 ACCOUNT = Account(
     on_demand=1.0, spot=0.5, seconds=2.0, cpu_seconds=0.5, peak_memory=64, instance_type="m6i.large"
 )

@@ -16,7 +16,7 @@ from nbbatch.client import watch
 from nbbatch.client.watch import Watcher
 from nbbatch.errors import BackendUnreachableError, UnknownNameError
 
-DEADLINE = 10
+DEADLINE = 60
 
 
 class FakeBatch:
@@ -172,12 +172,15 @@ def test_a_backend_that_stays_away_is_told_to_those_who_wait(remote, monkeypatch
 
 def test_a_job_that_never_appears_is_unknown(remote, monkeypatch):
     """A new job may take a while to appear on AWS, but not for ever."""
-    monkeypatch.setattr(watch, "APPEARANCE", 0.05)
     ear, late = Ear(), Ear()
-    remote.watcher.watch("nowhere", ear)
     remote.watcher.watch("late", late)
+    deadline = time.monotonic() + DEADLINE
+    while len(remote.batch.asked) < 3 and time.monotonic() < deadline:
+        time.sleep(0.001)
     remote.statuses["late"] = "SUCCEEDED"
     assert late.end.result(DEADLINE) == "SUCCEEDED"
+    monkeypatch.setattr(watch, "APPEARANCE", 0.05)
+    remote.watcher.watch("nowhere", ear)
     with pytest.raises(UnknownNameError, match="nowhere"):
         ear.end.result(DEADLINE)
 
@@ -203,10 +206,14 @@ def test_a_forked_child_watches_by_itself(remote, monkeypatch):
         warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is the point
         child = os.fork()
     if child == 0:
-        remote.statuses["a"] = "SUCCEEDED"
-        own = Ear()
-        watch.watcher_of(remote.backend).watch("a", own)
-        ended = own.end.result(DEADLINE) == "SUCCEEDED"
-        os._exit(0 if ended and watch.watcher_of(remote.backend) is not watcher else 1)
+        code = 1
+        try:
+            remote.statuses["a"] = "SUCCEEDED"
+            own = Ear()
+            watch.watcher_of(remote.backend).watch("a", own)
+            ended = own.end.result(DEADLINE) == "SUCCEEDED"
+            code = 0 if ended and watch.watcher_of(remote.backend) is not watcher else 1
+        finally:
+            os._exit(code)  # whatever happens, it must not go on as a second run of all tests
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     held.close()

@@ -26,7 +26,7 @@ from nbbatch.model.jobs import JobId, log_stream_name
 from nbbatch.model.resources import Resources
 
 MACHINE = Resources(vcpus=4, memory=2048)
-DEADLINE = 60.0
+DEADLINE = 120.0
 """Seconds; only a test that fails waits that long."""
 
 

@@ -96,7 +96,7 @@ class Served:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -184,7 +184,7 @@ class Served:
         for client in self._clients:
             client.close()
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def on_loop(self, work):
@@ -193,7 +193,7 @@ class Served:
         async def do():
             return work()
 
-        return asyncio.run_coroutine_threadsafe(do(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(do(), self._loop).result(60)
 
     @property
     def url(self) -> str:
@@ -253,6 +253,10 @@ class Served:
             )
         )
 
+    def stops(self) -> list[str]:
+        """Jobs that the executor was told to stop; it is told behind the answer to whoever asked for it."""
+        return self.on_loop(lambda: [stop.job_id for stop in self.executor.stops])
+
     def _order(self, job_id: str):
         """What the executor was told; it is told behind the answer to whoever submitted the job."""
         return self.on_loop(lambda: self.executor.orders[job_id])
@@ -262,11 +266,11 @@ class Served:
             self.loop.report([report])
             await self.loop.apply(lambda _state, _now: ([], None))
 
-        asyncio.run_coroutine_threadsafe(hand_over(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(hand_over(), self._loop).result(60)
 
     def send(self, method: str, path: str, body: bytes = b"", headers=None):
         """A request as it is: status, headers with lower-case names, parsed body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, headers or {})
             reply = connection.getresponse()
@@ -278,7 +282,7 @@ class Served:
 
     def get_text(self, path: str, headers):
         """A GET: status, content type, text."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path, headers=headers)
             reply = connection.getresponse()

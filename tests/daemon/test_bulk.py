@@ -24,7 +24,7 @@ def test_many_jobs_are_terminated_at_once(served, batch):
     assert [(error["job"], error["code"]) for error in reply["errors"]] == [
         ("not/an id", "ValidationException")
     ]
-    assert [stop.job_id for stop in served.executor.stops] == [running]
+    assert served.stops() == [running]
     assert states(batch, waiting, done) == {
         waiting: ("FAILED", "enough"),
         done: ("SUCCEEDED", "Essential container in task exited"),

@@ -11,7 +11,7 @@ from served import submit
 
 from nbbatch.daemon.delivery import GIVE_UP_SECONDS
 
-DEADLINE = 20
+DEADLINE = 60
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def stop_and_start(served, meanwhile, make):
     """Take the deliveries down, let something happen, bring them up from the rows."""
     import asyncio
 
-    asyncio.run_coroutine_threadsafe(served.delivery.close(), served._loop).result(10)
+    asyncio.run_coroutine_threadsafe(served.delivery.close(), served._loop).result(60)
     meanwhile()
 
     def again():

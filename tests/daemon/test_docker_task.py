@@ -51,6 +51,11 @@ def shell(name, script, *waits, essential=True, mounts=(), **more) -> Container:
     )
 
 
+def until(file: str) -> str:
+    """A line that waits for a file that another container makes."""
+    return f"while [ ! -e {file} ]; do sleep 0.05; done"
+
+
 def task(bench, *containers, **of_task):
     """An order of several containers."""
     first = bench.order("true")
@@ -93,10 +98,12 @@ async def test_containers_begin_in_their_order(bench):
 
 async def test_an_essential_end_stops_the_others_and_decides(bench):
     """The first essential container that ends takes the rest along; its code is the attempt's."""
+    work = (Mount(target="/work", volume="work"),)
+    helping = "trap 'echo told; exit 0' TERM; touch /work/up; while :; do sleep 0.05; done"
     order = task(
         bench,
-        shell("helper", "trap 'echo told; exit 0' TERM; while :; do sleep 0.05; done", essential=False),
-        shell("main", "sleep 0.3; exit 7", "helper START"),
+        shell("helper", helping, essential=False, mounts=work),
+        shell("main", f"{until('/work/up')}; exit 7", "helper START", mounts=work),
     )
     end = await bench.run(order)
     assert (end.exit_code, end.status_reason) == (7, "Essential container in task exited")
@@ -120,7 +127,12 @@ async def test_who_ignores_the_stop_is_killed_after_its_own_timeout(bench):
 
 async def test_a_container_that_is_not_essential_may_fail(bench):
     """Its code is told, and does not count."""
-    order = task(bench, shell("main", "sleep 0.3"), shell("extra", "exit 3", essential=False))
+    work = (Mount(target="/work", volume="work"),)
+    order = task(
+        bench,
+        shell("main", until("/work/done"), mounts=work),
+        shell("extra", "touch /work/done; exit 3", essential=False, mounts=work),
+    )
     end = await bench.run(order)
     assert (end.exit_code, codes(end)) == (0, {"main": 0, "extra": 3})
 
@@ -200,6 +212,7 @@ async def test_a_running_task_is_adopted(bench):
     )
     bench.start(order)
     await bench.started(order)
+    await bench.until(lambda: logs(bench, order)["side"], "the side has begun")
     await bench.restart(order)
     (bench.home / "gate" / "go").touch()
     end = await bench.end(order)
@@ -295,7 +308,7 @@ async def test_containers_meet_on_localhost(tmp_path):
     serve = "import http.server as h; print('up', flush=True); h.HTTPServer(('127.0.0.1', 8123), h.BaseHTTPRequestHandler).serve_forever()"
     ask = (
         "import time, urllib.request as u, urllib.error as e\n"
-        "for _ in range(200):\n"
+        "for _ in range(2000):\n"
         "    try: u.urlopen('http://127.0.0.1:8123')\n"
         "    except e.HTTPError as error: print(error.code); break\n"
         "    except e.URLError: time.sleep(.05)\n"

@@ -123,7 +123,7 @@ def test_who_waits_is_told_at_once(served, batch):
     )
     listener.start()
     job_id = submit(batch)
-    listener.join(10)
+    listener.join(60)
     assert {one for one, _ in told(heard[0]["events"])} == {job_id}
 
 

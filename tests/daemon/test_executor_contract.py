@@ -48,16 +48,19 @@ async def test_it_reports_the_exit_code_and_the_times(bench):
 
 async def test_it_says_that_a_longer_attempt_has_started(bench):
     """AttemptStarted comes before the end, with the same time."""
-    order = bench.shell("read never < /dev/zero & sleep 0.3; exit 0", memory=128)
+    script = 'read never < /dev/zero & while [ ! -e "$FLAG" ]; do sleep 0.05; done; exit 0'
+    order = bench.shell(script, memory=128, **flag(bench))
     bench.start(order)
     started = await bench.started(order)
+    raise_flag(bench)
     end = await bench.end(order)
     assert end.started_at == started.started_at
     assert end.exit_code == 0
 
 
-async def test_it_reports_what_was_used(bench):
+async def test_it_reports_what_was_used(bench, monkeypatch):
     """CPU seconds and the peak of the memory belong to the end of a longer attempt."""
+    monkeypatch.setattr("nbbatch.daemon.executors.docker._SAMPLE_EVERY", 0.02)
     end = await bench.run(bench.shell("i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; sleep 0.7"))
     assert end.usage.cpu_seconds > 0.05
     assert end.usage.peak_memory >= 1

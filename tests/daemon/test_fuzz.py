@@ -91,7 +91,7 @@ def state_is_intact(target: Served) -> None:
             name: len(known) for name, known in state.definitions.items()
         }
 
-    asyncio.run_coroutine_threadsafe(look(), target._loop).result(30)
+    asyncio.run_coroutine_threadsafe(look(), target._loop).result(120)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
@@ -190,7 +190,7 @@ def test_bodies_that_are_no_json_get_a_400(target, body):
 )
 def test_what_is_no_http_is_hung_up_on(target, raw):
     """The connection ends, and the next one is served."""
-    with socket.create_connection(("127.0.0.1", target.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", target.port), timeout=60) as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
         answer = b""

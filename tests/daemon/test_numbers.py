@@ -106,7 +106,7 @@ def on_spot(served, batch) -> str:
 
 def until(samples, hosts, attempts):
     """Samples, once one of them has counted so many: they are written behind the tick."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = samples()
         if found and found[-1][1].environments.get("spot", [])[-2:] == [hosts, attempts]:
@@ -187,13 +187,15 @@ def test_costs_are_kept_by_day_and_queue(served, batch):
     served.start(running)
     before = served.private("costs", {"days": 1})
     served.exit(done, started_at=now - 1000)
+    (earlier,) = served.private("accounts", {"jobIds": [running]})["jobs"]
     reply = served.private("costs", {"days": 1})
     (today,) = [row for row in reply["queues"] if row["queue"] == "q"]
     (account,) = served.private("accounts", {"jobIds": [done]})["jobs"]
     (still,) = served.private("accounts", {"jobIds": [running]})["jobs"]
     assert (today["submitted"], today["succeeded"], today["attempts"]) == (2, 1, 1)
-    assert today["charged"] == pytest.approx(account["cost"] + still["cost"], rel=0.5)
-    assert today["charged"] >= account["cost"] > 0
+    assert account["cost"] + earlier["cost"] <= today["charged"] * (1 + 1e-9)
+    assert today["charged"] <= (account["cost"] + still["cost"]) * (1 + 1e-9)
+    assert account["cost"] > 0
     assert today["saved"] == pytest.approx(0)
     (environment,) = reply["environments"]
     assert environment["hosts"] >= 0

@@ -52,7 +52,7 @@ def test_who_waits_for_changes_is_woken(served, batch):
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(served.private, "changes", {"cursor": cursor, "timeoutMs": 20_000})
         job = submit(batch)
-        assert waiting.result(15)["changed"] == [job]
+        assert waiting.result(60)["changed"] == [job]
 
 
 def test_a_cursor_of_another_time_is_told(served, batch):

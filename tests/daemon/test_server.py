@@ -174,7 +174,7 @@ def test_cancel_and_terminate_of_unknown_jobs_succeed(served, batch):
     job_id = submit(batch)
     batch.terminate_job(jobId=job_id, reason="enough")
     assert detail(batch, job_id)["isTerminated"] is True
-    assert [stop.job_id for stop in served.executor.stops] == [job_id]
+    assert served.stops() == [job_id]
     served.exit(job_id, 143)
     assert detail(batch, job_id)["statusReason"] == "enough"
     with pytest.raises(ClientError, match="may have at most 1024"):
@@ -338,7 +338,7 @@ def test_a_token_of_another_question_is_refused(batch):
 
 def test_one_connection_serves_many_requests(served):
     """Keep-alive: errors do not end it."""
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     try:
         for _ in range(3):
             connection.request("POST", "/v1/submitjob", b"{}")
@@ -354,12 +354,12 @@ def test_one_connection_serves_many_requests(served):
 
 def test_a_caller_who_hangs_up_leaves_nothing_behind(served, batch):
     """A long poll that nobody waits for any more ends, and half a request harms nothing."""
-    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as caller:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as caller:
         caller.sendall(b"POST /v1/submitjob HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
     cursor = served.private("watch", {})["cursor"]
     body = json.dumps({"cursor": cursor, "jobIds": ["x"], "timeoutMs": 30_000}).encode()
     headers = served.signed_headers("POST", "/nbbatch/v1/watch", body)
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     connection.request("POST", "/nbbatch/v1/watch", body, headers)
     until(lambda: served.server._tasks)
     connection.close()
@@ -369,7 +369,7 @@ def test_a_caller_who_hangs_up_leaves_nothing_behind(served, batch):
 
 def until(condition) -> None:
     """Wait for the server's thread, with a deadline."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)

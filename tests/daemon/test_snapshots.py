@@ -130,7 +130,7 @@ def test_a_kill_in_the_middle_of_pruning_loses_nothing(world):
         for _ in range(pieces):
             assert killed.stdout.readline().startswith("piece")
         killed.kill()
-        assert killed.wait(30) == -signal.SIGKILL
+        assert killed.wait(60) == -signal.SIGKILL
         killed.stdout.close()
         assert_same_jobs(world.state, world.reopen())
         assert_same_jobs(world.state, replayed(world))

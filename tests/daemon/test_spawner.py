@@ -149,8 +149,12 @@ async def test_gpus_are_made_visible_one_by_one(home, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     bench = Bench(ProcessKind(), home, Resources(vcpus=4, memory=1000, gpus=2))
     await bench.up()
-    orders = [bench.shell("echo [$CUDA_VISIBLE_DEVICES]; sleep 0.3", gpus=gpus) for gpus in (1, 1, 0)]
+    script = f"echo [$CUDA_VISIBLE_DEVICES]; while [ ! -e {home}/go ]; do sleep 0.02; done"
+    orders = [bench.shell(script, gpus=gpus) for gpus in (1, 1, 0)]
     bench.start(*orders)
+    for order in orders:
+        await bench.says(order, "]")
+    (home / "go").touch()
     for order in orders:
         await bench.end(order)
     assert [bench.log(order) for order in orders] == ["[4]\n", "[7]\n", "[]\n"]
@@ -163,7 +167,8 @@ async def test_what_moved_to_another_session_ends_with_its_attempt(bench):
     keeper = bench.shell("setsid sh -c 'echo $$; exec sleep 300' & sleep 0.1; exec sleep 300")
     bench.start(keeper)
     kept = await pid_of(bench, keeper)
-    order = bench.shell("(setsid sh -c 'echo $$; exec sleep 300' &) ; sleep 0.1; exit 0")
+    script = "(setsid sh -c 'echo $$; touch told; exec sleep 300' &); until [ -e told ]; do sleep 0.02; done"
+    order = bench.shell(script)
     await bench.run(order)
     stray = await pid_of(bench, order)
     await bench.until(lambda: not runs(stray), "the stray is gone")
@@ -258,11 +263,12 @@ def test_the_other_end_is_asked_who_it_is():
 
 async def test_a_second_daemon_takes_over(bench):
     """The first connection is closed and does not come back; attempts go on with the second."""
-    order = bench.shell("sleep 0.5; exit 8")
+    order = bench.shell(f"while [ ! -e {bench.home}/go ]; do sleep 0.02; done; exit 8")
     bench.start(order)
     await bench.started(order)
     first = bench.executor
     await bench.up(order)
+    (bench.home / "go").touch()
     assert (await bench.end(order)).exit_code == 8
     first.start([bench.shell("exit 1")])
     assert (await bench.run(bench.shell("exit 9"))).exit_code == 9

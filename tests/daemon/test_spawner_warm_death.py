@@ -148,9 +148,10 @@ async def test_nothing_is_lost_and_nothing_runs_twice(bench, seed):
     assert sorted(map(int, count.read_text().split())) == list(range(60))
 
 
-def test_an_interpreter_that_cannot_be_started(tmp_path):
+def test_an_interpreter_that_cannot_be_started(tmp_path, monkeypatch):
     """There is no such program: an error, and no descriptor is left open."""
+    monkeypatch.chdir(tmp_path)  # starting one changes the folder of the process
     before = psutil.Process().num_fds()
     with pytest.raises(OSError, match="No such file"):
         Interpreter(str(tmp_path / uuid.uuid4().hex), "python", "archive", {}, "mark")
-    assert psutil.Process().num_fds() == before
+    assert psutil.Process().num_fds() <= before, "other threads may close theirs meanwhile"

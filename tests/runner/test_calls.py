@@ -104,7 +104,7 @@ def test_retry_runs_the_children_it_is_told_to(desk) -> None:
     again = {"NBBATCH_INDEXES": "1,3-4", "NBBATCH_ATTEMPT_BASE": "10", "AWS_BATCH_JOB_ATTEMPT": "1"}
     for index, child in enumerate((1, 3, 4)):
         own = {"AWS_BATCH_JOB_ARRAY_INDEX": str(index)}
-        desk.start(packed, {**again, **own}).communicate(timeout=60)
+        desk.start(packed, {**again, **own}).communicate(timeout=120)
         result = load_result(desk.store, packed.bundle_id, index=child)
         assert (result.value, result.attempt) == ("abcdef"[child], 11)
     with pytest.raises(ResultLostError, match="child 2"):

@@ -72,7 +72,7 @@ def test_sigterm_is_reported_as_stopped(desk) -> None:
     child = desk.start(packed)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGTERM)
-    child.communicate(timeout=30)
+    child.communicate(timeout=120)
     result = load_result(desk.store, packed.bundle_id)
     assert (child.returncode, result.status, result.exit_code) == (143, "stopped", 143)
     assert result.outputs[0]["text"] == "ready\n"
@@ -81,7 +81,7 @@ def test_sigterm_is_reported_as_stopped(desk) -> None:
 def test_killed_job_leaves_no_result(desk) -> None:
     """A job that is killed at once has none, and reading it says so."""
     packed = desk.pack(desk.cell("import os\nos.kill(os.getpid(), 9)"))
-    desk.start(packed).communicate(timeout=30)
+    desk.start(packed).communicate(timeout=120)
     with pytest.raises(ResultLostError, match="no result"):
         load_result(desk.store, packed.bundle_id)
 

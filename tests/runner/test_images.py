@@ -31,7 +31,7 @@ def run_in_image(packed, *options: str, index: int | None = None):
             detach=True,
         )
         try:
-            return container.wait(timeout=60)["StatusCode"], container.logs().decode()
+            return container.wait(timeout=120)["StatusCode"], container.logs().decode()
         finally:
             container.remove(force=True)
     finally:

@@ -17,7 +17,7 @@ from nbbatch.client.packing.payloads import Cell, Command
 from nbbatch.client.results import load_result
 from nbbatch.runner.place import place_of
 
-DEADLINE = 60
+DEADLINE = 120
 COUNTS = """\
 cd $NBBATCH_CHECKPOINTS
 n=$(cat deep/n 2>/dev/null || echo 0)

@@ -99,7 +99,7 @@ def test_the_next_attempt_goes_on_from_the_checkpoint(far):
     for attempt, code in ((1, 3), (2, 3), (3, 0)):
         variables = {"AWS_BATCH_JOB_ID": "job", "AWS_BATCH_JOB_ATTEMPT": str(attempt)}
         child = far.start(packed, variables)
-        _, told = child.communicate(timeout=60)
+        _, told = child.communicate(timeout=120)
         assert child.returncode == code, told
         kept = [path for path in far.store.list(packed.bundle_id, "results") if "checkpoint" in path]
         assert len(kept) == (attempt < 3)
@@ -133,7 +133,7 @@ def test_a_stopped_job_leaves_what_it_has(far):
     child = far.start(packed)
     assert child.stdout.readline() == "begun\n"
     child.send_signal(signal.SIGTERM)
-    child.communicate(timeout=60)
+    child.communicate(timeout=120)
     result = load_result(far.store, packed.bundle_id)
     assert (child.returncode, result.status) == (143, "stopped")
     assert result.outputs[0]["text"] == "begun\n"
@@ -144,7 +144,7 @@ def test_a_bundle_that_is_gone_is_told_in_the_log(far):
     packed = far.pack(far.cell("1"))
     far.store.delete(packed.bundle_id)
     child = far.start(packed)
-    _, told = child.communicate(timeout=60)
+    _, told = child.communicate(timeout=120)
     assert child.returncode == 1
     assert told.startswith("nbbatch: the job cannot fetch its code. S3 refused GET s3://research/")
     assert told.count("\n") == 1
@@ -178,7 +178,7 @@ def test_a_result_that_cannot_be_sent_is_told_in_the_log(far, account):
         s3.delete_object(Bucket="short-lived", Key=one["Key"])
     s3.delete_bucket(Bucket="short-lived")
     go.touch()
-    _, told = child.communicate(timeout=60)
+    _, told = child.communicate(timeout=120)
     assert child.returncode == 1
     assert "the result cannot be written" in told
     assert "NoSuchBucket" in told

@@ -70,7 +70,7 @@ def test_stopping_a_script_stops_its_program(desk) -> None:
     child = desk.start(packed)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGTERM)
-    out, _ = child.communicate(timeout=30)
+    out, _ = child.communicate(timeout=120)
     assert out == "bye\n"
     assert child.returncode == 143
     assert load_result(desk.store, packed.bundle_id).status == "stopped"

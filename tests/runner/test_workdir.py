@@ -82,7 +82,7 @@ def test_a_stopped_job_brings_its_files(desk, data) -> None:
     child = desk.start(packed)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGTERM)
-    child.communicate(timeout=30)
+    child.communicate(timeout=120)
     assert list(load_result(desk.store, packed.bundle_id).files) == ["r"]
 
 

@@ -62,7 +62,7 @@ class Load:
         """SIGKILL, and wait until the process is gone; gives its pid."""
         process = psutil.Process(self.daemon_pid())
         process.send_signal(signal.SIGKILL)
-        psutil.wait_procs([process], timeout=10)
+        psutil.wait_procs([process], timeout=60)
         return process.pid
 
     def wait_until_done(self) -> dict[str, dict[str, Any]]:

@@ -56,7 +56,7 @@ def test_a_handle_goes_on_by_itself(load, executor):
     while job.status not in ("RUNNING", "SUCCEEDED"):
         pass
     load.kill_daemon()
-    assert job.result(timeout=60) == 42
+    assert job.result(timeout=120) == 42
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_the_spawner_is_killed(processes, tmp_path, home, daemon):
     (spawner,) = spawners(home)
     (child,) = [one for one in spawner.children() if str(load.traces) in " ".join(one.cmdline())]
     spawner.send_signal(signal.SIGKILL)
-    psutil.wait_procs([spawner, child], timeout=20)
+    psutil.wait_procs([spawner, child], timeout=60)
     assert not child.is_running()
     del load.expected[lasting]
     (job,) = daemon.batch.describe_jobs(jobs=[lasting])["jobs"]

@@ -52,7 +52,7 @@ def container(image, script, traces, code):
 
 
 def until(condition):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (result := condition()):
         assert time.monotonic() < deadline
         time.sleep(0.02)

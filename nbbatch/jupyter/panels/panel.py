@@ -87,7 +87,7 @@ class Panel:
         self._publish: Publish | None = None
         self._news = threading.Condition()
         self._is_rung = self._is_urgent = self._is_closed = False
-        self._trouble = ""
+        self._trouble = self._refusal = ""
         self._edition = self._figure_edition = 0
         self._shown: Mapping[str, str] = _EMPTY
         self._figure_shown: Mapping[str, Any] = _EMPTY
@@ -134,7 +134,7 @@ class Panel:
         self._publish = shell.display_pub.publish
         self._id, self._is_closed, self._figure_due = uuid4().hex, False, 0
         self._edition = self._figure_edition = 0
-        self._shown = self._figure_shown = _EMPTY
+        self._shown, self._figure_shown, self._refusal = _EMPTY, _EMPTY, ""
         frame = self.look()
         self._controls = Controls(self._id, self._buttons(frame), self._on_action)
         self._place("frame", self._bundle(frame))
@@ -223,6 +223,8 @@ class Panel:
     def _refresh(self) -> None:
         """Look and draw; a backend that does not answer is told of in the panel, and asked again later."""
         before = self.frame
+        if before is not None:
+            self._draw_text(before)  # what a button was answered, before anything is asked
         try:
             frame = self.look()
         except NbbatchError as error:
@@ -244,8 +246,7 @@ class Panel:
             self._draw(self.frame)
 
     def _draw(self, frame: Frame) -> None:
-        if self._bundle(frame) != self._shown:
-            self._draw_page(frame)
+        self._draw_text(frame)
         if self._controls is not None:
             self._controls.offer(self._buttons(frame))
             self._controls.disable(frame.disabled)
@@ -256,6 +257,10 @@ class Panel:
         self.drawn += 1
         with self._news:
             self._news.notify_all()
+
+    def _draw_text(self, frame: Frame) -> None:
+        if self._bundle(frame) != self._shown:
+            self._draw_page(frame)
 
     def _draw_page(self, frame: Frame) -> None:
         """Text and HTML, as an edition of their own: `controls.js` sees whether a page has it."""
@@ -278,7 +283,8 @@ class Panel:
 
     def _bundle(self, frame: Frame) -> dict[str, str]:
         """What is shown of a frame: `controls.js` finds clicks by the panel's id."""
-        said, more = (f"\n{self._trouble}", trouble(self._trouble)) if self._trouble else ("", "")
+        told = [text for text in (self._refusal, self._trouble) if text]
+        said, more = "".join(f"\n{text}" for text in told), "".join(trouble(text) for text in told)
         marks = f'data-nbbatch-of="{self._id}" data-nbbatch-edition="{self._edition}"'
         page = f"<div {marks}>{frame.html}{more}</div>"
         return {"text/plain": f"{frame.text}{said}", "text/html": page}
@@ -307,18 +313,19 @@ class Panel:
             self._publish(bundle, {}, transient={"display_id": f"{self._id}-{part}"}, update=update)
 
     def _on_action(self, name: str, values: Mapping[str, Any]) -> None:
-        """A button was pressed, on whatever thread; what goes wrong is told in the panel."""
+        """A button was pressed, on whatever thread; a refusal stands in the panel until the next press."""
+        if name == "frame":
+            self._answer(int(values.get("edition") or 0))
+            return
+        refused = ""
         try:
-            if name == "frame":
-                self._answer(int(values.get("edition") or 0))
-                return
             if name == "figure":
                 self.choose_figure(str(values.get("figure", "")))
             else:
                 self.view.act(name, values)
         except NbbatchError as error:
-            self._tell(str(error))
-            return
+            refused = str(error)
+        self._refusal = refused
         self.ring(now=True)
 
     def _answer(self, edition: int) -> None:
