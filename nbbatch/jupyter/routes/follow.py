@@ -131,6 +131,8 @@ class Follower:
         except BackendUnreachableError as error:
             if backend.standing() is Standing.STOPPED:
                 raise no_daemon(Standing.STOPPED) from error
+            if not self._ears:  # nobody waits any more: a daemon is not started for nobody
+                return
             backend.renew(start=False)  # a daemon that died is started again, as by every client
             return
         if answer is not None:
