@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -27,9 +28,13 @@ def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Interacti
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
     main = sys.modules["__main__"]
-    yield InteractiveShell.instance(config=config)
+    made = InteractiveShell.instance(config=config)
+    yield made
     session.forget()
     InteractiveShell.clear_instance()
+    atexit.unregister(
+        made.atexit_operations
+    )  # else it is kept to the end, when each shell takes a whole collection
     sys.modules["__main__"] = main
 
 
