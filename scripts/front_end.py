@@ -31,7 +31,7 @@ PAGES = {"jupyterlab": "doc/tree", "notebook": "notebooks"}
 """The front ends, by their Python modules, and the page of each that shows nothing but a notebook."""
 FRONT_PAGES = {"jupyterlab": "lab", "notebook": "tree"}
 """The page that each begins with."""
-LONGEST_RUN = 180_000
+LONGEST_RUN = 300_000
 """Milliseconds that a cell may take."""
 _START = 180_000
 _NOT_OURS = (
@@ -306,6 +306,15 @@ def _server(front_end: str, folder: Path, *, routes: bool) -> Iterator[str]:
         yield _address(server, log)
     finally:
         server.terminate()
+        _await_end(server)
+
+
+def _await_end(server: subprocess.Popen[bytes]) -> None:
+    """Wait until it has gone; one that waits for a kernel that is just starting does not go by itself."""
+    try:
+        server.wait(60)
+    except subprocess.TimeoutExpired:
+        server.kill()
         server.wait()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from .conftest import crowd
 
-pytestmark = [pytest.mark.browser, pytest.mark.sidebar, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.sidebar, pytest.mark.slow, pytest.mark.timeout(600)]
 
 THEMES = ("Light", "Dark")
 

@@ -18,7 +18,7 @@ import front_end  # noqa: E402 - lies beside the scripts
 
 from nbbatch.jupyter.panels.array_frame import FIGURES  # noqa: E402 - as above
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 MOST = 200_000
 """Bytes of the notebook with all that it says."""

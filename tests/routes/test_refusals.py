@@ -201,6 +201,8 @@ def test_a_body_that_is_no_request_is_refused(site: Any, raw: bytes) -> None:
     assert site.ask("POST", "notebooks", raw=raw).status == 400
 
 
+UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+"""One server for all examples, on a machine that may be busy."""
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -227,7 +229,7 @@ bodies = values | st.dictionaries(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=UNHURRIED)
 @given(body=bodies, path=st.sampled_from([one.path for one in ROUTES if one.method == "POST"]))
 def test_no_body_makes_the_server_fail(site: Any, body: Any, path: str) -> None:
     """Any JSON to any POST is answered, with less than 500."""
@@ -236,7 +238,7 @@ def test_no_body_makes_the_server_fail(site: Any, body: Any, path: str) -> None:
     assert reply.status < 500, (path, body, reply.text)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(
     query=st.dictionaries(
         st.sampled_from(["page", "limit", "since", "status", "text", "queue", "folder", "backend", "cursor"]),

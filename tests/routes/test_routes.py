@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import signal
 import socket
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -15,7 +19,8 @@ import pytest
 
 import nbbatch
 from nbbatch.client.backend import get_backend
-from nbbatch.jupyter.routes import board
+from nbbatch.client.daemon_process import running_pid
+from nbbatch.jupyter.routes import board, follow
 
 SETTINGS = {"memory": "64M"}
 
@@ -184,6 +189,35 @@ def test_news_come_as_they_happen_to_every_tab(site: Any) -> None:
     (end,) = [one for one in ended if one["id"] == job.id]
     assert end["outcome"] == "succeeded"
     assert end["words"].startswith("Job told")
+
+
+async def test_who_waits_hears_of_what_somebody_else_asked_for(shared_daemon: Any, monkeypatch: Any) -> None:
+    """Also while the thread that listens gathers what follows a change."""
+    monkeypatch.setattr(follow, "REST", 5.0)
+    known = board.Board(shared_daemon)
+    known.catch_up()
+    with follow.Follower(known).listening(is_hidden=False) as ear:
+        submit(name="first")
+        assert await ear.wait(60)
+        assert submit(name="second").wait(60)  # the thread rests meanwhile
+        known.catch_up()
+        assert await ear.wait(60)
+
+
+async def test_no_daemon_is_started_for_nobody(daemon: Any, home: Path) -> None:
+    """It was killed after the last tab that waited had gone: whoever comes next starts it again."""
+    known = board.Board(daemon)
+    known.catch_up()
+    follower = follow.Follower(known)
+    with follower.listening(is_hidden=False) as ear:
+        submit(name="heard")
+        assert await ear.wait(60)
+    os.kill(running_pid(home) or 0, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while follower.is_awake and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    assert not follower.is_awake
+    assert running_pid(home) is None
 
 
 def _hears(site: Any, cursor: str, name: str) -> Any:

@@ -38,13 +38,15 @@ class Ear:
         self.error = error
         self._loop.call_soon_threadsafe(self._event.set)
 
-    async def wait(self, seconds: float) -> None:
-        """Until it rings, or the time is up."""
+    async def wait(self, seconds: float) -> bool:
+        """Until it rings, or the time is up; whether it rang since the last call."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
-            return
+            return False
+        self._event.clear()
+        return True
 
 
 class Follower:
@@ -86,22 +88,29 @@ class Follower:
             self._run(poll)
 
     def _run(self, poll: LongPoll) -> None:
+        told = self._board.version
         try:
             while self._is_wanted(poll):
-                version = self._board.version
-                self._round(poll)
-                if self._board.version != version:
+                if self._board.version == told:  # else somebody's question brought what nobody was told yet
+                    self._round(poll)
+                if self._board.version != told:
+                    told = self._board.version
                     self._tell()
                     poll.pause(REST)
         except NbbatchError as error:
-            self._tell(error)
+            self._end(poll, error)
         except Exception as error:  # noqa: BLE001 - who waits must not wait for a dead thread
             _log.exception("The board's thread failed")
-            self._tell(BackendUnreachableError(f"The server lost the backend: {type(error).__name__}."))
+            lost = BackendUnreachableError(f"The server lost the backend: {type(error).__name__}.")
+            self._end(poll, lost)
         finally:
-            with self._lock:
-                self._poll = None if self._poll is poll else self._poll
             poll.close()
+
+    def _end(self, poll: LongPoll, error: NbbatchError) -> None:
+        """The thread is over, and why; whoever comes from here on gets a new one."""
+        with self._lock:
+            self._poll = None if self._poll is poll else self._poll
+        self._tell(error)
 
     def _is_wanted(self, poll: LongPoll) -> bool:
         if not self._ears:
@@ -122,6 +131,8 @@ class Follower:
         except BackendUnreachableError as error:
             if backend.standing() is Standing.STOPPED:
                 raise no_daemon(Standing.STOPPED) from error
+            if not self._ears:  # nobody waits any more: a daemon is not started for nobody
+                return
             backend.renew(start=False)  # a daemon that died is started again, as by every client
             return
         if answer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from nbbatch.client.handles.outcome import Outcome, in_words
@@ -102,8 +103,10 @@ async def _heard(asked: Asked) -> News:
         return News(backend=board.backend.name, cursor=write_cursor(board, board.version), is_reset=True)
     with asked.lane.follower.listening(is_hidden=is_hidden) as ear:
         await asked.lane.run(asked.folder, board.catch_up)
-        if board.version <= version and wait:
-            await ear.wait(wait)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait
+        while board.version <= version and ear.error is None and (left := until - loop.time()) > 0:
+            await ear.wait(left)
         if ear.error is not None:
             raise ear.error
     return await asked.lane.run(asked.folder, lambda: _news(board, version))
