@@ -119,7 +119,8 @@ def test_a_list_loads_no_more_than_is_looked_at(site: Any, shared_daemon: Any, m
     monkeypatch.setattr(board, "LATER_PAGE", 4)
     jobs = nbbatch.map(abs, range(2), chunk=1, name="crowd-array", **SETTINGS)
     with ThreadPoolExecutor(8) as pool:
-        singles = [*pool.map(lambda _: submit(name="crowd"), range(20))]
+        singles = [*pool.map(lambda _: submit(name="crowd"), range(14))]
+    singles += [submit(name="crowd") for _ in range(6)]  # the newest, each of a millisecond of its own
     for job in (jobs, *singles):
         job.wait()
     known = board.Board(shared_daemon)
