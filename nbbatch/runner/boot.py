@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import failures, notes
+from . import failures, notes, unflushed
 from .outputs import Recorder, take_over_streams
 from .payload import Payload, use_paths
 from .place import place_of
@@ -37,6 +37,7 @@ def main(argv: list[str]) -> None:
     import atexit
 
     atexit._run_exitfuncs()  # noqa: SLF001 - what sys.exit() would do next
+    unflushed.write_out()  # and after that
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)

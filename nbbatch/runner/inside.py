@@ -147,6 +147,9 @@ def leave() -> str:
     """What another process has to tell for this one, which will be killed: JSON of metrics and held notes."""
     import json
 
+    from . import unflushed
+
+    unflushed.write_out()
     held = [[kind, body] for (kind, _), body in _held.items()]
     _held.clear()
     return json.dumps({"metrics": _last_metrics(), "held": held})

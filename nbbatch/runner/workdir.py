@@ -11,6 +11,8 @@ import contextlib
 import json
 import os
 
+from . import unflushed
+
 TYPE_CHECKING = False  # importing typing would cost each job some milliseconds
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +99,9 @@ class Collector:
 
     def collect(self, position: int | None) -> None:
         """Fetch for the item that has just ended, or for the whole job."""
-        for name in self._matching():
+        names = self._matching()
+        unflushed.write_out(os.path.join(self._here, name) for name in names)
+        for name in names:
             if self._is_news(name):
                 self._report.keep_file(os.path.join(self._here, name), name, position)
 

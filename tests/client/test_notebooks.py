@@ -261,6 +261,14 @@ def test_files_sent_along_are_found_by_relative_paths(tmp_path, monkeypatch):
         nbbatch.run_notebook(path).result(DEADLINE)
 
 
+def test_a_file_that_a_notebook_left_open_comes_back_whole(tmp_path, monkeypatch):
+    """Its kernel ends at once, and what it has written to the file is there before that."""
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path / "n.ipynb", "log = open('log.txt', 'w')", "log.write('whole');")
+    nbbatch.run_notebook(path, {}, fetch="log.txt").result(DEADLINE)
+    assert (tmp_path / "log.txt").read_text() == "whole"
+
+
 def test_options_come_from_the_call_the_environment_and_the_notebook(tmp_path, monkeypatch):
     """In this order; an unknown word in the metadata is refused with the nearest."""
     path = write(tmp_path / "n.ipynb", "1", nbbatch={"vcpus": 0.25, "memory": "256M", "name": "own"})
