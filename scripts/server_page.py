@@ -22,8 +22,8 @@ JupyterLab asks these routes of the Jupyter server, which asks Batch, so that it
 - Backends are those of the server's configuration: the `nbbatch.toml` of `folder` or above it, and the user's
   own. Changes of these files hold from the next request on.
 - Starting the server starts no daemon. Where none runs the answer is 503 with the reason `NoDaemon`, of
-  `news` an ordinary one whose `noDaemon` says why, and POST `backends/start` starts it. A daemon that this server has seen and that was killed is started again,
-  as by every client; one that the user stopped is not.
+  `news` an ordinary one whose `noDaemon` says why, and POST `backends/start` starts it. A daemon that this
+  server has seen and that was killed is started again, as by every client; one that the user stopped is not.
 - Bodies are JSON. Members are camelCase, times epoch milliseconds, memory MiB, money dollars. Unknown members
   of a request are refused.
 - A path is one of the server's contents, from its root, and reaches as far as the contents manager does: none

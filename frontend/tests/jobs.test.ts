@@ -9,7 +9,7 @@ import type { IJobs, INews } from '../src/shapes';
 import { Store } from '../src/store';
 import { inWords, widths } from '../src/ui/strip';
 import { scrolledTo, spanOf } from '../src/ui/window';
-import { row } from './rows';
+import { newsOf, row } from './rows';
 import { TestServer } from './server';
 
 test('a failure looks like the way it failed, an array that failed like a failure', () => {
@@ -86,23 +86,12 @@ test('what changes while a page is on its way is not overwritten by the page', a
     isTotalExact: true,
     queues: ['default'],
   };
-  const news: INews = {
-    backend: '',
-    cursor: '',
-    jobs: [],
-    gone: [],
-    ended: [],
-    isReset: false,
-    pause: 0,
-    noDaemon: '',
-  };
   const store = new Store(new TestServer(() => ({ body: page })).client, new Attention());
   const model = new JobsModel(store);
   const loading = model.reload();
-  (store.news as unknown as { emit(news: INews): void }).emit({
-    ...news,
-    jobs: [row('a', { status: 'SUCCEEDED' }), row('b', { created: 5_000 })],
-  });
+  (store.news as unknown as { emit(news: INews): void }).emit(
+    newsOf({ jobs: [row('a', { status: 'SUCCEEDED' }), row('b', { created: 5_000 })] }),
+  );
   await loading;
   expect(model.state.value.rows.map(({ id, status }) => `${id} ${status}`)).toEqual([
     'b RUNNING',

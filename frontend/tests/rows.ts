@@ -1,6 +1,6 @@
-/** Rows of jobs for tests. */
+/** Rows of jobs, and news of them, for tests. */
 
-import type { IJobRow } from '../src/shapes';
+import type { IJobRow, INews } from '../src/shapes';
 
 export function row(id: string, changes: Partial<IJobRow> = {}): IJobRow {
   return {
@@ -25,6 +25,20 @@ export function row(id: string, changes: Partial<IJobRow> = {}): IJobRow {
     canCancel: false,
     canTerminate: true,
     canRetry: false,
+    ...changes,
+  };
+}
+
+export function newsOf(changes: Partial<INews> = {}): INews {
+  return {
+    backend: '',
+    cursor: '',
+    jobs: [],
+    gone: [],
+    ended: [],
+    isReset: false,
+    pause: 0,
+    noDaemon: '',
     ...changes,
   };
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { RunningJobs } from '../src/running/manager';
 import type { IServices } from '../src/services';
 import type { IJobRow, INews } from '../src/shapes';
+import { newsOf } from './rows';
 import { trans } from './words';
 
 function row(id: string, given: Partial<IJobRow> = {}): IJobRow {
@@ -34,18 +35,7 @@ function server(jobs: IJobRow[]) {
   };
   const app = { commands: { execute: (command: string) => told.push(command) } };
   const running = new RunningJobs({ store, app, trans } as unknown as IServices);
-  const tell = (given: Partial<INews>) =>
-    news.emit({
-      backend: '',
-      cursor: '',
-      jobs: [],
-      gone: [],
-      ended: [],
-      isReset: false,
-      pause: 0,
-      noDaemon: '',
-      ...given,
-    });
+  const tell = (given: Partial<INews>) => news.emit(newsOf(given));
   return { running, tell, told, asked };
 }
 

@@ -2,18 +2,10 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Attention } from '../src/attention';
 import type { INews } from '../src/shapes';
 import { Store } from '../src/store';
+import { newsOf } from './rows';
 import { type Answer, TestServer } from './server';
 
-const NEWS: INews = {
-  backend: 'local',
-  cursor: 'c1',
-  jobs: [],
-  gone: [],
-  ended: [],
-  isReset: true,
-  pause: 0,
-  noDaemon: '',
-};
+const NEWS = newsOf({ backend: 'local', cursor: 'c1', isReset: true });
 const DOWN: Answer = { status: 503, body: { message: 'Down.', cure: '', field: '', reason: '' } };
 
 beforeEach(() => {
